@@ -1,0 +1,159 @@
+//! The process environment, read once and passed in: base URLs, credentials, GitHub's context.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+/// A snapshot of the environment variables. Tests build their own.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// Google APIs that are called, each with its public base URL and its override variable's suffix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Api {
+    Run,
+    CloudBuild,
+    ArtifactRegistry,
+    Storage,
+    SecretManager,
+    ServiceUsage,
+    Iam,
+    IamCredentials,
+    Sts,
+    Logging,
+    Monitoring,
+    ResourceManager,
+}
+
+impl Api {
+    pub const ALL: [Self; 12] = [
+        Self::Run,
+        Self::CloudBuild,
+        Self::ArtifactRegistry,
+        Self::Storage,
+        Self::SecretManager,
+        Self::ServiceUsage,
+        Self::Iam,
+        Self::IamCredentials,
+        Self::Sts,
+        Self::Logging,
+        Self::Monitoring,
+        Self::ResourceManager,
+    ];
+
+    /// Public host, without the domain: `https://<host>.googleapis.com/`.
+    pub const fn host(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::CloudBuild => "cloudbuild",
+            Self::ArtifactRegistry => "artifactregistry",
+            Self::Storage => "storage",
+            Self::SecretManager => "secretmanager",
+            Self::ServiceUsage => "serviceusage",
+            Self::Iam => "iam",
+            Self::IamCredentials => "iamcredentials",
+            Self::Sts => "sts",
+            Self::Logging => "logging",
+            Self::Monitoring => "monitoring",
+            Self::ResourceManager => "cloudresourcemanager",
+        }
+    }
+
+    /// The variable that gcloud reads for the same purpose (its `api_endpoint_overrides` properties).
+    pub fn override_variable(self) -> String {
+        format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{}", self.host().to_uppercase())
+    }
+}
+
+/// A base URL that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} is not a usable base URL: {reason}. Give an https:// URL (http:// is accepted on loopback only), or unset it")]
+pub struct BadBaseUrl {
+    pub variable: String,
+    pub reason: String,
+}
+
+impl Environment {
+    pub fn from_process() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    pub fn in_actions(&self) -> bool {
+        self.get("GITHUB_ACTIONS") == Some("true")
+    }
+
+    /// Base URL of a Google API, with a trailing slash.
+    pub fn google(&self, api: Api) -> Result<Url, BadBaseUrl> {
+        self.base_url(&api.override_variable(), &format!("https://{}.googleapis.com/", api.host()))
+    }
+
+    /// A base URL from `variable`, else `default`; always ends in a slash.
+    pub fn base_url(&self, variable: &str, default: &str) -> Result<Url, BadBaseUrl> {
+        let text = self.get(variable).unwrap_or(default);
+        let bad = |reason: String| BadBaseUrl { variable: variable.to_owned(), reason };
+        let mut url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
+        require_secure(&url).map_err(bad)?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(url)
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
+        Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+/// Credentials go over https, or over loopback.
+pub fn require_secure(url: &Url) -> Result<(), String> {
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        "http" => Err("plain http would send credentials in the clear".to_owned()),
+        other => Err(format!("scheme `{other}` is not http or https")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variable: &str, value: &str) -> Environment {
+        [(variable, value)].into_iter().collect()
+    }
+
+    #[test]
+    fn plain_http_is_accepted_on_loopback_only() {
+        let variable = Api::Run.override_variable();
+        for good in ["http://127.0.0.1:9/run", "http://localhost:9/", "http://[::1]:9/", "https://example.com/x/"] {
+            assert!(with(&variable, good).google(Api::Run).unwrap().path().ends_with('/'), "{good}");
+        }
+        for bad in ["http://example.com/", "http://localhost.example.com/", "ftp://127.0.0.1/", "127.0.0.1:80"] {
+            let error = with(&variable, bad).google(Api::Run).unwrap_err().to_string();
+            assert!(error.contains("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let url = with("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "").google(Api::Run).unwrap();
+        assert_eq!(url.as_str(), "https://run.googleapis.com/");
+    }
+}

@@ -1,0 +1,23 @@
+//! llm-deploy turns a push into a verified LLM endpoint on Google Cloud.
+//!
+//! The modules follow one run: [`event`] and [`config`] say what is wanted, [`plan`] compares it with what
+//! is there, [`pipeline`] builds, deploys and tests it through [`google`], [`github`], [`endpoint`] and
+//! [`bench`], and [`report`] renders the outcome. Dependencies point in that direction only.
+
+pub mod auth;
+pub mod bench;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod emulator;
+pub mod endpoint;
+pub mod environment;
+pub mod event;
+pub mod github;
+pub mod google;
+pub mod hugging_face;
+pub mod image;
+pub mod pipeline;
+pub mod plan;
+pub mod report;
+pub mod units;

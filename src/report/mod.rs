@@ -1,0 +1,187 @@
+//! The outcome of a run as data, and its renderers, one per surface. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// Version of `report.json`'s shape; raised when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that a run has to tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub schema_version: u32,
+    /// Version of llm-deploy.
+    pub tool_version: String,
+    pub status: Status,
+    pub kind: Kind,
+    pub repository: String,
+    pub commit: String,
+    pub pull_request: Option<PullRequestRef>,
+    /// The workflow run's page, when there is one.
+    pub run_url: Option<String>,
+    pub started_at: DateTime<Utc>,
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    pub models: Vec<ModelReport>,
+    /// Plain sentences for the user: why nothing was deployed, that the endpoint is a stand-in …
+    pub notices: Vec<String>,
+}
+
+/// Pull request the report belongs to. The title is hostile text.
+#[derive(Clone, Debug, Serialize)]
+pub struct PullRequestRef {
+    pub number: u64,
+    pub title: String,
+}
+
+/// What kind of run it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Production,
+    Preview,
+    Cleanup,
+    ScheduledTest,
+    PlanOnly,
+}
+
+/// How a run, a model or a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Succeeded,
+    Failed,
+    /// Nothing to do, or not reached.
+    Skipped,
+    Cancelled,
+    /// The preview was deleted.
+    Deleted,
+}
+
+/// One model's outcome. Every field that a failed run did not reach is `None` or empty.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelReport {
+    /// Cloud Run service name.
+    pub service: String,
+    pub model: String,
+    /// Resolved Hugging Face commit.
+    pub model_revision: Option<String>,
+    pub status: Status,
+    /// Base URL to call; for a production run the service's own URL.
+    pub url: Option<String>,
+    pub private: bool,
+    /// Image by digest, `host/project/repository/package@sha256:…`.
+    pub image: Option<String>,
+    /// Cloud Run revision.
+    pub revision: Option<String>,
+    /// What changed against the live service, one line each; empty when nothing did.
+    pub changes: Vec<String>,
+    pub stages: Vec<Stage>,
+    pub checks: Vec<CheckOutcome>,
+    pub cold_start: Option<ColdStart>,
+    pub latency: Vec<LatencyResult>,
+    pub failure: Option<Failure>,
+    pub links: Vec<Link>,
+    /// US dollars for one hour of one running instance at list price, when the price is known.
+    pub hourly_cost_usd: Option<f64>,
+    /// When the preview will be deleted.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// One stage of the pipeline: plan, build, deploy, smoke, latency, traffic, cleanup.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    pub name: String,
+    pub status: Status,
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    /// One line: `image was there`, `revision qwen-00002 serves 100 %`.
+    pub detail: String,
+}
+
+/// One smoke check. `sent`, `received` and `detail` may hold model output: hostile text.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckOutcome {
+    pub name: String,
+    pub passed: bool,
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    /// What was found, or what was expected.
+    pub detail: String,
+    /// For a failed check: the request, without credentials.
+    pub sent: Option<String>,
+    /// For a failed check: the answer, shortened.
+    pub received: Option<String>,
+    /// For a failed check: what to look at.
+    pub hint: Option<String>,
+}
+
+/// The first request to a new revision, timed apart from the measurement.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColdStart {
+    pub ttft_ms: f64,
+    pub e2e_ms: f64,
+}
+
+/// Latency at one concurrency. Times in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct LatencyResult {
+    pub concurrency: u32,
+    pub requests: u32,
+    pub errors: u32,
+    /// First few distinct error messages. Hostile text.
+    pub error_samples: Vec<String>,
+    /// Time to the first token of reasoning or content.
+    pub ttft_ms: Option<Percentiles>,
+    /// Gap between consecutive token events of a request.
+    pub itl_ms: Option<Percentiles>,
+    /// End to end, to the last byte of the stream.
+    pub e2e_ms: Option<Percentiles>,
+    /// Output tokens per second of one request, first token to last.
+    pub tokens_per_second: Option<Percentiles>,
+    /// Output tokens of all requests per second of wall time.
+    pub output_tokens_per_second: f64,
+    pub output_tokens: u64,
+    /// Whether tokens were counted by the server (`usage`) or estimated as one a chunk.
+    pub tokens_counted_by_server: bool,
+}
+
+/// Percentiles of one metric. For tokens/s, where more is better, `p95` is the value that 95 % of the
+/// requests reach or exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub mean: f64,
+    pub max: f64,
+}
+
+/// Why a run failed and what to do. All fields may quote other services: hostile text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// Stage that failed, as in [`Stage::name`].
+    pub stage: String,
+    /// One line: what failed.
+    pub title: String,
+    /// The reason as the service gave it.
+    pub cause: String,
+    /// What to do next.
+    pub fix: Option<String>,
+    /// Last lines of the container's or the build's log.
+    pub log: Vec<String>,
+}
+
+/// A link for the reader. URLs come from us or from a service's answer, labels from us.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    pub label: String,
+    pub url: String,
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}
