@@ -67,7 +67,9 @@ impl Api {
 
 /// A base URL that can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable} is not a usable base URL: {reason}. Give an https:// URL (http:// is accepted on loopback only), or unset it")]
+#[error(
+    "{variable} is not a usable base URL: {reason}. Give an https:// URL (http:// is accepted on loopback only), or unset it"
+)]
 pub struct BadBaseUrl {
     pub variable: String,
     pub reason: String,
@@ -75,7 +77,11 @@ pub struct BadBaseUrl {
 
 impl Environment {
     pub fn from_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable.
@@ -93,13 +99,19 @@ impl Environment {
 
     /// Base URL of a Google API, with a trailing slash.
     pub fn google(&self, api: Api) -> Result<Url, BadBaseUrl> {
-        self.base_url(&api.override_variable(), &format!("https://{}.googleapis.com/", api.host()))
+        self.base_url(
+            &api.override_variable(),
+            &format!("https://{}.googleapis.com/", api.host()),
+        )
     }
 
     /// A base URL from `variable`, else `default`; always ends in a slash.
     pub fn base_url(&self, variable: &str, default: &str) -> Result<Url, BadBaseUrl> {
         let text = self.get(variable).unwrap_or(default);
-        let bad = |reason: String| BadBaseUrl { variable: variable.to_owned(), reason };
+        let bad = |reason: String| BadBaseUrl {
+            variable: variable.to_owned(),
+            reason,
+        };
         let mut url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
         require_secure(&url).map_err(bad)?;
         if !url.path().ends_with('/') {
@@ -142,10 +154,27 @@ mod tests {
     #[test]
     fn plain_http_is_accepted_on_loopback_only() {
         let variable = Api::Run.override_variable();
-        for good in ["http://127.0.0.1:9/run", "http://localhost:9/", "http://[::1]:9/", "https://example.com/x/"] {
-            assert!(with(&variable, good).google(Api::Run).unwrap().path().ends_with('/'), "{good}");
+        for good in [
+            "http://127.0.0.1:9/run",
+            "http://localhost:9/",
+            "http://[::1]:9/",
+            "https://example.com/x/",
+        ] {
+            assert!(
+                with(&variable, good)
+                    .google(Api::Run)
+                    .unwrap()
+                    .path()
+                    .ends_with('/'),
+                "{good}"
+            );
         }
-        for bad in ["http://example.com/", "http://localhost.example.com/", "ftp://127.0.0.1/", "127.0.0.1:80"] {
+        for bad in [
+            "http://example.com/",
+            "http://localhost.example.com/",
+            "ftp://127.0.0.1/",
+            "127.0.0.1:80",
+        ] {
             let error = with(&variable, bad).google(Api::Run).unwrap_err().to_string();
             assert!(error.contains("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"), "{error}");
         }
@@ -153,7 +182,9 @@ mod tests {
 
     #[test]
     fn an_empty_variable_counts_as_unset() {
-        let url = with("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "").google(Api::Run).unwrap();
+        let url = with("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "")
+            .google(Api::Run)
+            .unwrap();
         assert_eq!(url.as_str(), "https://run.googleapis.com/");
     }
 }

@@ -12,7 +12,10 @@ pub enum Trigger {
     /// A schedule fired: test production as it is.
     Schedule,
     /// Nothing may be changed; the reason is for the user (a fork's pull request, another branch).
-    PlanOnly { reason: String, pull_request: Option<PullRequest> },
+    PlanOnly {
+        reason: String,
+        pull_request: Option<PullRequest>,
+    },
 }
 
 /// What the run needs to know of a pull request. The title is hostile text.

@@ -19,5 +19,6 @@ pub mod hugging_face;
 pub mod image;
 pub mod pipeline;
 pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod units;

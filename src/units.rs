@@ -21,7 +21,11 @@ impl Memory {
             _ => return Err(expected_memory(text)),
         };
         let number: u64 = number.parse().map_err(|_| expected_memory(text))?;
-        number.checked_mul(factor).filter(|m| *m > 0).map(Self).ok_or_else(|| expected_memory(text))
+        number
+            .checked_mul(factor)
+            .filter(|m| *m > 0)
+            .map(Self)
+            .ok_or_else(|| expected_memory(text))
     }
 
     pub fn as_gib(self) -> f64 {
@@ -35,13 +39,18 @@ fn expected_memory(text: &str) -> String {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_multiple_of(1024) { write!(f, "{}Gi", self.0 / 1024) } else { write!(f, "{}Mi", self.0) }
+        if self.0.is_multiple_of(1024) {
+            write!(f, "{}Gi", self.0 / 1024)
+        } else {
+            write!(f, "{}Mi", self.0)
+        }
     }
 }
 
 /// Reads a duration: `500ms`, `90s`, `30m`, `72h`, `30d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected a duration such as `500ms`, `90s`, `30m`, `72h` or `30d`, got `{text}`");
+    let expected =
+        || format!("expected a duration such as `500ms`, `90s`, `30m`, `72h` or `30d`, got `{text}`");
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| expected())?;
@@ -53,7 +62,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(expected()),
     };
-    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(expected)
+    number
+        .checked_mul(factor)
+        .map(Duration::from_secs)
+        .ok_or_else(expected)
 }
 
 /// A duration for people: `450 ms`, `12.3 s`, `4m 05s`, `2h 10m`.
@@ -75,7 +87,11 @@ pub fn human_bytes(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +103,16 @@ mod tests {
         for text in ["512Mi", "16Gi", "1536Mi"] {
             assert_eq!(Memory::parse(text).unwrap().to_string(), text);
         }
-        for wrong in ["", "Gi", "16", "16GB", "16 Gi", "0Gi", "-1Gi", "99999999999999999999Gi"] {
+        for wrong in [
+            "",
+            "Gi",
+            "16",
+            "16GB",
+            "16 Gi",
+            "0Gi",
+            "-1Gi",
+            "99999999999999999999Gi",
+        ] {
             assert!(Memory::parse(wrong).unwrap_err().contains("16Gi"), "{wrong}");
         }
     }

@@ -21,6 +21,26 @@ pub struct Settings {
     pub record: Option<std::path::PathBuf>,
     /// Factor on the emulator's own pretended delays (build, import); 0 for none. Never on the endpoint's.
     pub pace: f64,
+    /// Speed of the built-in endpoint.
+    pub speed: Speed,
+}
+
+/// Stated speed of the built-in endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Time to the first token.
+    pub ttft: std::time::Duration,
+    /// Gap between tokens.
+    pub gap: std::time::Duration,
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self {
+            ttft: std::time::Duration::from_millis(40),
+            gap: std::time::Duration::from_millis(8),
+        }
+    }
 }
 
 /// A request to one of the services, already matched to a method of its schema.
@@ -53,15 +73,25 @@ impl Call {
     }
 
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+        self.query
+            .iter()
+            .find(|(k, _)| k == name)
+            .map(|(_, v)| v.as_str())
     }
 }
 
 impl Reply {
     pub fn json(status: StatusCode, value: &Value) -> Self {
         let mut headers = HeaderMap::new();
-        headers.insert("content-type", axum::http::HeaderValue::from_static("application/json; charset=UTF-8"));
-        Self { status, headers, body: axum::body::Body::from(value.to_string()) }
+        headers.insert(
+            "content-type",
+            axum::http::HeaderValue::from_static("application/json; charset=UTF-8"),
+        );
+        Self {
+            status,
+            headers,
+            body: axum::body::Body::from(value.to_string()),
+        }
     }
 
     pub fn ok(value: &Value) -> Self {

@@ -1,1 +1,3 @@
-//! To come.
+//! Google Cloud's REST APIs, one small file each.
+
+pub mod run;

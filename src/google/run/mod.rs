@@ -1,0 +1,3 @@
+//! Cloud Run v2: the messages and the calls.
+
+pub mod types;
