@@ -2,11 +2,37 @@
 //!
 //! Pure: text in, [`Config`] or every mistake out. No I/O, no clock, no environment.
 
+mod check;
+pub mod defaults;
+mod engine;
+mod gpu;
+mod inputs;
+mod layers;
+mod mistake;
+mod names;
+mod raw;
+mod resolve;
+mod schema;
+mod service;
+mod smoke;
+mod suggest;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use self::{
+    inputs::parse_input_names,
+    mistake::{Mistake, Mistakes},
+    resolve::{Source, resolve},
+    schema::json_schema,
+};
 use crate::units::Memory;
 
 /// The resolved configuration: every default filled in, every value checked.

@@ -1,0 +1,401 @@
+//! YAML text → a tree that knows where everything stands.
+//!
+//! The tree is built from the parser's events on an explicit stack with limits on size and depth, so a
+//! hostile file costs no more than its own length. Anchors, aliases, merge keys and tags are refused: the
+//! sections at the top of the file already are the defaults of every model, and an alias can expand without
+//! bound.
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::mistake::{Mark, Mistake, quoted};
+
+/// Largest file that is read. A real one has a few kilobytes.
+const MAX_BYTES: usize = 1 << 20;
+/// Deepest nesting that is read. The schema needs seven; a JSON Schema inside a check may need more.
+const MAX_DEPTH: usize = 40;
+/// Mistakes collected before reading stops.
+pub const MAX_MISTAKES: usize = 500;
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub struct Node {
+    pub kind: Kind,
+    pub mark: Mark,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+    /// Already reported; nothing more is said about it.
+    Refused,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub key: String,
+    pub key_mark: Mark,
+    pub value: Node,
+}
+
+/// A scalar as written; `plain` ones are null, booleans or numbers when they look like it.
+#[derive(Debug)]
+pub struct Scalar {
+    pub text: String,
+    pub plain: bool,
+}
+
+impl Scalar {
+    /// The value by YAML 1.2's core schema, as serde_yaml resolves it.
+    pub fn value(&self) -> serde_yaml::Value {
+        use serde_yaml::Value;
+        if !self.plain {
+            return Value::String(self.text.clone());
+        }
+        match self.text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+            "true" | "True" | "TRUE" => Value::Bool(true),
+            "false" | "False" | "FALSE" => Value::Bool(false),
+            text => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
+        }
+    }
+}
+
+/// Decimal integers and floats. Other notations (`0x10`, `1_000`) stay text, so they are reported where a
+/// number is expected.
+fn number(text: &str) -> Option<serde_yaml::Number> {
+    let digits = text.trim_start_matches(['+', '-']);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || text.len() - digits.len() > 1 {
+        return None;
+    }
+    let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.contains(['.', 'e', 'E']);
+    if leading_zero {
+        return None;
+    }
+    if let Ok(whole) = text.parse::<u64>() {
+        return Some(whole.into());
+    }
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    let float: f64 = text.parse().ok()?;
+    float.is_finite().then(|| float.into())
+}
+
+/// Reads one document. What could be read is returned beside the mistakes; `None` when nothing could.
+pub fn read(text: &str) -> (Option<Node>, Vec<Mistake>) {
+    if text.len() > MAX_BYTES {
+        let message = format!(
+            "the file has {} bytes, more than the {MAX_BYTES} that are read",
+            text.len()
+        );
+        return (None, vec![Mistake::at(Mark::default(), "", message)]);
+    }
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str(text) {
+        let step = match event {
+            Ok((event, span)) => builder.take(event, mark(text, span)),
+            Err(error) => {
+                let at = Mark {
+                    line: error.marker().line(),
+                    column: error.marker().col() + 1,
+                    width: 1,
+                };
+                Err(Mistake::at(
+                    at,
+                    "",
+                    format!("not valid YAML: {}", quoted_text(error.info())),
+                ))
+            }
+        };
+        if let Err(fatal) = step {
+            builder.mistakes.push(fatal);
+            return (None, builder.mistakes);
+        }
+        if builder.mistakes.len() > MAX_MISTAKES {
+            return (None, builder.mistakes);
+        }
+    }
+    (builder.root, builder.mistakes)
+}
+
+fn quoted_text(text: &str) -> String {
+    super::mistake::printable(text, 200)
+}
+
+/// What an error about this span underlines: its first line.
+fn mark(text: &str, span: Span) -> Mark {
+    let (start, end) = (span.start, span.end);
+    let width = if start.line() == end.line() {
+        end.col().saturating_sub(start.col())
+    } else {
+        // A multi-line scalar: the rest of its first line, found by byte only when it is short.
+        let _ = text;
+        1
+    };
+    Mark {
+        line: start.line(),
+        column: start.col() + 1,
+        width: width.max(1),
+    }
+}
+
+/// A collection that is not closed yet.
+enum Open {
+    List(Vec<Node>, Mark),
+    Map(Vec<Entry>, Option<(String, Mark)>, Mark),
+}
+
+#[derive(Default)]
+struct Builder {
+    stack: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    mistakes: Vec<Mistake>,
+}
+
+impl Builder {
+    /// Takes one event; an error ends the reading.
+    fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Mistake> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(
+                        Mistake::at(mark, "", "a second YAML document: only one is read").help(
+                            "remove the `---` line and what follows, or list several models under `models`",
+                        ),
+                    );
+                }
+            }
+            Event::Alias(_) => {
+                self.refuse(mark, "aliases (`*name`) are not supported");
+                self.add(Node {
+                    kind: Kind::Refused,
+                    mark,
+                })?;
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.reject_properties(anchor, tag.is_some(), mark);
+                let scalar = Scalar {
+                    text: text.into_owned(),
+                    plain: style == ScalarStyle::Plain,
+                };
+                self.add(Node {
+                    kind: Kind::Scalar(scalar),
+                    mark,
+                })?;
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.reject_properties(anchor, tag.is_some(), mark);
+                self.open(Open::List(Vec::new(), mark), mark)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.reject_properties(anchor, tag.is_some(), mark);
+                self.open(Open::Map(Vec::new(), None, mark), mark)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close()?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn reject_properties(&mut self, anchor: usize, tagged: bool, mark: Mark) {
+        if anchor > 0 {
+            self.refuse(mark, "anchors (`&name`) are not supported");
+        }
+        if tagged {
+            self.refuse(mark, "tags (`!name`) are not supported");
+        }
+    }
+
+    fn refuse(&mut self, mark: Mark, message: &str) {
+        self.mistakes.push(Mistake::at(mark, "", message).help(
+            "write the value out; `engine`, `service`, `image`, `smoke` and `latency` at the top of the file \
+             already are the defaults of every model",
+        ));
+    }
+
+    fn open(&mut self, open: Open, mark: Mark) -> Result<(), Mistake> {
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(Mistake::at(
+                mark,
+                "",
+                format!("nested more than {MAX_DEPTH} levels deep"),
+            ));
+        }
+        self.stack.push(open);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Mistake> {
+        match self.stack.pop() {
+            Some(Open::List(items, mark)) => self.add(Node {
+                kind: Kind::List(items),
+                mark,
+            }),
+            Some(Open::Map(entries, _, mark)) => self.add(Node {
+                kind: Kind::Map(entries),
+                mark,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a finished value where it belongs: as a key, a value, an item or the root.
+    fn add(&mut self, node: Node) -> Result<(), Mistake> {
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(items, _)) => items.push(node),
+            Some(Open::Map(entries, pending, _)) => match pending.take() {
+                Some((key, key_mark)) => {
+                    entries.push(Entry {
+                        key,
+                        key_mark,
+                        value: node,
+                    });
+                }
+                None => *pending = Some(key_of(node)?),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn key_of(node: Node) -> Result<(String, Mark), Mistake> {
+    match node.kind {
+        Kind::Scalar(scalar) => Ok((scalar.text, node.mark)),
+        _ => Err(Mistake::at(
+            node.mark,
+            "",
+            "expected a key, found a collection or an alias",
+        )),
+    }
+}
+
+/// Reports keys that are given twice and merge keys, and drops them from the tree.
+pub fn drop_duplicates(node: &mut Node, mistakes: &mut Vec<Mistake>) {
+    match &mut node.kind {
+        Kind::List(items) => items.iter_mut().for_each(|item| drop_duplicates(item, mistakes)),
+        Kind::Map(entries) => {
+            let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+            entries.retain(|entry| {
+                if entry.key == "<<" {
+                    mistakes.push(
+                        Mistake::at(entry.key_mark, &entry.key, "merge keys (`<<`) are not supported").help(
+                            "write the keys out; the sections at the top of the file already are the \
+                             defaults of every model",
+                        ),
+                    );
+                    return false;
+                }
+                if let Some(line) = seen.get(&entry.key) {
+                    let message = format!("key {} is given twice, first on line {line}", quoted(&entry.key));
+                    mistakes.push(Mistake::at(entry.key_mark, &entry.key, message).help("keep one of them"));
+                    return false;
+                }
+                seen.insert(entry.key.clone(), entry.key_mark.line);
+                true
+            });
+            for entry in entries {
+                drop_duplicates(&mut entry.value, mistakes);
+            }
+        }
+        Kind::Scalar(_) | Kind::Refused => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(text: &str) -> Vec<String> {
+        let (root, mut mistakes) = read(text);
+        if let Some(mut root) = root {
+            drop_duplicates(&mut root, &mut mistakes);
+        }
+        mistakes
+            .iter()
+            .map(|m| format!("{}:{} {}", m.line.unwrap(), m.column.unwrap(), m.message))
+            .collect()
+    }
+
+    #[test]
+    fn what_yaml_can_do_but_a_configuration_should_not_is_refused_with_its_place() {
+        for (text, expected) in [
+            ("a: 1\na: 2\n", "2:1 key `a` is given twice, first on line 1"),
+            ("a: &x 1\n", "1:7 anchors (`&name`) are not supported"),
+            (
+                "a: &x {b: 1}\nc:\n  <<: *x\n",
+                "3:7 aliases (`*name`) are not supported",
+            ),
+            ("a: !secret b\n", "1:12 tags (`!name`) are not supported"),
+            (
+                "a: 1\n---\nb: 2\n",
+                "2:1 a second YAML document: only one is read",
+            ),
+            (
+                "? [a]\n: 1\n",
+                "1:3 expected a key, found a collection or an alias",
+            ),
+        ] {
+            assert!(
+                messages(text).iter().any(|m| m == expected),
+                "{text:?}: {:?}",
+                messages(text)
+            );
+        }
+    }
+
+    #[test]
+    fn invalid_yaml_has_a_line_and_a_column() {
+        for text in [
+            "a: [1\nb: 2\n",
+            "a: \"x\n",
+            "a: b: c\n",
+            "\ta: 1\n",
+            "a: *nowhere\n",
+        ] {
+            let found = messages(text);
+            assert!(
+                found.iter().any(|m| m.contains("not valid YAML")),
+                "{text:?}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn hostile_files_end_soon() {
+        let deep = "[".repeat(200_000);
+        let flow = format!("a: {}", "{a: ".repeat(100_000));
+        let nested: String = (0..2_000)
+            .map(|i| format!("{}a:\n", " ".repeat(i % 500)))
+            .collect();
+        let aliases = format!("a: &a [x]\nb: [{}]", "*a,".repeat(100_000));
+        let long = format!("a: {}", "x".repeat(MAX_BYTES - 10));
+        let huge = "x".repeat(MAX_BYTES + 1);
+        let bad_keys = "? [a]\n".repeat(50_000);
+        for text in [&deep, &flow, &nested, &aliases, &huge, &bad_keys] {
+            assert!(!messages(text).is_empty());
+            assert!(messages(text).len() <= MAX_MISTAKES + 1);
+        }
+        assert!(messages(&long).is_empty());
+    }
+
+    #[test]
+    fn plain_scalars_have_types_and_quoted_ones_do_not() {
+        let (root, _) = read("[1, -2, 0.5, true, ~, x, '1', 007, 1e3, +4, 0x10, '', .nan, 1.2.3]");
+        let Kind::List(items) = root.unwrap().kind else {
+            panic!()
+        };
+        let values: Vec<String> = items
+            .iter()
+            .map(|i| match &i.kind {
+                Kind::Scalar(s) => format!("{:?}", s.value()),
+                _ => panic!(),
+            })
+            .collect();
+        insta::assert_snapshot!(values.join("\n"));
+    }
+}
