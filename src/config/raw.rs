@@ -81,8 +81,8 @@ impl<'de> Deserialize<'de> for ModelEntry {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Model {
-    /// Repository at Hugging Face, such as `Qwen/Qwen3.5-4B`.
-    #[schemars(required, regex(pattern = MODEL_ID))]
+    /// Repository at Hugging Face, such as `Qwen/Qwen3.5-4B`. Needed unless the input `model` gives it.
+    #[schemars(regex(pattern = MODEL_ID))]
     pub id: Option<String>,
     /// Name of the Cloud Run service; by default made from the id.
     #[schemars(regex(pattern = SERVICE_NAME))]
@@ -200,11 +200,12 @@ pub struct Smoke {
 /// A prompt and what its answer must satisfy: at least one of `contains`, `matches` and `json-schema`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(extend("required" = ["prompt"]))]
 pub struct Check {
     /// Name in the report; by default `check 1`, `check 2` …
     #[schemars(length(min = 1, max = 80))]
     pub name: Option<String>,
-    #[schemars(required, length(min = 1, max = 20000))]
+    #[schemars(length(min = 1, max = 20000))]
     pub prompt: Option<String>,
     /// System message.
     #[schemars(length(min = 1, max = 20000))]

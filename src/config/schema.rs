@@ -54,12 +54,4 @@ mod tests {
             }
         }
     }
-    #[test]
-    fn zz_dump() {
-        std::fs::write(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/schema/llm-deploy.schema.json"),
-            serde_json::to_string_pretty(&json_schema()).unwrap() + "\n",
-        )
-        .unwrap();
-    }
 }

@@ -15,6 +15,13 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     }
     let normal = |text: &str| text.to_lowercase().replace(['_', ' ', '.'], "-");
     let name = normal(name);
+    let known: Vec<&str> = known.into_iter().collect();
+    // `bfloat` is the beginning of `bfloat16`, `l4` the end of `nvidia-l4`.
+    let part = |k: &&str| name.len() > 1 && (normal(k).starts_with(&name) || normal(k).ends_with(&name));
+    let mut parts = known.iter().copied().filter(part);
+    if let (Some(only), None) = (parts.next(), parts.next()) {
+        return Some(only);
+    }
     let limit = (name.chars().count() / 3).max(1);
     known
         .into_iter()
@@ -134,6 +141,7 @@ mod tests {
             ("servce", Some("service")),
             ("gpu", Some("cpu")),
             ("banana", None),
+            ("model-len", Some("max-model-len")),
             ("x", None),
             ("", None),
         ] {
