@@ -170,6 +170,11 @@ pub fn read(env: &Environment, payload: Option<&str>) -> Result<(Trigger, Contex
         "schedule" => Trigger::Schedule,
         _ => dispatch(&context),
     };
+    if context.sha.is_empty() {
+        return Err(Error::MissingVariable {
+            variable: "GITHUB_SHA",
+        });
+    }
     if !is_commit(&context.sha) {
         return Err(bad(format!("`{}` is no commit", printable(&context.sha))));
     }

@@ -101,13 +101,18 @@ impl<'a> Checker<'a> {
             .flat_map(|s| types(s))
             .filter(|t| *t != "null")
             .collect();
-        let message = format!(
-            "`{}`: expected {}, got {}",
-            shown_path(path),
-            alternatives(&expected),
+        let got = if may_hold_secret(path) {
+            "something else".to_owned()
+        } else {
             describe(node)
+        };
+        let message = format!(
+            "`{}`: expected {}, got {got}",
+            shown_path(path),
+            alternatives(&expected)
         );
         let help = match &node.kind {
+            _ if may_hold_secret(path) => None,
             Kind::Scalar(s) if !s.plain && !expected.contains(&"string") && unquoted(&s.text) => {
                 Some(format!("write {} without quotes", printable(&s.text, 40)))
             }
@@ -169,8 +174,16 @@ impl<'a> Checker<'a> {
             return None;
         }
         let mut out = Vec::new();
+        let maps = branches(self.schema, &schema["items"])
+            .iter()
+            .any(|s| types(s).contains(&"object"));
         for (index, item) in items.iter().enumerate() {
-            out.extend(self.value(item, &schema["items"], &format!("{path}[{index}]")));
+            match self.value(item, &schema["items"], &format!("{path}[{index}]")) {
+                Some(value) => out.push(value),
+                // Keeps the others' indices.
+                None if maps => out.push(Yaml::Mapping(serde_yaml::Mapping::new())),
+                None => return None,
+            }
         }
         Some(Yaml::Sequence(out))
     }
@@ -198,13 +211,18 @@ impl<'a> Checker<'a> {
         if self.mistakes.len() >= MAX_MISTAKES {
             return;
         }
-        // A wrong line among variables or flags may hold a secret.
-        let hidden = [".env.", "env.", ".secrets.", "hf-token", "api-key"]
-            .iter()
-            .any(|s| path.contains(s));
+        let hidden = may_hold_secret(path);
         self.mistakes
             .push(if hidden { mistake.secret() } else { mistake });
     }
+}
+
+/// Whether a wrong value at this path may be a secret: variables, secrets, keys and tokens.
+fn may_hold_secret(path: &str) -> bool {
+    let path = format!(".{}", path.to_ascii_lowercase().replace('_', "-"));
+    [".env.", ".secrets.", "hf-token", "api-key", "password"]
+        .iter()
+        .any(|part| path.contains(part))
 }
 
 /// A path for messages; the root has a name too.
@@ -242,8 +260,8 @@ fn accepts(schema: &Value, node: &Node) -> bool {
             Kind::List(_) => one_of(&["array"]),
             Kind::Refused => true,
             Kind::Scalar(scalar) => match scalar.value() {
-                // An empty value counts as absent.
-                Yaml::Null => true,
+                // An empty value counts as absent, where a value may be absent.
+                Yaml::Null => one_of(&["null"]),
                 Yaml::Bool(_) => one_of(&["boolean"]),
                 Yaml::Number(n) if n.is_f64() => one_of(&["number"]),
                 Yaml::Number(_) => one_of(&["number", "integer"]),
@@ -266,6 +284,7 @@ fn describe(node: &Node) -> String {
         Kind::List(_) => "a list".to_owned(),
         Kind::Refused => "nothing".to_owned(),
         Kind::Scalar(scalar) => match scalar.value() {
+            Yaml::Null => "nothing".to_owned(),
             Yaml::Bool(_) => format!("the boolean {}", quoted(&scalar.text)),
             Yaml::Number(_) => format!("the number {}", quoted(&scalar.text)),
             _ => format!("the text {}", quoted(&scalar.text)),

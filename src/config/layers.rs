@@ -111,6 +111,22 @@ impl Resolver {
         self.mistakes.push(mistake);
     }
 
+    /// Notes that the model at `path` of the file has no id, unless something there is known to be wrong.
+    pub fn missing_id(&mut self, target: &str, path: &str) {
+        let own = [target.to_owned() + ".id", path.to_owned(), join(path, "id")];
+        if self
+            .mistakes
+            .iter()
+            .any(|m| own.contains(&m.key) || m.key == "model")
+        {
+            return;
+        }
+        let mark = self.positions.find(path).unwrap_or_default();
+        let mistake = Mistake::at(mark, path, format!("`{}`: `id` is missing", shown_path(path)));
+        self.mistakes
+            .push(mistake.help("give the model's id at Hugging Face, such as `id: Qwen/Qwen3.5-4B`"));
+    }
+
     /// Blames the first of `targets` whose value was given rather than a default.
     pub fn blame_given(&mut self, targets: &[String], wrong: Wrong) {
         let given = targets

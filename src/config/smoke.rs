@@ -89,11 +89,13 @@ fn check(
     let matches = resolver.take(section, "matches", |c| c.matches.clone(), regex);
     let json_schema = resolver.take(section, "json-schema", |c| c.json_schema.clone(), schema);
     let own_deadline = resolver.take(section, "deadline", |c| c.deadline.clone(), |text| timeout(&text));
+    let read = section.layers.iter().any(|(_, c)| c.prompt.is_some());
     let asserts = section
         .layers
         .iter()
         .any(|(_, c)| c.contains.is_some() || c.matches.is_some() || c.json_schema.is_some());
-    if !asserts {
+    // Without a prompt there is a mistake already.
+    if read && !asserts {
         let wrong =
             Wrong::from("this check asserts nothing").help("add `contains`, `matches` or `json-schema`");
         resolver.blame(&format!("{}.prompt", section.target), wrong);

@@ -311,6 +311,63 @@ fn syntax_errors_and_duplicate_keys_have_a_place() {
     );
 }
 
+/// saphyr reads a tab that libyaml refuses: what serde_yaml says is shown with its place.
+#[test]
+fn what_only_one_parser_refuses_has_a_place_too() {
+    let shown = bad("\tproject: my-project\n", &[]);
+    assert!(shown.contains("--> llm-deploy.yaml:1:"), "{shown}");
+}
+
+#[test]
+fn a_wrong_item_does_not_hide_the_mistakes_of_the_others() {
+    let text = "project: my-project\nregion: europe-west4\nmodels:\n  - 3\n  - id: a/b\n    name: A\n  - ~\n";
+    let shown = bad(text, &[]);
+    assert!(
+        shown.contains("`models[0]`: expected text or a map, got the number `3`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("llm-deploy.yaml:6:11") && shown.contains("`models[1].name`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("`models[2]`: expected text or a map, got nothing"),
+        "{shown}"
+    );
+    assert!(shown.contains("\n3 mistakes in"), "{shown}");
+}
+
+#[test]
+fn empty_values_count_as_absent_where_something_may_be_absent() {
+    good(&format!("{LEAST}service:\n  cpu:\nengine: ~\n"), &[]);
+    assert!(
+        bad(&format!("{LEAST}service: {{env: {{A: }}}}\n"), &[]).contains("`service.env.A`: expected text")
+    );
+}
+
+#[test]
+fn a_model_without_an_id_can_get_it_from_the_input_only() {
+    let text = "project: my-project\nregion: europe-west4\nmodel: {name: chat}\n";
+    assert_eq!(good(text, &[("model", "a/b")]).models[0].id, "a/b");
+    assert!(bad(text, &[]).contains("`model`: `id` is missing"));
+}
+
+#[test]
+fn a_secret_of_the_wrong_type_or_under_the_wrong_key_is_not_shown() {
+    for more in [
+        "service: {secrets: {A: 918273645}}",
+        "engine: {api_key: s918273645}",
+        "hf_token: x918273645",
+        "service: {env: {A: [s918273645]}}",
+    ] {
+        let shown = bad(&format!("{LEAST}{more}\n"), &[]);
+        assert!(
+            !shown.contains("918273645") && shown.contains("llm-deploy.yaml:4:"),
+            "{shown}"
+        );
+    }
+}
+
 #[test]
 fn hostile_text_reaches_no_terminal() {
     let text = "\"a\\e[31m\\n::error::b\\u202e\": 1\nx: \"\u{9b}31m\u{202e}\"\n";
@@ -428,9 +485,17 @@ fn the_schema_accepts_what_is_accepted() {
         "region: europe",
         "service: {memory: 16GB}",
         "modles: []",
-        "model: {}",
+        "smoke: {checks: [{contains: x}]}",
     ] {
         let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
         assert!(!validator.is_valid(&value), "{text}");
     }
+}
+#[test]
+fn zz_dump() {
+    std::fs::write(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/schema/llm-deploy.schema.json"),
+        serde_json::to_string_pretty(&json_schema()).unwrap() + "\n",
+    )
+    .unwrap();
 }
