@@ -76,6 +76,9 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str) -> Option<Yaml> {
+        if self.mistakes.len() >= MAX_MISTAKES {
+            return None;
+        }
         if path.len() < MAX_PATH {
             self.positions.0.entry(path.to_owned()).or_insert(node.mark);
         }
@@ -137,6 +140,9 @@ impl<'a> Checker<'a> {
             let property = &schema["properties"][entry.key.as_str()];
             let additional = &schema["additionalProperties"];
             let schema = if property.is_null() { additional } else { property };
+            if self.mistakes.len() >= MAX_MISTAKES {
+                break;
+            }
             if schema == &Value::Bool(false) {
                 let (detail, help) = self.keys.explain(path, &entry.key);
                 let message = format!("unknown key {}{detail}", quoted(&entry.key));

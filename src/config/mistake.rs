@@ -7,6 +7,8 @@ use std::{
 
 use console::Style;
 
+use super::tree::MAX_MISTAKES;
+
 /// Where something stands in the file: line and column from 1, width in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -167,7 +169,8 @@ impl Mistakes {
             let _ = writeln!(out, "… and {} more", count - SHOWN);
         }
         let noun = if count == 1 { "mistake" } else { "mistakes" };
-        let _ = write!(out, "{count} {noun} in the configuration; nothing was done");
+        let more = if count >= MAX_MISTAKES { " or more" } else { "" };
+        let _ = write!(out, "{count}{more} {noun} in the configuration; nothing was done");
         out
     }
 }

@@ -23,7 +23,7 @@ const ACCOUNT: &str = r"^[^@\s]+@[^@\s]+\.gserviceaccount\.com$";
 /// Settings of llm-deploy. `engine`, `service`, `image`, `smoke` and `latency` at the top are the defaults of
 /// every model; a model's own win over them, and the action's inputs win over both.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(title = "llm-deploy.yaml")]
 pub struct File {
     /// Google Cloud project id.
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for ModelEntry {
 
 /// A model and what differs for it from the defaults at the top of the file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Model {
     /// Repository at Hugging Face, such as `Qwen/Qwen3.5-4B`. Needed unless the input `model` gives it.
     #[schemars(regex(pattern = MODEL_ID))]
@@ -99,7 +99,7 @@ pub struct Model {
 
 /// vLLM's settings. Changing one makes a new revision, never a new image.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Engine {
     /// Number format of weights and activations.
     #[schemars(extend("enum" = ["auto", "half", "float16", "bfloat16", "float", "float32"], "default" = "bfloat16"))]
@@ -124,7 +124,7 @@ pub struct Engine {
 
 /// The Cloud Run service.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Service {
     /// Accelerator.
     #[schemars(extend("enum" = ["nvidia-l4", "nvidia-rtx-pro-6000", "nvidia-h100-80gb"], "default" = "nvidia-l4"))]
@@ -170,7 +170,7 @@ pub struct Service {
 
 /// The image with the weights in it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Image {
     /// Image with vLLM that the weights are added to; a digest makes builds repeatable.
     pub base: Option<String>,
@@ -181,7 +181,7 @@ pub struct Image {
 
 /// What must work before traffic moves.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Smoke {
     /// Deadline of each check.
     #[schemars(regex(pattern = DURATION), extend("default" = "2m"))]
@@ -199,7 +199,7 @@ pub struct Smoke {
 
 /// A prompt and what its answer must satisfy: at least one of `contains`, `matches` and `json-schema`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend("required" = ["prompt"]))]
 pub struct Check {
     /// Name in the report; by default `check 1`, `check 2` …
@@ -230,7 +230,7 @@ pub struct Check {
 
 /// The latency measurement after the smoke tests.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Latency {
     /// Requests at each concurrency; 0 turns the measurement off.
     #[schemars(range(min = 0, max = 10_000), extend("default" = 20))]
@@ -250,7 +250,7 @@ pub struct Latency {
 
 /// Cloud Build and Artifact Registry.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Build {
     /// Where builds run: `global` or a region. New projects often have no quota in a region.
     #[schemars(regex(pattern = r"^(global|[a-z]+(-[a-z]+)+[0-9]+)$"), extend("default" = "global"))]
@@ -283,7 +283,7 @@ pub struct Build {
 
 /// What differs for a pull request's preview.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Preview {
     /// CPUs of an instance; the default is the least that the GPU allows.
     #[schemars(range(min = 1, max = 64), extend("default" = 4))]

@@ -12,7 +12,13 @@ const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/s
 pub fn json_schema() -> Value {
     let mut schema = schemars::schema_for!(raw::File).to_value();
     if let Some(root) = schema.as_object_mut() {
-        root.shift_insert(1, "$id".to_owned(), json!(ID));
+        root.insert("$id".to_owned(), json!(ID));
+        // What it is comes first.
+        for key in ["description", "title", "$id", "$schema"] {
+            if let Some(value) = root.shift_remove(key) {
+                root.shift_insert(0, key.to_owned(), value);
+            }
+        }
     }
     schema
 }

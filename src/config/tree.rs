@@ -102,15 +102,15 @@ pub fn read(text: &str) -> (Option<Node>, Vec<Mistake>) {
                     column: error.marker().col() + 1,
                     width: 1,
                 };
-                Err(Mistake::at(
+                Err(Box::new(Mistake::at(
                     at,
                     "",
                     format!("not valid YAML: {}", quoted_text(error.info())),
-                ))
+                )))
             }
         };
         if let Err(fatal) = step {
-            builder.mistakes.push(fatal);
+            builder.mistakes.push(*fatal);
             return (None, builder.mistakes);
         }
         if builder.mistakes.len() > MAX_MISTAKES {
@@ -156,16 +156,16 @@ struct Builder {
 
 impl Builder {
     /// Takes one event; an error ends the reading.
-    fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Mistake> {
+    fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Box<Mistake>> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(
+                    return Err(Box::new(
                         Mistake::at(mark, "", "a second YAML document: only one is read").help(
                             "remove the `---` line and what follows, or list several models under `models`",
                         ),
-                    );
+                    ));
                 }
             }
             Event::Alias(_) => {
@@ -216,19 +216,19 @@ impl Builder {
         ));
     }
 
-    fn open(&mut self, open: Open, mark: Mark) -> Result<(), Mistake> {
+    fn open(&mut self, open: Open, mark: Mark) -> Result<(), Box<Mistake>> {
         if self.stack.len() >= MAX_DEPTH {
-            return Err(Mistake::at(
+            return Err(Box::new(Mistake::at(
                 mark,
                 "",
                 format!("nested more than {MAX_DEPTH} levels deep"),
-            ));
+            )));
         }
         self.stack.push(open);
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Mistake> {
+    fn close(&mut self) -> Result<(), Box<Mistake>> {
         match self.stack.pop() {
             Some(Open::List(items, mark)) => self.add(Node {
                 kind: Kind::List(items),
@@ -243,7 +243,7 @@ impl Builder {
     }
 
     /// Puts a finished value where it belongs: as a key, a value, an item or the root.
-    fn add(&mut self, node: Node) -> Result<(), Mistake> {
+    fn add(&mut self, node: Node) -> Result<(), Box<Mistake>> {
         match self.stack.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(items, _)) => items.push(node),
@@ -262,14 +262,14 @@ impl Builder {
     }
 }
 
-fn key_of(node: Node) -> Result<(String, Mark), Mistake> {
+fn key_of(node: Node) -> Result<(String, Mark), Box<Mistake>> {
     match node.kind {
         Kind::Scalar(scalar) => Ok((scalar.text, node.mark)),
-        _ => Err(Mistake::at(
+        _ => Err(Box::new(Mistake::at(
             node.mark,
             "",
             "expected a key, found a collection or an alias",
-        )),
+        ))),
     }
 }
 

@@ -91,15 +91,14 @@ fn a_pull_request_is_about_its_head_and_not_the_merge_commit() {
 
 #[test]
 fn a_fork_is_planned_only_also_when_it_is_gone_or_closed() {
-    let gone = |p: &mut serde_json::Value| p["pull_request"]["head"]["repo"] = serde_json::Value::Null;
-    let other = |p: &mut serde_json::Value| p["pull_request"]["head"]["repo"]["id"] = 1.into();
+    let gone = |p: &mut serde_json::Value| {
+        p["pull_request"]["head"]["repo"] = serde_json::Value::Null;
+    };
+    let other = |p: &mut serde_json::Value| {
+        p["pull_request"]["head"]["repo"]["id"] = 1.into();
+    };
     let no_id = |p: &mut serde_json::Value| {
-        drop(
-            p["pull_request"]["head"]["repo"]
-                .as_object_mut()
-                .unwrap()
-                .remove("id"),
-        )
+        p["pull_request"]["head"]["repo"]["id"].take();
     };
     let closed = |p: &mut serde_json::Value| {
         p["action"] = "closed".into();
