@@ -101,7 +101,7 @@ fn the_schemas_patterns_take_what_the_readers_take() {
         ("region", "us-central1", "europe-west4-a"),
         ("model.id", "Qwen/Qwen3.5-4B", "a/b/c"),
         ("model.name", "qwen3-5-4b", "Qwen3"),
-        ("service.memory", "512Mi", "16GB"),
+        ("service.memory", "24Gi", "16GB"),
         ("service.request-timeout", "90s", "90"),
         (
             "service.service-account",
