@@ -116,6 +116,7 @@ impl<'a> Checker<'a> {
         );
         let help = match &node.kind {
             _ if may_hold_secret(path) => None,
+            _ if path == "project" => Some("`gcloud projects list` shows the project's id".to_owned()),
             Kind::Scalar(s) if !s.plain && !expected.contains(&"string") && unquoted(&s.text) => {
                 Some(format!("write {} without quotes", printable(&s.text, 40)))
             }
@@ -355,7 +356,7 @@ pub fn refusal(scalar: &Scalar, schema: &Value) -> Option<Wrong> {
         (
             scalar.text.chars().count() as f64,
             bounds,
-            format!("text of {} characters", range(bounds.0, bounds.1)),
+            format!("text of {} characters", self::bounds(bounds.0, bounds.1)),
         )
     } else {
         let bounds = (limit("minimum"), limit("maximum"));

@@ -241,6 +241,7 @@ fn masked(text: &str) -> String {
 /// Outside text, printable, on one line and at most `limit` characters.
 pub(super) fn printable(text: &str, limit: usize) -> String {
     // A token that the limit would cut is still recognised.
+    let text = text.trim_end();
     let head: String = text.chars().take(limit + 64).collect();
     let short: String = masked(&head).chars().take(limit).map(shown).collect();
     if text.chars().nth(limit).is_some() {

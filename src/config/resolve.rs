@@ -28,6 +28,8 @@ pub struct Source<'a> {
 pub fn resolve(file: Option<Source<'_>>, inputs: &[(String, String)]) -> Result<Config, Mistakes> {
     let schema = schema::json_schema();
     let (name, text) = file.map_or(("llm-deploy.yaml", ""), |f| (f.name, f.text));
+    // Windows editors write a byte-order mark, which libyaml takes for a document of its own.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let Read {
         file,
         positions,
@@ -77,6 +79,9 @@ fn read(text: &str, schema: &serde_json::Value) -> Read {
     let checked = check::check(&root, schema);
     mistakes.extend(checked.mistakes);
     let empty = checked.value.is_null();
+    if empty && !mistakes.is_empty() {
+        return nothing(mistakes, false);
+    }
     let file = match (empty, mistakes.is_empty()) {
         (true, _) => Ok(raw::File::default()),
         (false, true) => serde_yaml::from_str(text),
@@ -118,9 +123,9 @@ fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Con
     let region = required(resolver, &top, "region", |f| f.region.clone(), values::region);
     let models = models::resolve(resolver, file, overlay);
     if !region.is_empty() {
-        for (index, model) in models.iter().enumerate() {
-            check_region(resolver, &region, index, model);
-        }
+        models
+            .iter()
+            .for_each(|model| check_region(resolver, &region, model));
     }
     let build = infrastructure::build(resolver, file, &project);
     let preview = infrastructure::preview(resolver, file, &models);
@@ -155,14 +160,12 @@ fn required(
     String::new()
 }
 
-fn check_region(resolver: &mut Resolver, region: &str, index: usize, model: &Model) {
+fn check_region(resolver: &mut Resolver, region: &str, model: &Model) {
     let accelerator = gpu::find(&model.service.gpu);
     if let Some(Err(message)) = accelerator.map(|a| a.check_region(region)) {
         resolver.blame(
             "region",
-            Wrong::from(message).help(format!(
-                "take another region, or another `service.gpu` for models[{index}]"
-            )),
+            Wrong::from(message).help("take another region, or another `service.gpu`"),
         );
     }
 }

@@ -101,7 +101,11 @@ impl Keys {
 
     /// The section that has this very key. A model's own section is named when the key is inside one.
     fn elsewhere(&self, section: &str, key: &str) -> Option<&str> {
+        let key = &key.replace('_', "-");
         let in_model = section.starts_with("model");
+        if section.is_empty() && ["id", "name", "revision"].contains(&key.as_str()) {
+            return Some("model");
+        }
         self.0
             .iter()
             .filter(|(path, _)| {
@@ -159,6 +163,11 @@ mod tests {
             help("", "max-model-len"),
             "`max-model-len` belongs under `engine`"
         );
+        assert_eq!(
+            help("", "reasoning_parser"),
+            "`reasoning_parser` belongs under `engine`"
+        );
+        assert_eq!(help("", "name"), "`name` belongs under `model`");
         assert_eq!(help("models[1]", "gpu"), "`gpu` belongs under `service`");
         assert_eq!(
             help("engine", "max-num-seqs"),

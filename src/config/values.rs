@@ -7,7 +7,7 @@ use super::{
     mistake::quoted,
     names::{MAX_NAME, is_service_name},
 };
-use crate::units::{Memory, human_duration, parse_duration};
+use crate::units::{Memory, parse_duration};
 
 /// Why a value is refused.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -195,14 +195,21 @@ pub fn duration(text: &str, least: Duration, most: Duration) -> Read<Duration> {
         }
     })?;
     if read < least || read > most {
-        let range = format!(
-            "a duration from {} to {}",
-            human_duration(least),
-            human_duration(most)
-        );
+        let range = format!("a duration from {} to {}", written(least), written(most));
         return Err(expected(&range, text));
     }
     Ok(read)
+}
+
+/// A whole number of seconds as it is written in the file, `30d`.
+fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let unit = units
+        .into_iter()
+        .find(|(factor, _)| seconds > 0 && seconds.is_multiple_of(*factor));
+    let (factor, unit) = unit.unwrap_or((1, 's'));
+    format!("{}{unit}", seconds / factor)
 }
 
 /// `name` or `name:version` in Secret Manager. The text is never repeated when it may be a secret itself.

@@ -84,7 +84,7 @@ fn what_cloud_run_cannot_do_is_said_where_it_was_asked_for() {
             "service: {min-instances: 2}",
             "`service.min-instances`: expected at most `max-instances`, which is 1",
         ),
-        ("service: {request-timeout: 61m}", "from 1.0 s to 1h 00m"),
+        ("service: {request-timeout: 61m}", "from 1s to 1h"),
         ("preview: {cpu: 2}", "`preview.cpu`: nvidia-l4 needs"),
         (
             "preview: {memory: 32Gi}",
@@ -259,4 +259,14 @@ fn colours_are_only_there_when_asked_for() {
         console::strip_ansi_codes(&mistakes.render(true)),
         mistakes.to_string()
     );
+}
+
+#[test]
+fn a_file_that_is_no_map_is_the_only_mistake_shown() {
+    let shown = bad("just text\n", &[]);
+    assert!(
+        shown.contains("expected a map, got the text `just text`"),
+        "{shown}"
+    );
+    assert!(shown.contains("\n1 mistake in"), "{shown}");
 }

@@ -38,6 +38,12 @@ fn the_least_file_gets_every_default() {
 }
 
 #[test]
+fn windows_files_are_read_too() {
+    let text = format!("\u{feff}{}", LEAST.replace('\n', "\r\n"));
+    assert_eq!(good(&text, &[]).project, "my-project");
+}
+
+#[test]
 fn inputs_alone_are_enough() {
     let least = [
         ("model", "Qwen/Qwen3.5-4B"),
