@@ -1,3 +1,18 @@
-//! Google Cloud's REST APIs, one small file each.
+//! Google Cloud's REST APIs, one small file each. Base URLs, credentials, retries and errors: [`client`].
 
+pub mod artifact_registry;
+pub mod build_log;
+pub mod client;
+pub mod cloud_build;
+mod error;
+mod hints;
+pub mod logging;
+pub mod operation;
 pub mod run;
+pub mod secret_manager;
+pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use client::Client;
+pub use error::{Answer, Error};
