@@ -60,21 +60,37 @@ pub enum Error {
         if *.with_token { " that this token may see" } else { " that can be seen without a token; a private one needs HF_TOKEN" }
     )]
     NotFound { id: String, with_token: bool },
-    #[error("model `{id}` has no revision `{revision}`. Set `revision` to a branch, tag or commit of https://huggingface.co/{id}")]
+    #[error(
+        "model `{id}` has no revision `{revision}`. Set `revision` to a branch, tag or commit of https://huggingface.co/{id}"
+    )]
     NoRevision { id: String, revision: String },
     #[error(
         "model `{id}` is gated: accept its terms at https://huggingface.co/{id}, put a token of that account into \
          Secret Manager and name the secret in `hf-token-secret` (and HF_TOKEN for this machine)"
     )]
     Gated { id: String },
-    #[error("Hugging Face refuses the token (HTTP {status}: {message}). Make a new one with read access at https://huggingface.co/settings/tokens")]
+    #[error(
+        "Hugging Face refuses the token (HTTP {status}: {message}). Make a new one with read access at https://huggingface.co/settings/tokens"
+    )]
     BadToken { status: u16, message: String },
     #[error("Hugging Face could not answer about `{id}` (HTTP {status}: {message}). Try again later")]
-    Service { id: String, status: u16, message: String },
+    Service {
+        id: String,
+        status: u16,
+        message: String,
+    },
     #[error("no answer from {host} about model `{id}`: {reason}. Check the network and try again")]
-    Unreachable { id: String, host: String, reason: String },
+    Unreachable {
+        id: String,
+        host: String,
+        reason: String,
+    },
     #[error("the answer of {host} about model `{id}` can't be used: {reason}")]
-    Untrusted { id: String, host: String, reason: String },
+    Untrusted {
+        id: String,
+        host: String,
+        reason: String,
+    },
     #[error("model `{id}` has no weights that vLLM loads (safetensors, .bin or .pt at the top level)")]
     NoWeights { id: String },
     #[error(transparent)]
@@ -200,13 +216,20 @@ impl Hub<'_> {
     /// Follows within the same origin only: the token goes nowhere else.
     fn redirected(&self, from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
         let to = headers.get(LOCATION).and_then(|v| v.to_str().ok());
-        let to = to.and_then(|t| from.join(t).ok()).filter(|to| to.origin() == from.origin());
+        let to = to
+            .and_then(|t| from.join(t).ok())
+            .filter(|to| to.origin() == from.origin());
         to.ok_or_else(|| self.untrusted("it redirects to another host"))
     }
 
     /// The hub says in a header what is wrong; a missing and a private model look alike without a token.
     fn refusal(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-        let header = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let header = |name| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+        };
         let id = self.id.to_owned();
         let text = match header("x-error-message") {
             "" => String::from_utf8_lossy(body).into_owned(),
@@ -219,7 +242,9 @@ impl Hub<'_> {
                 id,
                 revision: self.revision.to_owned(),
             },
-            (401, code) if self.token.is_some() && code != "RepoNotFound" => Error::BadToken { status, message },
+            (401, code) if self.token.is_some() && code != "RepoNotFound" => {
+                Error::BadToken { status, message }
+            }
             (_, "RepoNotFound") | (401 | 404, _) => Error::NotFound {
                 id,
                 with_token: self.token.is_some(),
@@ -280,9 +305,15 @@ impl RawModel {
             return Err(format!("it lists {} files", self.siblings.len()));
         }
         let mut files = Vec::with_capacity(self.siblings.len());
-        for Sibling { rfilename: path, size } in self.siblings {
+        for Sibling {
+            rfilename: path,
+            size,
+        } in self.siblings
+        {
             if !is_plain_path(&path) {
-                return Err(format!("it has a file name that leaves its folder or can't be written: {path:?}"));
+                return Err(format!(
+                    "it has a file name that leaves its folder or can't be written: {path:?}"
+                ));
             }
             let bytes = size.ok_or_else(|| format!("it gives no size for `{path}`"))?;
             files.push(ModelFile { path, bytes });
@@ -315,7 +346,8 @@ fn check_id(id: &str) -> Result<(), Error> {
             && p.len() <= 96
             && !p.starts_with(['.', '-'])
             && !p.contains("..")
-            && p.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            && p.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     let parts: Vec<&str> = id.split('/').collect();
     if parts.len() <= 2 && parts.iter().all(|p| part(p)) {
@@ -328,9 +360,9 @@ fn check_id(id: &str) -> Result<(), Error> {
 /// Relative, without `..`, in characters that neither a shell script's line nor an image import trips over.
 pub(crate) fn is_plain_path(path: &str) -> bool {
     path.len() <= 512
-        && path.split('/').all(|part| {
-            !matches!(part, "" | "." | "..") && part.len() <= 255 && !part.starts_with('-')
-        })
+        && path
+            .split('/')
+            .all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255 && !part.starts_with('-'))
         && !path.chars().any(|c| c.is_control() || c == '\\')
 }
 

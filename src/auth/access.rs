@@ -58,7 +58,10 @@ impl<S> Cached<S> {
     }
 
     fn is_rejected(&self, token: &str) -> bool {
-        let rejected = self.rejected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let rejected = self
+            .rejected
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         rejected.as_ref().is_some_and(|r| r.expose_secret() == token)
     }
 }
@@ -99,7 +102,10 @@ impl<S: Source> TokenProvider for Cached<S> {
 
 impl<S: Source> AccessTokens for Cached<S> {
     fn reject(&self, token: &str) {
-        let mut rejected = self.rejected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut rejected = self
+            .rejected
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         *rejected = Some(token.to_owned().into());
     }
 }

@@ -164,7 +164,12 @@ impl Exchange {
         serde_json::from_str(text.expose_secret()).map_err(|e| Error::Decode {
             who: asked.who,
             what: asked.what,
-            reason: format!("{:?} error at line {} column {}", e.classify(), e.line(), e.column()),
+            reason: format!(
+                "{:?} error at line {} column {}",
+                e.classify(),
+                e.line(),
+                e.column()
+            ),
         })
     }
 

@@ -26,7 +26,9 @@ pub(super) struct ExternalAccount {
 /// Its headers hold the runner's request token.
 impl fmt::Debug for ExternalAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExternalAccount").field("audience", &self.audience).finish_non_exhaustive()
+        f.debug_struct("ExternalAccount")
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
 }
 

@@ -55,9 +55,7 @@ impl Minter {
             );
         };
         let bearer = match &self.caller {
-            Caller::Federated(federation) => {
-                federation.federated().await.map_err(|e| e.to_string())?.token
-            }
+            Caller::Federated(federation) => federation.federated().await.map_err(|e| e.to_string())?.token,
             Caller::Access(access) => {
                 let access: &dyn TokenProvider = access.as_ref();
                 let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| e.to_string())?;

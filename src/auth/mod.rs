@@ -49,7 +49,9 @@ pub enum Error {
          job; jobs of pull requests from forks never get one"
     )]
     NoGitHubIdentity { missing: &'static str },
-    #[error("`{0}` is not a workload identity provider. Give its full name: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER")]
+    #[error(
+        "`{0}` is not a workload identity provider. Give its full name: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
+    )]
     BadProvider(String),
     #[error("`{0}` is not a service account's address. Give NAME@PROJECT.iam.gserviceaccount.com")]
     BadServiceAccount(String),
@@ -104,7 +106,9 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("description", &self.description).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("description", &self.description)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,7 +143,12 @@ impl Credentials {
         let ambient = Ambient::find().await.map_err(|e| Error::None(describe(&e)))?;
         let account = service_account.or_else(|| external_account::key_owner(environment));
         let description = "the credentials of this machine".to_owned();
-        Ok(Self::with_access(Arc::new(ambient), exchange, account, description))
+        Ok(Self::with_access(
+            Arc::new(ambient),
+            exchange,
+            account,
+            description,
+        ))
     }
 
     fn from_workload_identity(
@@ -165,7 +174,13 @@ impl Credentials {
             impersonate: account.clone(),
             exchange: exchange.clone(),
         };
-        Ok(Self::with_federation(federation, project(environment), exchange, account, description))
+        Ok(Self::with_federation(
+            federation,
+            project(environment),
+            exchange,
+            account,
+            description,
+        ))
     }
 
     fn from_external_account(
@@ -179,7 +194,13 @@ impl Credentials {
         let account = own.clone().or(service_account);
         let federation = file.federation(path, &exchange, own)?;
         let description = format!("the external_account file {path}");
-        Ok(Self::with_federation(federation, project(environment), exchange, account, description))
+        Ok(Self::with_federation(
+            federation,
+            project(environment),
+            exchange,
+            account,
+            description,
+        ))
     }
 
     fn with_federation(
@@ -250,10 +271,16 @@ fn check_service_account(account: &str) -> Result<(), Error> {
     let ok = account.split_once('@').is_some_and(|(name, domain)| {
         !name.is_empty()
             && domain.contains('.')
-            && account.bytes().all(|b| b.is_ascii_alphanumeric() || b"@.-_".contains(&b))
+            && account
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"@.-_".contains(&b))
             && !domain.contains('@')
     });
-    if ok { Ok(()) } else { Err(Error::BadServiceAccount(account.to_owned())) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::BadServiceAccount(account.to_owned()))
+    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,10 @@ pub async fn ensure_repository(
         Some(found) if found.format.is_empty() || found.format == "DOCKER" => return Ok(false),
         Some(found) => {
             return Err(Error::BadName {
-                what: format!("use the repository `{name}`, which holds {} packages", found.format),
+                what: format!(
+                    "use the repository `{name}`, which holds {} packages",
+                    found.format
+                ),
                 segment: name.to_owned(),
             });
         }

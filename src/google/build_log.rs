@@ -68,7 +68,8 @@ pub async fn follow(
                 what: format!("finish the build `{id}`"),
                 waited: began.elapsed(),
                 last: format!("it is {last:?}"),
-                next: "It goes on by itself: run the job again to follow it, or set `build.timeout`".to_owned(),
+                next: "It goes on by itself: run the job again to follow it, or set `build.timeout`"
+                    .to_owned(),
             });
         }
         tokio::time::sleep(c.pace().poll).await;
@@ -165,7 +166,10 @@ mod tests {
 
     #[test]
     fn what_a_carriage_return_overwrites_is_dropped() {
-        assert_eq!(lines(&[b"10%\r50%", b"\r100%\r\n", b"done\r\n"]), ["100%", "done"]);
+        assert_eq!(
+            lines(&[b"10%\r50%", b"\r100%\r\n", b"done\r\n"]),
+            ["100%", "done"]
+        );
         let mut bar = Lines::default();
         for _ in 0..10_000 {
             assert!(bar.push(b"\r 7 of 9 GB").is_empty());

@@ -206,7 +206,9 @@ impl Client {
                 .may_repeat(request.repeat)
                 .then(|| retry.pause(sent, waited, failure.retry_after, fastrand::f64()))
                 .flatten();
-            let Some(pause) = pause else { return Err(failure.error) };
+            let Some(pause) = pause else {
+                return Err(failure.error);
+            };
             waited += pause;
             tokio::time::sleep(pause).await;
         }
@@ -222,11 +224,7 @@ impl Client {
         }
     }
 
-    async fn once(
-        &self,
-        request: &Request<'_>,
-        token: &str,
-    ) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
+    async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
         let url = self.url(request).map_err(Unanswered::Refused)?;
         let http = self.0.http.as_ref();
         let mut builder = http
@@ -319,7 +317,9 @@ impl Failure {
     fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut answer = Answer::parse(status, &String::from_utf8_lossy(body));
         if answer.request_id.is_none() {
-            let id = headers.get("x-request-id").or_else(|| headers.get("x-guploader-uploadid"));
+            let id = headers
+                .get("x-request-id")
+                .or_else(|| headers.get("x-guploader-uploadid"));
             answer.request_id = id.and_then(|v| v.to_str().ok()).map(http::shorten);
         }
         Self {
@@ -369,7 +369,11 @@ fn base_url(environment: &Environment, api: Api) -> Result<Url, BadBaseUrl> {
 }
 
 /// What RFC 3986 leaves unreserved stays readable.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// One path segment, percent-encoded, its slashes too.
 pub(crate) fn segment(text: &str) -> String {

@@ -385,7 +385,10 @@ mod tests {
             Some(("b".to_owned(), "logs/log-x1.txt".to_owned()))
         );
         build.logs_bucket = Some("gs://b".to_owned());
-        assert_eq!(build.log_object(), Some(("b".to_owned(), "log-x1.txt".to_owned())));
+        assert_eq!(
+            build.log_object(),
+            Some(("b".to_owned(), "log-x1.txt".to_owned()))
+        );
     }
 
     #[test]

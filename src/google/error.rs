@@ -71,7 +71,9 @@ pub enum Error {
 }
 
 fn of_revision(revision: &Option<String>) -> String {
-    revision.as_ref().map_or_else(String::new, |r| format!(" (revision `{r}`)"))
+    revision
+        .as_ref()
+        .map_or_else(String::new, |r| format!(" (revision `{r}`)"))
 }
 
 fn in_brackets(reason: &Option<String>) -> String {
@@ -264,7 +266,11 @@ impl fmt::Display for Answer {
         }
         match &self.activation_url {
             Some(url) => write!(f, ". Enable the API at {url} or run `llm-deploy bootstrap`"),
-            None => f.write_str(&hints::sentence(&format!("{} {}", self.message, self.violations.join(" ")))),
+            None => f.write_str(&hints::sentence(&format!(
+                "{} {}",
+                self.message,
+                self.violations.join(" ")
+            ))),
         }
     }
 }
@@ -363,10 +369,16 @@ mod tests {
 
     #[test]
     fn the_end_of_a_long_quota_message_is_kept() {
-        let message = format!("{}\nQuota violated:\nCpuAlloc requested: 60000 allowed: 20000", "x ".repeat(120));
+        let message = format!(
+            "{}\nQuota violated:\nCpuAlloc requested: 60000 allowed: 20000",
+            "x ".repeat(120)
+        );
         let body = json!({"error": {"code": 400, "message": message}});
         let text = api(400, &body.to_string()).to_string();
-        assert!(text.contains("CpuAlloc requested: 60000 allowed: 20000"), "{text}");
+        assert!(
+            text.contains("CpuAlloc requested: 60000 allowed: 20000"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,9 +5,25 @@ use super::{ModelFile, ModelFiles};
 /// Formats of weights in the order in which vLLM's `--load-format auto` prefers them.
 const FORMATS: [&str; 3] = [".safetensors", ".bin", ".pt"];
 /// Leftovers of training in formats of weights.
-const NO_WEIGHTS: [&str; 6] = ["training_args", "optimizer", "scheduler", "rng_state", "trainer_state", "random_states"];
+const NO_WEIGHTS: [&str; 6] = [
+    "training_args",
+    "optimizer",
+    "scheduler",
+    "rng_state",
+    "trainer_state",
+    "random_states",
+];
 /// What else a model's folder may need: configuration, tokenizer, chat template, its own code.
-const COMPANIONS: [&str; 8] = [".json", ".txt", ".model", ".py", ".jinja", ".tiktoken", ".yaml", ".yml"];
+const COMPANIONS: [&str; 8] = [
+    ".json",
+    ".txt",
+    ".model",
+    ".py",
+    ".jinja",
+    ".tiktoken",
+    ".yaml",
+    ".yml",
+];
 
 impl ModelFiles {
     /// Bytes that vLLM would load: safetensors if there are any, else `.bin`, else `.pt`; without duplicates
@@ -24,12 +40,18 @@ impl ModelFiles {
     }
 
     fn weights(&self) -> Vec<&ModelFile> {
-        let format = FORMATS.into_iter().find(|format| self.files.iter().any(|f| is_weight(&f.path, format)));
+        let format = FORMATS
+            .into_iter()
+            .find(|format| self.files.iter().any(|f| is_weight(&f.path, format)));
         let Some(format) = format else { return Vec::new() };
         let all: Vec<&ModelFile> = self.files.iter().filter(|f| is_weight(&f.path, format)).collect();
         let (consolidated, rest): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|f| f.path.starts_with("consolidated"));
-        if rest.iter().any(|f| !f.path.contains('/')) { rest } else { consolidated }
+        if rest.iter().any(|f| !f.path.contains('/')) {
+            rest
+        } else {
+            consolidated
+        }
     }
 }
 
@@ -108,7 +130,11 @@ mod tests {
 
     #[test]
     fn a_consolidated_duplicate_is_left_out_but_taken_when_it_is_all_there_is() {
-        let both = model(&[("consolidated.safetensors", 9), ("model.safetensors", 9), ("params.json", 1)]);
+        let both = model(&[
+            ("consolidated.safetensors", 9),
+            ("model.safetensors", 9),
+            ("params.json", 1),
+        ]);
         assert_eq!(wanted(&both), ["model.safetensors", "params.json"]);
         let alone = model(&[("consolidated.safetensors", 9), ("params.json", 1)]);
         assert_eq!(alone.weights_bytes(), 9);
@@ -116,7 +142,12 @@ mod tests {
 
     #[test]
     fn old_models_have_bin_files() {
-        let old = model(&[("config.json", 1), ("optimizer.bin", 99), ("pytorch_model.bin", 7), ("training_args.bin", 1)]);
+        let old = model(&[
+            ("config.json", 1),
+            ("optimizer.bin", 99),
+            ("pytorch_model.bin", 7),
+            ("training_args.bin", 1),
+        ]);
         assert_eq!(old.weights_bytes(), 7);
         assert_eq!(wanted(&old), ["config.json", "pytorch_model.bin"]);
     }

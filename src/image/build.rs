@@ -156,7 +156,10 @@ fn version_name(project: &str, secret: &SecretRef) -> String {
     if secret.name.starts_with("projects/") {
         format!("{}/versions/{}", secret.name, secret.version)
     } else {
-        format!("projects/{project}/secrets/{}/versions/{}", secret.name, secret.version)
+        format!(
+            "projects/{project}/secrets/{}/versions/{}",
+            secret.name, secret.version
+        )
     }
 }
 
@@ -219,7 +222,11 @@ mod tests {
     fn a_build_is_found_again_by_service_and_key() {
         let build = body(None, None);
         let key = &build.tags[1];
-        assert!(build.tags.contains(&adoption_tag("qwen", key)), "{:?}", build.tags);
+        assert!(
+            build.tags.contains(&adoption_tag("qwen", key)),
+            "{:?}",
+            build.tags
+        );
         assert_eq!(key.len(), 16);
     }
 

@@ -97,7 +97,10 @@ mod tests {
 
     fn sizes(files: &[ModelFile]) -> Vec<Vec<u64>> {
         let layers = assign(&files.iter().collect::<Vec<_>>()).unwrap();
-        layers.iter().map(|l| l.iter().map(|f| f.bytes).collect()).collect()
+        layers
+            .iter()
+            .map(|l| l.iter().map(|f| f.bytes).collect())
+            .collect()
     }
 
     #[test]
@@ -117,7 +120,12 @@ mod tests {
     #[test]
     fn no_layer_exceeds_the_limit_even_when_layers_are_scarce() {
         let names: Vec<String> = (0..50).map(|n| format!("model-{n:02}.safetensors")).collect();
-        let model = files(&names.iter().map(|n| (n.as_str(), 4_600_000_000)).collect::<Vec<_>>());
+        let model = files(
+            &names
+                .iter()
+                .map(|n| (n.as_str(), 4_600_000_000))
+                .collect::<Vec<_>>(),
+        );
         let layers = sizes(&model);
         assert_eq!(layers.len(), 25);
         assert!(layers.iter().all(|l| l.iter().sum::<u64>() <= LAYER_LIMIT));
@@ -126,7 +134,12 @@ mod tests {
     #[test]
     fn too_many_layers_are_an_error() {
         let names: Vec<String> = (0..33).map(|n| format!("model-{n:02}.safetensors")).collect();
-        let model = files(&names.iter().map(|n| (n.as_str(), 9_000_000_000)).collect::<Vec<_>>());
+        let model = files(
+            &names
+                .iter()
+                .map(|n| (n.as_str(), 9_000_000_000))
+                .collect::<Vec<_>>(),
+        );
         let error = assign(&model.iter().collect::<Vec<_>>()).unwrap_err().to_string();
         assert!(error.contains("32 image layers of 9.4 GB"), "{error}");
     }
@@ -137,6 +150,9 @@ mod tests {
         assert_eq!(sizes(&model), [vec![20_000_000_000], vec![100_000_000]]);
         let warnings = warnings(&model.iter().collect::<Vec<_>>());
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].starts_with("`a.safetensors` has 20.0 GB"), "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("`a.safetensors` has 20.0 GB"),
+            "{warnings:?}"
+        );
     }
 }

@@ -57,7 +57,14 @@ pub fn key(recipe: &Recipe<'_>) -> String {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     };
-    for text in [recipe.base, recipe.model, recipe.commit, DOCKERFILE, DOWNLOAD, ENTRYPOINT] {
+    for text in [
+        recipe.base,
+        recipe.model,
+        recipe.commit,
+        DOCKERFILE,
+        DOWNLOAD,
+        ENTRYPOINT,
+    ] {
         part(text);
     }
     part(&layers::rule());
@@ -67,7 +74,11 @@ pub fn key(recipe: &Recipe<'_>) -> String {
         part(path);
         part(&bytes.to_string());
     }
-    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// The build context as `(name, mode, text)`.
@@ -86,7 +97,9 @@ pub fn context_files(recipe: &Recipe<'_>) -> Result<Vec<(&'static str, u32, Stri
 
 /// The build context, `tar.gz`: equal bytes for equal input.
 pub fn context(recipe: &Recipe<'_>) -> Result<Bytes, Error> {
-    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
+    let gzip = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::default());
     let mut archive = tar::Builder::new(gzip);
     for (name, mode, text) in context_files(recipe)? {
         let mut header = tar::Header::new_ustar();

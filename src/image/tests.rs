@@ -49,7 +49,10 @@ fn the_context_holds_four_files_and_is_the_same_each_time() {
     let mut shuffled = files();
     shuffled.reverse();
     assert_eq!(first, context(&shuffled));
-    let names: Vec<_> = unpack(&first).into_iter().map(|(name, mode, _)| (name, mode)).collect();
+    let names: Vec<_> = unpack(&first)
+        .into_iter()
+        .map(|(name, mode, _)| (name, mode))
+        .collect();
     let expected = [
         ("Dockerfile", 0o644),
         ("download.sh", 0o755),
@@ -69,7 +72,11 @@ fn the_dockerfile_has_one_layer_for_each_in_the_manifest() {
     01	4900000000	model-00001-of-00002.safetensors
     02	4900000000	model-00002-of-00002.safetensors
     ");
-    let copied: Vec<&str> = files[0].2.lines().filter(|l| l.contains("--from=weights")).collect();
+    let copied: Vec<&str> = files[0]
+        .2
+        .lines()
+        .filter(|l| l.contains("--from=weights"))
+        .collect();
     let expected = ["00", "01", "02"].map(|n| format!("COPY --link --from=weights /layers/{n}/ /"));
     assert_eq!(copied, expected);
 }
@@ -90,7 +97,10 @@ fn weights_come_before_the_entrypoint_and_the_token_is_a_mount_only() {
         .into_iter()
         .filter(|l| l.to_lowercase().contains("token"))
         .collect();
-    assert_eq!(naming_a_token, [r"RUN --mount=type=secret,id=hf_token,required=false \"]);
+    assert_eq!(
+        naming_a_token,
+        [r"RUN --mount=type=secret,id=hf_token,required=false \"]
+    );
 }
 
 #[test]
@@ -114,6 +124,9 @@ fn a_path_that_leaves_the_folder_is_refused() {
     for path in ["../x", "/etc/x", "a\tb", "a/../b", "-rf", "a\nb", ""] {
         let mut bad = files();
         bad[0].path = path.to_owned();
-        assert!(matches!(with(&bad, context_files), Err(Error::BadPath(_))), "{path:?}");
+        assert!(
+            matches!(with(&bad, context_files), Err(Error::BadPath(_))),
+            "{path:?}"
+        );
     }
 }

@@ -167,7 +167,10 @@ pub async fn patch(
             Ok(operation) => break Some(operation),
             Err(error) if error.is_ambiguous() || (error.is_conflict() && tries > 1) => {
                 let live = get(c, location, service_id).await?;
-                if live.as_ref().is_some_and(|live| took_effect(service, live, update_mask)) {
+                if live
+                    .as_ref()
+                    .is_some_and(|live| took_effect(service, live, update_mask))
+                {
                     break None;
                 }
                 if error.is_conflict() || tries >= WRITE_TRIES {

@@ -136,7 +136,10 @@ impl Watch<'_> {
             ready != Some(name)
         });
         let found = match &name {
-            Some(name) => revision(self.c, self.location, self.service_id, name).await.ok().flatten(),
+            Some(name) => revision(self.c, self.location, self.service_id, name)
+                .await
+                .ok()
+                .flatten(),
             None => None,
         };
         let own = found.and_then(|r| r.conditions.into_iter().find(|c| c.state == "CONDITION_FAILED"));
@@ -156,7 +159,10 @@ impl Watch<'_> {
 }
 
 fn reason_of(condition: &Condition) -> Option<String> {
-    condition.revision_reason.clone().or_else(|| condition.reason.clone())
+    condition
+        .revision_reason
+        .clone()
+        .or_else(|| condition.reason.clone())
 }
 
 /// Cloud Run's rule for "as asked for" (`Service.reconciling` in the API's description).
@@ -165,9 +171,14 @@ fn state(service: &Service) -> State {
         return State::Pending("Cloud Run has not looked at it yet".to_owned());
     };
     let said = terminal.message.clone().unwrap_or_default();
-    if service.reconciling || service.generation != service.observed_generation && terminal.state != "CONDITION_FAILED"
+    if service.reconciling
+        || service.generation != service.observed_generation && terminal.state != "CONDITION_FAILED"
     {
-        return State::Pending(if said.is_empty() { "Cloud Run is working on it".to_owned() } else { said });
+        return State::Pending(if said.is_empty() {
+            "Cloud Run is working on it".to_owned()
+        } else {
+            said
+        });
     }
     match terminal.state.as_str() {
         "CONDITION_FAILED" => State::Failed {
@@ -177,7 +188,11 @@ fn state(service: &Service) -> State {
         "CONDITION_SUCCEEDED" if service.latest_ready_revision != service.latest_created_revision => {
             State::Pending("the newest revision is not ready yet".to_owned())
         }
-        "CONDITION_SUCCEEDED" => match service.traffic.iter().find(|t| !is_served(t, &service.traffic_statuses)) {
+        "CONDITION_SUCCEEDED" => match service
+            .traffic
+            .iter()
+            .find(|t| !is_served(t, &service.traffic_statuses))
+        {
             Some(_) => State::Pending("traffic is not yet distributed as asked".to_owned()),
             None => State::Ready,
         },
