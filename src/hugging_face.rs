@@ -160,7 +160,7 @@ impl Hub<'_> {
         for _ in 0..=REDIRECTS {
             let answer = self.get(&url).await?;
             match answer.status {
-                200..300 => return self.read(&answer.body),
+                200..=299 => return self.read(&answer.body),
                 301 | 302 | 307 | 308 => url = self.redirected(&url, &answer.headers)?,
                 status => return Err(self.refusal(status, &answer.headers, &answer.body)),
             }

@@ -22,7 +22,7 @@ use exchange::Exchange;
 use external_account::ExternalAccount;
 use federation::Federation;
 use id_token::{IdTokens, Minter};
-use subject::GitHubOidc;
+use subject::FromUrl;
 
 /// Gives the bearer token of a request to an endpoint, fresh enough to be sent now.
 #[async_trait]
@@ -162,7 +162,7 @@ impl Credentials {
         if let Some(account) = &account {
             check_service_account(account)?;
         }
-        let subject = GitHubOidc::new(environment, &format!("https://iam.googleapis.com/{provider}"))?;
+        let subject = FromUrl::github(environment, &format!("https://iam.googleapis.com/{provider}"))?;
         let description = match &account {
             Some(account) => format!("workload identity federation as {account}"),
             None => "direct workload identity federation".to_owned(),

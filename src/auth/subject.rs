@@ -52,11 +52,9 @@ const CREDENTIAL_SOURCE: Asked = Asked {
     next: "Make the credentials file anew (google-github-actions/auth), in the same job",
 };
 
-/// Builds the [`FromUrl`] of a GitHub job.
-pub(super) struct GitHubOidc;
-
-impl GitHubOidc {
-    pub fn new(environment: &Environment, audience: &str) -> Result<FromUrl, Error> {
+impl FromUrl {
+    /// GitHub's own, in a job that may have identity tokens.
+    pub fn github(environment: &Environment, audience: &str) -> Result<Self, Error> {
         const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
         const TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
         let get = |name: &'static str| {
@@ -70,7 +68,7 @@ impl GitHubOidc {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| Error::NoGitHubIdentity { missing: TOKEN })?;
         bearer.set_sensitive(true);
-        Ok(FromUrl {
+        Ok(Self {
             url,
             headers: [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect(),
             field: Some("value".to_owned()),
@@ -79,9 +77,8 @@ impl GitHubOidc {
             exchange: Exchange::new(environment)?,
         })
     }
-}
 
-impl FromUrl {
+    /// That of a credentials file.
     pub fn new(
         url: Url,
         headers: impl IntoIterator<Item = (String, String)>,

@@ -11,7 +11,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::error::{Answer, Error};
+use super::{answer::Answer, error::Error};
 use crate::{
     auth::{AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},

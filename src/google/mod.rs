@@ -1,5 +1,6 @@
 //! Google Cloud's REST APIs, one small file each. Base URLs, credentials, retries and errors: [`client`].
 
+mod answer;
 pub mod artifact_registry;
 pub mod build_log;
 pub mod client;
@@ -13,6 +14,9 @@ pub mod secret_manager;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
+pub use answer::Answer;
 pub use client::Client;
-pub use error::{Answer, Error};
+pub use error::Error;

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    answer::Answer,
     client::{Client, Request},
-    error::{Answer, Error},
+    error::Error,
 };
 use crate::environment::Api;
 

@@ -26,6 +26,7 @@ pub(crate) struct Scripted {
     pub body: Vec<u8>,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "called with json!(…)")]
 pub(crate) fn answer(status: u16, body: Value) -> Scripted {
     raw(status, body.to_string())
 }

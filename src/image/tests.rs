@@ -44,11 +44,11 @@ fn unpack(context: &[u8]) -> Vec<(String, u32, String)> {
 
 #[test]
 fn the_context_holds_four_files_and_is_the_same_each_time() {
-    let context = |files: &[ModelFile]| with(files, |r| super::context(r).unwrap());
-    let first = context(&files());
+    let pack = |files: &[ModelFile]| with(files, |r| context(r).unwrap());
+    let first = pack(&files());
     let mut shuffled = files();
     shuffled.reverse();
-    assert_eq!(first, context(&shuffled));
+    assert_eq!(first, pack(&shuffled));
     let names: Vec<_> = unpack(&first)
         .into_iter()
         .map(|(name, mode, _)| (name, mode))
@@ -64,8 +64,8 @@ fn the_context_holds_four_files_and_is_the_same_each_time() {
 
 #[test]
 fn the_dockerfile_has_one_layer_for_each_in_the_manifest() {
-    let context = with(&files(), |r| super::context(r).unwrap());
-    let files = unpack(&context);
+    let packed = with(&files(), |r| context(r).unwrap());
+    let files = unpack(&packed);
     let manifest = &files[3].2;
     insta::assert_snapshot!(manifest, @"
     00	700	config.json

@@ -249,7 +249,7 @@ mod tests {
         })
     }
 
-    fn with(change: Value) -> State {
+    fn with(change: &Value) -> State {
         let mut service = ready();
         for (key, value) in change.as_object().unwrap() {
             service[key] = value.clone();
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn ready_is_ready_only_when_everything_agrees() {
-        assert_eq!(with(json!({})), State::Ready);
+        assert_eq!(with(&json!({})), State::Ready);
         for change in [
             json!({"reconciling": true}),
             json!({"observedGeneration": "1"}),
@@ -268,7 +268,7 @@ mod tests {
             json!({"terminalCondition": {"type": "Ready", "state": "CONDITION_RECONCILING"}}),
             json!({"terminalCondition": null}),
         ] {
-            assert!(matches!(with(change.clone()), State::Pending(_)), "{change}");
+            assert!(matches!(with(&change), State::Pending(_)), "{change}");
         }
     }
 
@@ -280,7 +280,7 @@ mod tests {
             reason: Some("HEALTH_CHECK_CONTAINER_ERROR".to_owned()),
             message: "m".to_owned(),
         };
-        assert_eq!(with(failed), expected);
+        assert_eq!(with(&failed), expected);
     }
 
     #[test]
