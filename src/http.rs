@@ -96,6 +96,11 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
 
 /// An answer's text made fit for an error: HTML tags, control characters and line breaks removed, cut short.
 pub fn shorten(body: &str) -> String {
+    flatten(body, SHOWN)
+}
+
+/// As [`shorten`], cut after `limit` characters.
+pub fn flatten(body: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut in_tag = false;
     let is_html = body.trim_start().starts_with('<');
@@ -112,7 +117,7 @@ pub fn shorten(body: &str) -> String {
         }
     }
     let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(SHOWN) {
+    match words.char_indices().nth(limit) {
         Some((cut, _)) => format!("{}…", &words[..cut]),
         None => words,
     }

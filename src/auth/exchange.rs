@@ -41,7 +41,8 @@ pub(super) struct Asked {
 const STS: Asked = Asked {
     who: "Google's Security Token Service",
     what: "exchange the identity token",
-    next: "Check `workload-identity-provider`, and that the provider's attribute condition admits this repository",
+    next: "Check `workload-identity-provider`, and that the provider's attribute condition admits this repository. \
+           A mapped subject longer than 127 bytes (a long branch name) is refused too",
 };
 const IMPERSONATE: Asked = Asked {
     who: "Google's IAM Credentials service",
@@ -51,7 +52,7 @@ const IMPERSONATE: Asked = Asked {
 const ID_TOKEN: Asked = Asked {
     who: "Google's IAM Credentials service",
     what: "make an ID token for the service account",
-    next: "Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on the service account",
+    next: "Check `service-account`, and grant the caller roles/iam.serviceAccountOpenIdTokenCreator on it",
 };
 
 impl Exchange {

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::hints;
-use crate::http::shorten;
+use crate::http::{flatten, shorten};
+
+/// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
+pub(super) const MESSAGE: usize = 2000;
 
 /// Google's error body, as far as it was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +70,7 @@ impl Answer {
             status: rpc
                 .status
                 .or_else(|| (http_status == 0).then(|| code_name(rpc.code)).flatten()),
-            message: shorten_lines(&rpc.message),
+            message: flatten(&rpc.message, MESSAGE),
             ..Self::default()
         };
         for detail in &rpc.details {
@@ -90,7 +93,7 @@ impl Answer {
             Some(t) if t.ends_with("google.rpc.BadRequest") => {
                 let list = detail.get("fieldViolations").and_then(Value::as_array);
                 for violation in list.into_iter().flatten() {
-                    let part = |key: &str| violation.get(key).and_then(Value::as_str).map(shorten);
+                    let part = |key: &str| Some(flatten(violation.get(key)?.as_str()?, MESSAGE));
                     let description = part("description").unwrap_or_default();
                     self.violations.push(match part("field") {
                         Some(field) if !field.is_empty() => format!("{field}: {description}"),
@@ -138,15 +141,6 @@ struct Rpc {
     status: Option<String>,
     message: String,
     details: Vec<Value>,
-}
-
-/// As [`shorten`] without the cut: quota messages are long and their end matters.
-fn shorten_lines(text: &str) -> String {
-    text.split(['\n', '\r'])
-        .map(shorten)
-        .filter(|l| !l.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Names of `google.rpc.Code`.

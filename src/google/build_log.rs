@@ -43,6 +43,7 @@ pub async fn follow(
         lines: Lines::default(),
     });
     let mut last = Status::Unknown;
+    let mut ramp = c.pace().ramp();
     let mut seen = Instant::now();
     loop {
         match cloud_build::get(c, project, location, id).await {
@@ -72,7 +73,7 @@ pub async fn follow(
                     .to_owned(),
             });
         }
-        tokio::time::sleep(c.pace().poll).await;
+        tokio::time::sleep(ramp.next()).await;
     }
 }
 

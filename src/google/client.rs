@@ -54,6 +54,30 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// Pauses that begin short, for what is done at once, and grow to [`Pace::poll`].
+    pub fn ramp(self) -> Ramp {
+        Ramp {
+            next: self.poll / 16,
+            most: self.poll,
+        }
+    }
+}
+
+/// See [`Pace::ramp`].
+pub(crate) struct Ramp {
+    next: Duration,
+    most: Duration,
+}
+
+impl Ramp {
+    pub fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.most);
+        pause
+    }
+}
+
 /// May a request be sent again after it failed?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {

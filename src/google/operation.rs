@@ -61,7 +61,7 @@ pub(crate) async fn wait(
     waited: &Waited<'_>,
     mut operation: Operation,
 ) -> Result<Operation, Error> {
-    let began = Instant::now();
+    let (began, mut ramp) = (Instant::now(), c.pace().ramp());
     while !operation.done {
         if Instant::now() >= waited.until {
             return Err(Error::Deadline {
@@ -75,8 +75,8 @@ pub(crate) async fn wait(
         let asked = Instant::now();
         operation = look(c, waited, &operation.name).await?;
         // A server that doesn't hold the request must not be asked in a tight loop.
-        if !operation.done && asked.elapsed() < c.pace().poll {
-            tokio::time::sleep_until((asked + c.pace().poll).min(waited.until)).await;
+        if !operation.done {
+            tokio::time::sleep_until((asked + ramp.next()).min(waited.until)).await;
         }
     }
     operation.failure(waited.what)?;

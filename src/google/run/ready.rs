@@ -11,10 +11,12 @@ use super::{
 use crate::{
     environment::Api,
     google::{
+        answer::MESSAGE,
         client::Client,
         error::Error,
         operation::{Operation, Waited, wait},
     },
+    http::flatten,
 };
 
 pub(super) struct Watch<'a> {
@@ -82,7 +84,7 @@ impl Watch<'_> {
 
     /// The operation is done; the service's own conditions may lag behind it.
     async fn until_settled(&self) -> Result<Service, Error> {
-        let began = Instant::now();
+        let (began, mut ramp) = (Instant::now(), self.c.pace().ramp());
         let mut told = Told::default();
         loop {
             let live = get(self.c, self.location, self.service_id).await?;
@@ -109,7 +111,7 @@ impl Watch<'_> {
                         .to_owned(),
                 });
             }
-            tokio::time::sleep(self.c.pace().poll).await;
+            tokio::time::sleep(ramp.next()).await;
         }
     }
 
@@ -144,7 +146,10 @@ impl Watch<'_> {
         };
         let own = found.and_then(|r| r.conditions.into_iter().find(|c| c.state == "CONDITION_FAILED"));
         let own_reason = own.as_ref().and_then(reason_of);
-        let own_message = own.and_then(|c| c.message).filter(|m| !message.contains(m));
+        let one_line = |text: &str| flatten(text, MESSAGE);
+        let message = one_line(&message);
+        let own_message = own.and_then(|c| c.message).map(|m| one_line(&m));
+        let own_message = own_message.filter(|m| !message.contains(m));
         Error::NotReady {
             service: self.service_id.to_owned(),
             revision: name,

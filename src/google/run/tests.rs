@@ -106,6 +106,27 @@ async fn a_service_that_fails_says_reason_message_and_revision() {
 }
 
 #[tokio::test]
+async fn a_message_that_service_and_revision_share_is_told_once_and_whole() {
+    const LONG: fn() -> String = || {
+        format!(
+            "Revision 'qwen-1' is not ready. {} End.",
+            "The container failed to start. ".repeat(20)
+        )
+    };
+    let revision =
+        |_| json!({"conditions": [{"type": "Ready", "state": "CONDITION_FAILED", "message": LONG()}]});
+    let wait = |_| {
+        let mut done = operation(true);
+        done["error"] = json!({"code": 9, "message": LONG()});
+        answer(200, done)
+    };
+    let server = Server::start(cloud_run(failed, revision, wait)).await;
+    let text = created(&server, &Mutex::default()).await.unwrap_err().to_string();
+    assert_eq!(text.matches("is not ready").count(), 1, "{text}");
+    assert!(text.contains("End."), "{text}");
+}
+
+#[tokio::test]
 async fn a_create_of_unknown_outcome_is_looked_for_before_it_is_sent_again() {
     let server = Server::script(vec![raw(504, ""), answer(200, ready()), answer(200, ready())]).await;
     created(&server, &Mutex::default()).await.unwrap();
