@@ -11,7 +11,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{answer::Answer, error::Error};
+use super::{answer::Answer, error::Error, pace::Pace};
 use crate::{
     auth::{AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
@@ -34,48 +34,6 @@ struct Inner {
     bases: BTreeMap<Api, Url>,
     retry: Retry,
     pace: Pace,
-}
-
-/// Pauses between two looks at something that takes its time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// Between polls of builds, logs and operations that can't be waited for.
-    pub poll: Duration,
-    /// Between looks at a service that is coming up.
-    pub watch: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(1),
-            watch: Duration::from_secs(3),
-        }
-    }
-}
-
-impl Pace {
-    /// Pauses that begin short, for what is done at once, and grow to [`Pace::poll`].
-    pub fn ramp(self) -> Ramp {
-        Ramp {
-            next: self.poll / 16,
-            most: self.poll,
-        }
-    }
-}
-
-/// See [`Pace::ramp`].
-pub(crate) struct Ramp {
-    next: Duration,
-    most: Duration,
-}
-
-impl Ramp {
-    pub fn next(&mut self) -> Duration {
-        let pause = self.next;
-        self.next = (pause * 2).min(self.most);
-        pause
-    }
 }
 
 /// May a request be sent again after it failed?

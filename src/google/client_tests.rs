@@ -114,10 +114,3 @@ fn gclouds_value_for_storage_is_understood() {
     assert_eq!(url("http://127.0.0.1:1/storage/v1/"), "http://127.0.0.1:1/");
     assert_eq!(url("http://127.0.0.1:1/"), "http://127.0.0.1:1/");
 }
-
-#[test]
-fn polling_begins_quickly_and_slows_down() {
-    let mut ramp = Pace::default().ramp();
-    let pauses: Vec<u128> = (0..6).map(|_| ramp.next().as_millis()).collect();
-    assert_eq!(pauses, [62, 125, 250, 500, 1000, 1000]);
-}

@@ -9,6 +9,7 @@ mod error;
 mod hints;
 pub mod logging;
 pub mod operation;
+mod pace;
 pub mod run;
 pub mod secret_manager;
 pub mod storage;

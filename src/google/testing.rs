@@ -12,7 +12,7 @@ use gcp_auth::{Token, TokenProvider};
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
-use super::{Client, client::Pace};
+use super::{Client, pace::Pace};
 use crate::{
     auth::AccessTokens,
     environment::{Api, Environment},
