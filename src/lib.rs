@@ -15,6 +15,7 @@ pub mod environment;
 pub mod event;
 pub mod github;
 pub mod google;
+pub mod http;
 pub mod hugging_face;
 pub mod image;
 pub mod pipeline;

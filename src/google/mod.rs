@@ -1,3 +1,23 @@
-//! Google Cloud's REST APIs, one small file each.
+//! Google Cloud's REST APIs, one small file each. Base URLs, credentials, retries and errors: [`client`].
 
+mod answer;
+pub mod artifact_registry;
+pub mod build_log;
+pub mod client;
+pub mod cloud_build;
+mod error;
+mod hints;
+pub mod logging;
+pub mod operation;
+mod pace;
 pub mod run;
+pub mod secret_manager;
+pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use client::Client;
+pub use error::Error;

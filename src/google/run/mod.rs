@@ -1,3 +1,248 @@
 //! Cloud Run v2: the messages and the calls.
 
+mod ready;
 pub mod types;
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{
+    client::{Client, Request, segment},
+    error::Error,
+    operation::{Operation, Waited, wait},
+};
+use crate::environment::Api;
+use ready::Watch;
+use types::{Revision, Service, short_name};
+
+/// Times a write is sent whose outcome was unknown and that turned out not to have happened.
+const WRITE_TRIES: u32 = 3;
+
+/// Where services live.
+#[derive(Clone, Copy, Debug)]
+pub struct Location<'a> {
+    pub project: &'a str,
+    pub region: &'a str,
+}
+
+impl Location<'_> {
+    fn services(&self) -> String {
+        format!(
+            "v2/projects/{}/locations/{}/services",
+            segment(self.project),
+            segment(self.region)
+        )
+    }
+
+    fn service(&self, id: &str) -> String {
+        format!("{}/{}", self.services(), segment(id))
+    }
+}
+
+pub async fn get(c: &Client, location: &Location<'_>, service: &str) -> Result<Option<Service>, Error> {
+    c.find(Request::get(
+        Api::Run,
+        location.service(service),
+        format!("look at the Cloud Run service `{service}`"),
+    ))
+    .await
+}
+
+/// One revision of a service, by its short name.
+pub async fn revision(
+    c: &Client,
+    location: &Location<'_>,
+    service: &str,
+    revision: &str,
+) -> Result<Option<Revision>, Error> {
+    c.find(Request::get(
+        Api::Run,
+        format!("{}/revisions/{}", location.service(service), segment(revision)),
+        format!("look at the revision `{revision}`"),
+    ))
+    .await
+}
+
+/// Every service of the region.
+pub async fn list(c: &Client, location: &Location<'_>) -> Result<Vec<Service>, Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct List {
+        services: Vec<Service>,
+        next_page_token: String,
+    }
+    let (mut all, mut page) = (Vec::new(), String::new());
+    loop {
+        let mut request = Request::get(
+            Api::Run,
+            location.services(),
+            format!("list the Cloud Run services in `{}`", location.region),
+        )
+        .query("pageSize", "100");
+        if !page.is_empty() {
+            request = request.query("pageToken", page);
+        }
+        let list: List = c.json(request).await?;
+        all.extend(list.services);
+        if list.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        page = list.next_page_token;
+    }
+}
+
+/// Creates the service and waits until it is ready. `on_progress` gets Cloud Run's own words as they change.
+///
+/// When it is unknown whether the request arrived, the service is looked for before it is sent again.
+pub async fn create(
+    c: &Client,
+    location: &Location<'_>,
+    service_id: &str,
+    service: &Service,
+    deadline: Duration,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<Service, Error> {
+    let what = format!("create the Cloud Run service `{service_id}`");
+    let until = Instant::now() + deadline;
+    let mut tries = 0;
+    let operation = loop {
+        tries += 1;
+        let request = Request::new(Api::Run, Method::POST, location.services(), what.clone())
+            .query("serviceId", service_id)
+            .json(service)?;
+        match c.json::<Operation>(request).await {
+            Ok(operation) => break Some(operation),
+            Err(error) if error.is_ambiguous() => {
+                if get(c, location, service_id).await?.is_some() {
+                    break None;
+                }
+                if tries >= WRITE_TRIES {
+                    return Err(error);
+                }
+            }
+            // Only after a first try that may have had its effect is this our own service.
+            Err(error) if error.http_status() == Some(409) && tries > 1 => break None,
+            Err(error) => return Err(error),
+        }
+    };
+    let watch = Watch {
+        c,
+        location,
+        service_id,
+        what: &what,
+        until,
+        on_progress,
+    };
+    watch.until_ready(operation).await
+}
+
+/// Changes the fields of `update_mask` and waits until the service is ready. With an etag in `service`, a
+/// change by somebody else in between is a conflict ([`Error::is_conflict`]).
+pub async fn patch(
+    c: &Client,
+    location: &Location<'_>,
+    service_id: &str,
+    service: &Service,
+    update_mask: &[&str],
+    deadline: Duration,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<Service, Error> {
+    let what = format!("update the Cloud Run service `{service_id}`");
+    let until = Instant::now() + deadline;
+    let mut tries = 0;
+    let operation = loop {
+        tries += 1;
+        let request = Request::new(
+            Api::Run,
+            Method::PATCH,
+            location.service(service_id),
+            what.clone(),
+        )
+        .query("updateMask", update_mask.join(","))
+        .json(service)?;
+        match c.json::<Operation>(request).await {
+            Ok(operation) => break Some(operation),
+            Err(error) if error.is_ambiguous() || (error.is_conflict() && tries > 1) => {
+                let live = get(c, location, service_id).await?;
+                if live
+                    .as_ref()
+                    .is_some_and(|live| took_effect(service, live, update_mask))
+                {
+                    break None;
+                }
+                if error.is_conflict() || tries >= WRITE_TRIES {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let watch = Watch {
+        c,
+        location,
+        service_id,
+        what: &what,
+        until,
+        on_progress,
+    };
+    watch.until_ready(operation).await
+}
+
+/// Whether the live service shows what an update of unknown outcome asked for. Compared is what we always
+/// set and the server gives back as it got it.
+fn took_effect(wanted: &Service, live: &Service, update_mask: &[&str]) -> bool {
+    let revision = |s: &Service| s.template.as_ref().and_then(|t| t.revision.clone());
+    update_mask.iter().all(|field| match field.split('.').next() {
+        Some("template") => revision(wanted).is_some() && revision(wanted) == revision(live),
+        Some("traffic") => wanted.traffic == live.traffic,
+        Some("labels") => wanted.labels == live.labels,
+        Some("scaling") => wanted.scaling == live.scaling,
+        Some("ingress") => wanted.ingress == live.ingress,
+        Some("invokerIamDisabled") => wanted.invoker_iam_disabled == live.invoker_iam_disabled,
+        Some("launchStage") => wanted.launch_stage == live.launch_stage,
+        _ => false,
+    })
+}
+
+/// Deletes the service with its revisions and waits until it is gone. Absent is fine.
+pub async fn delete(
+    c: &Client,
+    location: &Location<'_>,
+    service_id: &str,
+    deadline: Duration,
+) -> Result<(), Error> {
+    let what = format!("delete the Cloud Run service `{service_id}`");
+    let request = Request::new(
+        Api::Run,
+        Method::DELETE,
+        location.service(service_id),
+        what.clone(),
+    )
+    .repeatable();
+    let waited = Waited {
+        api: Api::Run,
+        version: "v2/",
+        can_wait: true,
+        what: &what,
+        until: Instant::now() + deadline,
+    };
+    let Some(operation) = c.find::<Operation>(request).await? else {
+        return Ok(());
+    };
+    match wait(c, &waited, operation).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The service's name as resources carry it: `projects/…/services/NAME` → `NAME`.
+fn revision_of(service: &Service) -> Option<String> {
+    let name = service.latest_created_revision.as_deref()?;
+    Some(short_name(name).to_owned()).filter(|n| !n.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Access tokens: fetched when needed, kept until shortly before they expire, fetched anew when refused.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use gcp_auth::{Token, TokenProvider};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::Error;
+
+/// The scope of every access token that is asked for.
+pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// Gives access tokens, and hears when one was refused.
+pub trait AccessTokens: TokenProvider {
+    /// A service answered 401 to `token`: the next call to [`TokenProvider::token`] gets a new one. Other
+    /// tokens, fetched meanwhile, stay.
+    fn reject(&self, token: &str);
+}
+
+/// A token as its issuer gave it.
+pub(super) struct Fetched {
+    pub token: SecretString,
+    pub expires_in: Duration,
+}
+
+/// Where tokens come from. Without memory: each call is a new token.
+#[async_trait]
+pub(super) trait Source: Send + Sync {
+    async fn fetch(&self) -> Result<Fetched, Error>;
+}
+
+/// Remembers the token of a [`Source`].
+pub(super) struct Cached<S> {
+    source: S,
+    project: Option<String>,
+    // Held while fetching, so that ten callers fetch once.
+    kept: Mutex<Option<Kept>>,
+    rejected: std::sync::Mutex<Option<SecretString>>,
+}
+
+struct Kept {
+    token: Arc<Token>,
+    renew_at: DateTime<Utc>,
+}
+
+impl<S> Cached<S> {
+    pub fn new(source: S, project: Option<String>) -> Self {
+        Self {
+            source,
+            project,
+            kept: Mutex::new(None),
+            rejected: std::sync::Mutex::new(None),
+        }
+    }
+
+    fn is_rejected(&self, token: &str) -> bool {
+        let rejected = self
+            .rejected
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        rejected.as_ref().is_some_and(|r| r.expose_secret() == token)
+    }
+}
+
+/// Tokens are renewed when a fifth of their life is left, five minutes at most: a direct federation token
+/// lives ten minutes or less, others an hour.
+pub(super) fn renew_after(expires_in: Duration) -> Duration {
+    expires_in - (expires_in / 5).min(Duration::from_secs(300))
+}
+
+#[async_trait]
+impl<S: Source> TokenProvider for Cached<S> {
+    async fn token(&self, _scopes: &[&str]) -> Result<Arc<Token>, gcp_auth::Error> {
+        let mut kept = self.kept.lock().await;
+        if let Some(kept) = &*kept
+            && Utc::now() < kept.renew_at
+            && !self.is_rejected(kept.token.as_str())
+        {
+            return Ok(Arc::clone(&kept.token));
+        }
+        let fetched = self.source.fetch().await.map_err(for_gcp_auth)?;
+        let renew_at = Utc::now() + renew_after(fetched.expires_in);
+        let token = Arc::new(make(&fetched)?);
+        *kept = Some(Kept {
+            token: Arc::clone(&token),
+            renew_at,
+        });
+        Ok(token)
+    }
+
+    async fn project_id(&self) -> Result<Arc<str>, gcp_auth::Error> {
+        match &self.project {
+            Some(project) => Ok(project.as_str().into()),
+            None => Err(gcp_auth::Error::Str("these credentials name no project")),
+        }
+    }
+}
+
+impl<S: Source> AccessTokens for Cached<S> {
+    fn reject(&self, token: &str) {
+        let mut rejected = self
+            .rejected
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *rejected = Some(token.to_owned().into());
+    }
+}
+
+/// `gcp_auth::Token` has no constructor, but can be read.
+fn make(fetched: &Fetched) -> Result<Token, gcp_auth::Error> {
+    let value = json!({
+        "access_token": fetched.token.expose_secret(),
+        "expires_in": fetched.expires_in.as_secs(),
+    });
+    serde_json::from_value(value).map_err(|e| gcp_auth::Error::Json("the access token can't be held", e))
+}
+
+fn for_gcp_auth(error: Error) -> gcp_auth::Error {
+    gcp_auth::Error::Other("no access token", Box::new(error))
+}
+
+/// A token from the environment; nothing can renew it.
+pub(super) struct Given(pub SecretString);
+
+#[async_trait]
+impl Source for Given {
+    async fn fetch(&self) -> Result<Fetched, Error> {
+        Ok(Fetched {
+            token: self.0.clone(),
+            expires_in: Duration::from_secs(3600),
+        })
+    }
+}
+
+/// Whatever gcp_auth finds. It caches by itself; a refused token is answered by searching anew.
+pub(super) struct Ambient {
+    provider: Mutex<Arc<dyn TokenProvider>>,
+    stale: std::sync::atomic::AtomicBool,
+}
+
+impl Ambient {
+    pub async fn find() -> Result<Self, gcp_auth::Error> {
+        Ok(Self {
+            provider: Mutex::new(gcp_auth::provider().await?),
+            stale: false.into(),
+        })
+    }
+}
+
+#[async_trait]
+impl TokenProvider for Ambient {
+    async fn token(&self, scopes: &[&str]) -> Result<Arc<Token>, gcp_auth::Error> {
+        let provider = {
+            let mut provider = self.provider.lock().await;
+            if self.stale.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                *provider = gcp_auth::provider().await?;
+            }
+            Arc::clone(&provider)
+        };
+        provider.token(scopes).await
+    }
+
+    async fn project_id(&self) -> Result<Arc<str>, gcp_auth::Error> {
+        let provider = Arc::clone(&*self.provider.lock().await);
+        provider.project_id().await
+    }
+}
+
+impl AccessTokens for Ambient {
+    fn reject(&self, _token: &str) {
+        self.stale.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    struct Counting(AtomicU32, Duration);
+
+    #[async_trait]
+    impl Source for Counting {
+        async fn fetch(&self) -> Result<Fetched, Error> {
+            let n = self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(Fetched {
+                token: format!("token-{n}").into(),
+                expires_in: self.1,
+            })
+        }
+    }
+
+    fn counting(seconds: u64) -> Cached<Counting> {
+        Cached::new(Counting(0.into(), Duration::from_secs(seconds)), None)
+    }
+
+    async fn text(tokens: &Cached<Counting>) -> String {
+        tokens.token(&[CLOUD_PLATFORM]).await.unwrap().as_str().to_owned()
+    }
+
+    #[tokio::test]
+    async fn many_callers_fetch_one_token() {
+        let tokens = counting(3600);
+        let all = futures::future::join_all((0..10).map(|_| text(&tokens))).await;
+        assert!(all.iter().all(|t| t == "token-0"), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_replaced_once() {
+        let tokens = counting(3600);
+        let first = text(&tokens).await;
+        tokens.reject(&first);
+        assert_eq!(text(&tokens).await, "token-1");
+        // A late complaint about the old one changes nothing.
+        tokens.reject(&first);
+        assert_eq!(text(&tokens).await, "token-1");
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_replaced() {
+        let tokens = counting(0);
+        text(&tokens).await;
+        assert_eq!(text(&tokens).await, "token-1");
+    }
+
+    #[test]
+    fn short_lived_tokens_are_renewed_in_proportion() {
+        assert_eq!(renew_after(Duration::from_secs(3600)), Duration::from_secs(3300));
+        assert_eq!(renew_after(Duration::from_secs(300)), Duration::from_secs(240));
+    }
+}

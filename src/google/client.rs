@@ -1,0 +1,367 @@
+//! One place for credentials, retries, timeouts and errors of every call to Google.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, RANGE},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{answer::Answer, error::Error, pace::Pace};
+use crate::{
+    auth::{AccessTokens, CLOUD_PLATFORM},
+    environment::{Api, BadBaseUrl, Environment},
+    http::{self, Retry},
+};
+
+/// Longest answer that is read, so that a mad server can't fill the memory.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+/// Timeout of a request that doesn't ask for another.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client for Google's REST APIs. Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    /// The reason, when TLS could not be set up.
+    http: Result<reqwest::Client, String>,
+    credentials: Arc<dyn AccessTokens>,
+    bases: BTreeMap<Api, Url>,
+    retry: Retry,
+    pace: Pace,
+}
+
+/// May a request be sent again after it failed?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Reads, and writes that end in the same state however often they are sent.
+    Always,
+    /// Only when Google certainly did nothing: 429, 503, or no connection was made.
+    WhenRefused,
+}
+
+/// A request, before it has a host and credentials.
+pub(crate) struct Request<'a> {
+    pub api: Api,
+    pub method: Method,
+    /// Below the base URL, every segment already encoded by [`segment`].
+    pub path: String,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<(&'a str, Bytes)>,
+    pub range_from: Option<u64>,
+    /// Infinitive with its resource, for errors: ``create the bucket `b` ``.
+    pub what: String,
+    pub repeat: Repeat,
+    pub timeout: Duration,
+}
+
+impl Request<'_> {
+    pub fn new(api: Api, method: Method, path: String, what: String) -> Self {
+        let repeat = if method == Method::GET {
+            Repeat::Always
+        } else {
+            Repeat::WhenRefused
+        };
+        Self {
+            api,
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            range_from: None,
+            what,
+            repeat,
+            timeout: TIMEOUT,
+        }
+    }
+
+    pub fn get(api: Api, path: String, what: String) -> Self {
+        Self::new(api, Method::GET, path, what)
+    }
+
+    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    pub fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(body).map_err(|e| Error::Setup(e.to_string()))?;
+        self.body = Some(("application/json", bytes.into()));
+        Ok(self)
+    }
+
+    pub fn repeatable(mut self) -> Self {
+        self.repeat = Repeat::Always;
+        self
+    }
+
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// A good answer, or one of the statuses that the caller asked to see.
+pub(crate) struct Response {
+    pub status: u16,
+    pub body: Bytes,
+}
+
+impl Client {
+    /// Reads the base URLs of every API.
+    pub fn new(environment: &Environment, credentials: Arc<dyn AccessTokens>) -> Result<Self, BadBaseUrl> {
+        let bases = Api::ALL
+            .into_iter()
+            .map(|api| Ok((api, base_url(environment, api)?)))
+            .collect::<Result<_, BadBaseUrl>>()?;
+        let http = http::client(TIMEOUT).map_err(http::explain);
+        Ok(Self(Arc::new(Inner {
+            http,
+            credentials,
+            bases,
+            retry: Retry::default(),
+            pace: Pace::default(),
+        })))
+    }
+
+    /// The same client with other pauses.
+    #[cfg(test)]
+    pub(crate) fn paced(&self, retry: Retry, pace: Pace) -> Self {
+        Self(Arc::new(Inner {
+            http: self.0.http.clone(),
+            credentials: Arc::clone(&self.0.credentials),
+            bases: self.0.bases.clone(),
+            retry,
+            pace,
+        }))
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.pace
+    }
+
+    /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, Error> {
+        let (what, host) = (request.what.clone(), self.host(request.api));
+        let response = self.send(request, &[]).await?;
+        serde_json::from_slice(&response.body).map_err(|e| Error::Decode {
+            what,
+            host,
+            reason: e.to_string(),
+        })
+    }
+
+    /// As [`Self::json`]; `None` when the resource isn't there.
+    pub(crate) async fn find<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<Option<T>, Error> {
+        match self.json(request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends, tries again as [`Repeat`] allows. Statuses in `also` are returned as answers.
+    pub(crate) async fn send(&self, request: Request<'_>, also: &[u16]) -> Result<Response, Error> {
+        let retry = self.0.retry;
+        let (mut sent, mut waited, mut renewed) = (0, Duration::ZERO, false);
+        loop {
+            sent += 1;
+            let token = self.token(&request.what).await?;
+            let failure = match self.once(&request, &token).await {
+                Ok((status, _, body)) if status < 300 || also.contains(&status) => {
+                    return Ok(Response { status, body });
+                }
+                Ok((401, _, _)) if !renewed => {
+                    renewed = true;
+                    self.0.credentials.reject(&token);
+                    continue;
+                }
+                Ok((status, headers, body)) => Failure::answered(&request, status, &headers, &body),
+                Err(error) => self.unanswered(&request, error),
+            };
+            let pause = failure
+                .may_repeat(request.repeat)
+                .then(|| retry.pause(sent, waited, failure.retry_after, fastrand::f64()))
+                .flatten();
+            let Some(pause) = pause else {
+                return Err(failure.error);
+            };
+            waited += pause;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn token(&self, what: &str) -> Result<String, Error> {
+        match self.0.credentials.token(&[CLOUD_PLATFORM]).await {
+            Ok(token) => Ok(token.as_str().to_owned()),
+            Err(error) => Err(Error::Credentials {
+                what: what.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
+        let url = self.url(request).map_err(Unanswered::Refused)?;
+        let http = self.0.http.as_ref();
+        let mut builder = http
+            .map_err(|e| Unanswered::Refused(Error::Setup(e.clone())))?
+            .request(request.method.clone(), url)
+            .timeout(request.timeout)
+            .bearer_auth(token);
+        if let Some((content_type, body)) = &request.body {
+            builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
+        }
+        if let Some(from) = request.range_from {
+            builder = builder.header(RANGE, format!("bytes={from}-"));
+        }
+        let response = builder.send().await.map_err(Unanswered::Connection)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read_limited(response).await?;
+        Ok((status, headers, body))
+    }
+
+    fn url(&self, request: &Request<'_>) -> Result<Url, Error> {
+        let bad = |segment: &str| Error::BadName {
+            what: request.what.clone(),
+            segment: segment.to_owned(),
+        };
+        // The URL parser would resolve these, and the request would go elsewhere.
+        if let Some(dots) = request.path.split('/').find(|s| matches!(*s, "." | "..")) {
+            return Err(bad(dots));
+        }
+        let base = self.0.bases.get(&request.api).ok_or_else(|| bad(&request.path))?;
+        let mut url = Url::parse(&format!("{base}{}", request.path)).map_err(|_| bad(&request.path))?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+
+    fn host(&self, api: Api) -> String {
+        let base = self.0.bases.get(&api).and_then(Url::host_str);
+        base.unwrap_or(api.host()).to_owned()
+    }
+
+    fn unanswered(&self, request: &Request<'_>, error: Unanswered) -> Failure {
+        let (sent, reason) = match error {
+            Unanswered::Refused(error) => {
+                return Failure {
+                    error,
+                    retry_after: None,
+                    kind: Kind::Final,
+                };
+            }
+            Unanswered::TooLong => (true, "the answer is too long".to_owned()),
+            Unanswered::Connection(error) => (!error.is_connect(), http::explain(error)),
+        };
+        Failure {
+            error: Error::Transport {
+                what: request.what.clone(),
+                host: self.host(request.api),
+                reason,
+                ambiguous: sent,
+            },
+            retry_after: None,
+            kind: if sent { Kind::Ambiguous } else { Kind::Refused },
+        }
+    }
+}
+
+enum Unanswered {
+    Refused(Error),
+    TooLong,
+    Connection(reqwest::Error),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Sending again gives the same.
+    Final,
+    /// Nothing was done: sending again is safe.
+    Refused,
+    /// Unknown whether anything was done.
+    Ambiguous,
+}
+
+struct Failure {
+    error: Error,
+    retry_after: Option<Duration>,
+    kind: Kind,
+}
+
+impl Failure {
+    fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        let mut answer = Answer::parse(status, &String::from_utf8_lossy(body));
+        if answer.request_id.is_none() {
+            let id = headers
+                .get("x-request-id")
+                .or_else(|| headers.get("x-guploader-uploadid"));
+            answer.request_id = id.and_then(|v| v.to_str().ok()).map(http::shorten);
+        }
+        Self {
+            kind: match status {
+                429 | 503 => Kind::Refused,
+                s if http::is_transient(s) => Kind::Ambiguous,
+                _ => Kind::Final,
+            },
+            retry_after: http::retry_after(headers, chrono::Utc::now()),
+            error: Error::Api {
+                what: request.what.clone(),
+                answer: Box::new(answer),
+            },
+        }
+    }
+
+    fn may_repeat(&self, repeat: Repeat) -> bool {
+        match self.kind {
+            Kind::Final => false,
+            Kind::Refused => true,
+            Kind::Ambiguous => repeat == Repeat::Always,
+        }
+    }
+}
+
+async fn read_limited(mut response: reqwest::Response) -> Result<Bytes, Unanswered> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Unanswered::Connection)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(Unanswered::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
+/// gcloud's value of the storage property ends in `storage/v1/`, which our paths bring themselves.
+fn base_url(environment: &Environment, api: Api) -> Result<Url, BadBaseUrl> {
+    let mut url = environment.google(api)?;
+    if api == Api::Storage
+        && let Some(prefix) = url.path().strip_suffix("storage/v1/").map(str::to_owned)
+        && prefix.ends_with('/')
+    {
+        url.set_path(&prefix);
+    }
+    Ok(url)
+}
+
+/// What RFC 3986 leaves unreserved stays readable.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// One path segment, percent-encoded, its slashes too.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

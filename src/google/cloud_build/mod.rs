@@ -1,0 +1,152 @@
+//! Cloud Build v1: the messages and the calls.
+
+mod types;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    client::{Client, Request, segment},
+    error::Error,
+    logging::quoted,
+    operation::Operation,
+};
+use crate::environment::Api;
+pub use types::*;
+
+/// Further tries to create a build after one whose outcome is unknown and that isn't found.
+const CREATE_TRIES: u32 = 3;
+
+/// Starts a build. When it is unknown whether that worked, a running build with all of this one's tags is
+/// looked for and taken over; only when there is none is it sent again.
+pub async fn create(c: &Client, project: &str, location: &str, build: &Build) -> Result<Build, Error> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        build: Build,
+    }
+    let what = format!("start a build in `{location}`");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let request = Request::new(
+            Api::CloudBuild,
+            Method::POST,
+            builds(project, location),
+            what.clone(),
+        )
+        .json(build)?;
+        match c.json::<Operation>(request).await {
+            Ok(operation) => {
+                operation.failure(&what)?;
+                let metadata = operation.metadata.unwrap_or_default();
+                return Metadata::deserialize(metadata)
+                    .map(|m| m.build)
+                    .map_err(|e| Error::Decode {
+                        what,
+                        host: Api::CloudBuild.host().to_owned(),
+                        reason: e.to_string(),
+                    });
+            }
+            Err(error) if error.is_ambiguous() && !build.tags.is_empty() => {
+                tokio::time::sleep(c.pace().watch).await;
+                if let Some(found) = active(c, project, location, &build.tags).await? {
+                    return Ok(found);
+                }
+                if tries >= CREATE_TRIES {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<Build, Error> {
+    let path = format!("{}/{}", builds(project, location), segment(id));
+    c.json(Request::get(
+        Api::CloudBuild,
+        path,
+        format!("look at the build `{id}`"),
+    ))
+    .await
+}
+
+/// The newest build with this tag that is waiting or running.
+pub async fn find_active(
+    c: &Client,
+    project: &str,
+    location: &str,
+    tag: &str,
+) -> Result<Option<Build>, Error> {
+    active(c, project, location, &[tag.to_owned()]).await
+}
+
+async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> Result<Option<Build>, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    #[derive(Default)]
+    struct List {
+        builds: Vec<Build>,
+        next_page_token: String,
+    }
+    let filter = tags
+        .iter()
+        .map(|t| format!("tags={}", quoted(t)))
+        .collect::<Vec<_>>()
+        .join(" AND ");
+    let mut page = String::new();
+    loop {
+        let mut request = Request::get(
+            Api::CloudBuild,
+            builds(project, location),
+            format!("list the builds in `{location}`"),
+        )
+        .query("filter", filter.clone())
+        .query("pageSize", "100");
+        if !page.is_empty() {
+            request = request.query("pageToken", page);
+        }
+        let list: List = c.json(request).await?;
+        // Newest first. The filter is Google's word; what it lets through is checked.
+        let fits = |b: &Build| !b.status.is_terminal() && tags.iter().all(|t| b.tags.contains(t));
+        if let Some(found) = list.builds.into_iter().find(fits) {
+            return Ok(Some(found));
+        }
+        if list.next_page_token.is_empty() {
+            return Ok(None);
+        }
+        page = list.next_page_token;
+    }
+}
+
+/// Cancels a build. One that has ended already is fine.
+pub async fn cancel(c: &Client, project: &str, location: &str, id: &str) -> Result<(), Error> {
+    let request = Request::new(
+        Api::CloudBuild,
+        Method::POST,
+        format!("{}/{}:cancel", builds(project, location), segment(id)),
+        format!("cancel the build `{id}`"),
+    )
+    .json(&json!({}))?
+    .repeatable();
+    match c.send(request, &[]).await {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error
+                .answer()
+                .is_some_and(|a| a.status.as_deref() == Some("FAILED_PRECONDITION")) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn builds(project: &str, location: &str) -> String {
+    format!(
+        "v1/projects/{}/locations/{}/builds",
+        segment(project),
+        segment(location)
+    )
+}

@@ -1,0 +1,109 @@
+//! Cloud Logging: what a container said.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Client, Request},
+    error::Error,
+};
+use crate::environment::Api;
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Entry {
+    text_payload: Option<String>,
+    json_payload: Option<Value>,
+    proto_payload: Option<Value>,
+}
+
+/// The last `lines` entries of a revision's log, newest last. Hostile text.
+pub async fn revision_log(
+    c: &Client,
+    project: &str,
+    location: &str,
+    service: &str,
+    revision: &str,
+    lines: u32,
+) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        entries: Vec<Entry>,
+    }
+    let body = json!({
+        "resourceNames": [format!("projects/{project}")],
+        "filter": filter(location, service, revision),
+        "orderBy": "timestamp desc",
+        "pageSize": lines.clamp(1, 1000),
+    });
+    let request = Request::new(
+        Api::Logging,
+        Method::POST,
+        "v2/entries:list".to_owned(),
+        format!("read the log of revision `{revision}`"),
+    )
+    .json(&body)?
+    .repeatable();
+    let list: List = c.json(request).await?;
+    Ok(list.entries.into_iter().rev().filter_map(text).collect())
+}
+
+/// Request entries have no text and say nothing about a container that doesn't start.
+fn filter(location: &str, service: &str, revision: &str) -> String {
+    [
+        ("resource.type", "cloud_run_revision"),
+        ("resource.labels.service_name", service),
+        ("resource.labels.location", location),
+        ("resource.labels.revision_name", revision),
+    ]
+    .map(|(key, value)| format!("{key}={}", quoted(value)))
+    .join(" AND ")
+}
+
+/// A string literal of the filter language.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn text(entry: Entry) -> Option<String> {
+    let message = |value: &Value, pointer: &str| value.pointer(pointer)?.as_str().map(str::to_owned);
+    entry
+        .text_payload
+        .or_else(|| message(entry.json_payload.as_ref()?, "/message"))
+        .or_else(|| entry.json_payload.as_ref().map(Value::to_string))
+        .or_else(|| message(entry.proto_payload.as_ref()?, "/status/message"))
+        .map(|t| t.trim_end().to_owned())
+        .filter(|t| !t.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out_of_the_filter() {
+        assert_eq!(
+            filter("r", "s\" OR \"", "v\\"),
+            r#"resource.type="cloud_run_revision" AND resource.labels.service_name="s\" OR \"" AND resource.labels.location="r" AND resource.labels.revision_name="v\\""#
+        );
+    }
+
+    #[test]
+    fn text_is_found_in_every_kind_of_payload() {
+        let read = |value: Value| text(serde_json::from_value(value).unwrap());
+        assert_eq!(read(json!({"textPayload": "a\n"})).as_deref(), Some("a"));
+        assert_eq!(
+            read(json!({"jsonPayload": {"message": "b"}})).as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            read(json!({"jsonPayload": {"x": 1}})).as_deref(),
+            Some(r#"{"x":1}"#)
+        );
+        let proto = json!({"protoPayload": {"status": {"message": "c"}}});
+        assert_eq!(read(proto).as_deref(), Some("c"));
+        assert_eq!(read(json!({"httpRequest": {}})), None);
+    }
+}

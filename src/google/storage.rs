@@ -1,0 +1,199 @@
+//! Cloud Storage: the bucket for build sources and logs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    client::{Client, Request, segment},
+    error::Error,
+};
+use crate::environment::Api;
+
+/// Sources and logs are of use for days, not longer.
+const DELETE_AFTER_DAYS: u32 = 7;
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What a log object had to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogChunk {
+    /// The object isn't there (yet).
+    NotYet,
+    NothingNew,
+    Bytes(Bytes),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bucket {
+    name: String,
+    #[serde(default)]
+    project_number: String,
+}
+
+/// Makes the bucket unless it is there: uniform access, no public access, objects deleted after 7 days.
+/// True when it was made. A bucket of another project is refused: whoever owns it could exchange the build's
+/// source.
+pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &str) -> Result<bool, Error> {
+    match is_ours(c, project, bucket).await? {
+        Some(true) => return Ok(false),
+        Some(false) => return Err(foreign(bucket, project)),
+        None => {}
+    }
+    let body = json!({
+        "name": bucket,
+        "location": location,
+        "iamConfiguration": {
+            "uniformBucketLevelAccess": { "enabled": true },
+            "publicAccessPrevention": "enforced",
+        },
+        "lifecycle": {
+            "rule": [{ "action": { "type": "Delete" }, "condition": { "age": DELETE_AFTER_DAYS } }],
+        },
+        "softDeletePolicy": { "retentionDurationSeconds": "0" },
+    });
+    let request = Request::new(
+        Api::Storage,
+        Method::POST,
+        "storage/v1/b".to_owned(),
+        format!("create the bucket `{bucket}`"),
+    )
+    .query("project", project)
+    .json(&body)?
+    .repeatable();
+    match c.send(request, &[409]).await?.status {
+        // Two jobs may have made it at once, or our own first try had its effect.
+        409 => match is_ours(c, project, bucket).await? {
+            Some(true) => Ok(false),
+            _ => Err(foreign(bucket, project)),
+        },
+        _ => Ok(true),
+    }
+}
+
+/// `None` when it isn't among the buckets that can be seen.
+async fn is_ours(c: &Client, project: &str, bucket: &str) -> Result<Option<bool>, Error> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        items: Vec<Bucket>,
+    }
+    let list = Request::get(
+        Api::Storage,
+        "storage/v1/b".to_owned(),
+        format!("list the buckets of project `{project}`"),
+    )
+    .query("project", project)
+    .query("prefix", bucket);
+    match c.json::<List>(list).await {
+        Ok(list) => Ok(list.items.iter().any(|b| b.name == bucket).then_some(true)),
+        // A deployer with rights on this bucket alone can't list: compare the projects' numbers.
+        Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
+            let get = Request::get(
+                Api::Storage,
+                format!("storage/v1/b/{}", segment(bucket)),
+                format!("look at the bucket `{bucket}`"),
+            );
+            match c.find::<Bucket>(get).await? {
+                None => Ok(None),
+                Some(found) => Ok(Some(found.project_number == project_number(c, project).await?)),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn project_number(c: &Client, project: &str) -> Result<String, Error> {
+    #[derive(Deserialize)]
+    struct Project {
+        name: String,
+    }
+    let request = Request::get(
+        Api::ResourceManager,
+        format!("v3/projects/{}", segment(project)),
+        format!("look up the number of project `{project}`"),
+    );
+    let project: Project = c.json(request).await?;
+    Ok(project.name.trim_start_matches("projects/").to_owned())
+}
+
+fn foreign(bucket: &str, project: &str) -> Error {
+    Error::ForeignBucket {
+        bucket: bucket.to_owned(),
+        reason: format!("exists, but not in project `{project}`"),
+        fix: "grant the deploying account storage.buckets.list on the project if it is there".to_owned(),
+    }
+}
+
+/// Uploads an object that must not be there yet, and returns its generation. When an object of this name
+/// is there (our own first try, or the same source from another run), its generation is returned.
+pub async fn upload(
+    c: &Client,
+    bucket: &str,
+    object: &str,
+    content_type: &str,
+    body: Bytes,
+) -> Result<String, Error> {
+    #[derive(Deserialize)]
+    struct Object {
+        generation: String,
+    }
+    let mut request = Request::new(
+        Api::Storage,
+        Method::POST,
+        format!("upload/storage/v1/b/{}/o", segment(bucket)),
+        format!("upload `{object}` to the bucket `{bucket}`"),
+    )
+    .query("uploadType", "media")
+    .query("name", object)
+    .query("ifGenerationMatch", "0")
+    .repeatable()
+    .timeout(UPLOAD_TIMEOUT);
+    request.body = Some((content_type, body));
+    match c.json::<Object>(request).await {
+        Ok(made) => Ok(made.generation),
+        Err(error) if error.http_status() == Some(412) => {
+            let get = Request::get(
+                Api::Storage,
+                object_path(bucket, object),
+                format!("look at `{object}` in the bucket `{bucket}`"),
+            );
+            Ok(c.json::<Object>(get).await?.generation)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the object holds from byte `offset` on.
+pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> Result<LogChunk, Error> {
+    let mut request = Request::get(
+        Api::Storage,
+        object_path(bucket, object),
+        format!("read `{object}` from the bucket `{bucket}`"),
+    )
+    .query("alt", "media");
+    request.range_from = Some(offset);
+    let response = c.send(request, &[404, 416]).await?;
+    let new = match response.status {
+        404 => return Ok(LogChunk::NotYet),
+        416 => return Ok(LogChunk::NothingNew),
+        206 => response.body,
+        // The range was passed over: the whole object.
+        _ => match usize::try_from(offset) {
+            Ok(seen) if seen < response.body.len() => response.body.slice(seen..),
+            _ => Bytes::new(),
+        },
+    };
+    Ok(if new.is_empty() {
+        LogChunk::NothingNew
+    } else {
+        LogChunk::Bytes(new)
+    })
+}
+
+fn object_path(bucket: &str, object: &str) -> String {
+    format!("storage/v1/b/{}/o/{}", segment(bucket), segment(object))
+}

@@ -1,0 +1,271 @@
+//! Storage, registry and builds against a scripted server.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    Error,
+    artifact_registry::{self, Repository},
+    build_log::follow,
+    cloud_build::{self, Build, Status},
+    storage::{self, LogChunk},
+    testing::{Asked, Scripted, Server, answer, raw},
+};
+
+#[tokio::test]
+async fn an_upload_that_was_there_gives_its_generation() {
+    let server = Server::script(vec![raw(412, ""), answer(200, json!({"generation": "42"}))]).await;
+    let c = server.client();
+    let generation = storage::upload(&c, "b", "source/k.tgz", "application/gzip", Bytes::from("x"));
+    assert_eq!(generation.await.unwrap(), "42");
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /upload/storage/v1/b/b/o?uploadType=media&name=source%2Fk.tgz&ifGenerationMatch=0",
+            "GET /storage/v1/b/b/o/source%2Fk.tgz"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn somebody_elses_bucket_is_refused() {
+    let server = Server::script(vec![
+        answer(200, json!({})),
+        raw(409, ""),
+        answer(200, json!({"items": []})),
+    ])
+    .await;
+    let error = storage::ensure_bucket(&server.client(), "p", "b", "EU")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::ForeignBucket { .. }), "{error}");
+    // Without the right to list, the projects' numbers decide.
+    let server = Server::script(vec![
+        raw(403, ""),
+        answer(200, json!({"name": "b", "projectNumber": "2"})),
+        answer(200, json!({"name": "projects/1"})),
+    ])
+    .await;
+    let error = storage::ensure_bucket(&server.client(), "p", "b", "EU")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::ForeignBucket { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn our_own_bucket_is_used_or_made() {
+    let server = Server::script(vec![answer(
+        200,
+        json!({"items": [{"name": "b2"}, {"name": "b"}]}),
+    )])
+    .await;
+    assert!(
+        !storage::ensure_bucket(&server.client(), "p", "b", "EU")
+            .await
+            .unwrap()
+    );
+    let server = Server::script(vec![answer(200, json!({})), answer(200, json!({"name": "b"}))]).await;
+    assert!(
+        storage::ensure_bucket(&server.client(), "p", "b", "EU")
+            .await
+            .unwrap()
+    );
+    let body = server.asked()[1].json();
+    assert_eq!(body["iamConfiguration"]["publicAccessPrevention"], "enforced");
+    assert_eq!(body["lifecycle"]["rule"][0]["condition"]["age"], 7);
+}
+
+#[tokio::test]
+async fn a_log_is_read_from_where_it_was_left() {
+    let server = Server::script(vec![
+        raw(404, ""),
+        raw(206, "cd"),
+        raw(416, ""),
+        raw(200, "abcdef"),
+    ])
+    .await;
+    let c = server.client();
+    let mut chunks = Vec::new();
+    for offset in [0, 2, 4, 4] {
+        chunks.push(
+            storage::read_from(&c, "b", "logs/log-1.txt", offset)
+                .await
+                .unwrap(),
+        );
+    }
+    let expected = [
+        LogChunk::NotYet,
+        LogChunk::Bytes(Bytes::from("cd")),
+        LogChunk::NothingNew,
+        LogChunk::Bytes(Bytes::from("ef")),
+    ];
+    assert_eq!(chunks, expected);
+    assert_eq!(server.asked()[1].header("range"), "bytes=2-");
+}
+
+const REPOSITORY: Repository<'_> = Repository {
+    project: "p",
+    location: "r",
+    repository: "repo",
+};
+
+#[tokio::test]
+async fn an_images_digest_is_looked_up_by_tag() {
+    let version = "projects/p/locations/r/repositories/repo/packages/qwen/versions/sha256:abc";
+    let server = Server::script(vec![answer(200, json!({"version": version})), raw(404, "")]).await;
+    let c = server.client();
+    let digest = artifact_registry::tag_digest(&c, &REPOSITORY, "qwen", "k")
+        .await
+        .unwrap();
+    assert_eq!(digest.as_deref(), Some("sha256:abc"));
+    assert_eq!(
+        artifact_registry::tag_digest(&c, &REPOSITORY, "qwen", "k")
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        server.lines()[0],
+        "GET /v1/projects/p/locations/r/repositories/repo/packages/qwen/tags/k"
+    );
+}
+
+#[tokio::test]
+async fn a_repository_is_made_with_its_cleanup_and_waited_for() {
+    let operation = |done| json!({"name": "projects/p/locations/r/operations/o", "done": done});
+    let server = Server::script(vec![
+        raw(404, ""),
+        answer(200, operation(false)),
+        answer(200, operation(false)),
+        answer(200, operation(true)),
+    ])
+    .await;
+    let week = Duration::from_secs(604_800);
+    assert!(
+        artifact_registry::ensure_repository(&server.client(), &REPOSITORY, 3, week)
+            .await
+            .unwrap()
+    );
+    let policies = server.asked()[1].json()["cleanupPolicies"].clone();
+    assert_eq!(policies["keep-recent"]["mostRecentVersions"]["keepCount"], 3);
+    assert_eq!(policies["delete-old"]["condition"]["olderThan"], "604800s");
+    assert_eq!(server.lines()[3], "GET /v1/projects/p/locations/r/operations/o");
+}
+
+fn build(status: &str) -> Value {
+    json!({"id": "b1", "status": status, "tags": ["svc.key"]})
+}
+
+#[tokio::test]
+async fn a_build_whose_start_is_unknown_is_found_and_taken_over() {
+    let server = Server::script(vec![
+        raw(504, "timeout"),
+        answer(
+            200,
+            json!({"builds": [{"id": "old", "status": "SUCCESS", "tags": ["svc.key"]}, build("QUEUED")]}),
+        ),
+    ])
+    .await;
+    let wanted = Build {
+        tags: vec!["svc.key".to_owned()],
+        ..Build::default()
+    };
+    let started = cloud_build::create(&server.client(), "p", "global", &wanted)
+        .await
+        .unwrap();
+    assert_eq!(started.id, "b1");
+    assert!(
+        server.lines()[1].contains("filter=tags%3D%22svc.key%22"),
+        "{:?}",
+        server.lines()
+    );
+}
+
+#[tokio::test]
+async fn a_build_that_did_not_start_is_sent_again() {
+    let server = Server::script(vec![
+        raw(504, ""),
+        answer(200, json!({})),
+        answer(200, json!({"metadata": {"build": build("QUEUED")}})),
+    ])
+    .await;
+    let wanted = Build {
+        tags: vec!["svc.key".to_owned()],
+        ..Build::default()
+    };
+    let started = cloud_build::create(&server.client(), "p", "global", &wanted)
+        .await
+        .unwrap();
+    assert_eq!(started.status, Status::Queued);
+    assert_eq!(server.lines().len(), 3);
+}
+
+/// A build that works for a few looks, with a log that grows as it does.
+fn working_build(log: fn(usize) -> Scripted) -> impl Fn(&Asked) -> Scripted + Send + Sync {
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    move |asked| {
+        let order = std::sync::atomic::Ordering::SeqCst;
+        if asked.line.contains("/builds/") {
+            return match looks.fetch_add(1, order) {
+                0 => answer(200, build("QUEUED")),
+                1 => raw(400 + 103, ""),
+                2 | 3 => answer(200, build("WORKING")),
+                _ => answer(200, build("SUCCESS")),
+            };
+        }
+        log(looks.load(order))
+    }
+}
+
+async fn followed(server: &Server) -> (Build, Vec<String>, Vec<Status>) {
+    let (lines, statuses) = (
+        std::sync::Mutex::new(Vec::new()),
+        std::sync::Mutex::new(Vec::new()),
+    );
+    let on_line = |line: &str| lines.lock().unwrap().push(line.to_owned());
+    let on_status = |status| statuses.lock().unwrap().push(status);
+    let deadline = Duration::from_secs(20);
+    let log = Some(("b", "logs/log-b1.txt"));
+    let c = server.client();
+    let build = follow(&c, "p", "global", "b1", log, deadline, &on_line, &on_status)
+        .await
+        .unwrap();
+    (build, lines.into_inner().unwrap(), statuses.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn a_build_is_followed_to_the_last_line_of_its_log() {
+    let server = Server::start(working_build(|looks| match looks {
+        0..=2 => raw(404, ""),
+        3 => raw(206, "step 1\nste"),
+        4 => raw(416, ""),
+        _ => raw(206, "p 2\nDONE"),
+    }))
+    .await;
+    let (build, lines, statuses) = followed(&server).await;
+    assert_eq!(build.status, Status::Success);
+    assert_eq!(lines, ["step 1", "step 2", "DONE"]);
+    assert_eq!(statuses, [Status::Queued, Status::Working, Status::Success]);
+}
+
+#[tokio::test]
+async fn a_forbidden_log_does_not_stop_the_wait() {
+    let server = Server::start(working_build(|_| raw(403, "no"))).await;
+    let (build, lines, _) = followed(&server).await;
+    assert_eq!(build.status, Status::Success);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].contains("log can't be shown"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_build_that_never_ends_meets_the_deadline() {
+    let server = Server::start(|_| answer(200, build("WORKING"))).await;
+    let c = server.client();
+    let deadline = Duration::from_millis(20);
+    let error = follow(&c, "p", "global", "b1", None, deadline, &|_| {}, &|_| {})
+        .await
+        .unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+}

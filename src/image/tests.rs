@@ -1,0 +1,132 @@
+use std::io::Read;
+
+use super::*;
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn files() -> Vec<ModelFile> {
+    [
+        ("config.json", 700),
+        ("model-00001-of-00002.safetensors", 4_900_000_000),
+        ("model-00002-of-00002.safetensors", 4_900_000_000),
+    ]
+    .into_iter()
+    .map(|(path, bytes)| ModelFile {
+        path: path.to_owned(),
+        bytes,
+    })
+    .collect()
+}
+
+fn with<T>(files: &[ModelFile], f: impl FnOnce(&Recipe<'_>) -> T) -> T {
+    f(&Recipe {
+        base: "vllm/vllm-openai@sha256:1",
+        model: "o/m",
+        commit: COMMIT,
+        files: &files.iter().collect::<Vec<_>>(),
+    })
+}
+
+fn unpack(context: &[u8]) -> Vec<(String, u32, String)> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(context));
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
+        let (name, mode) = (
+            entry.path().unwrap().display().to_string(),
+            entry.header().mode().unwrap(),
+        );
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        (name, mode, text)
+    };
+    archive.entries().unwrap().map(read).collect()
+}
+
+#[test]
+fn the_context_holds_four_files_and_is_the_same_each_time() {
+    let pack = |files: &[ModelFile]| with(files, |r| context(r).unwrap());
+    let first = pack(&files());
+    let mut shuffled = files();
+    shuffled.reverse();
+    assert_eq!(first, pack(&shuffled));
+    let names: Vec<_> = unpack(&first)
+        .into_iter()
+        .map(|(name, mode, _)| (name, mode))
+        .collect();
+    let expected = [
+        ("Dockerfile", 0o644),
+        ("download.sh", 0o755),
+        ("entrypoint.sh", 0o755),
+        ("manifest.tsv", 0o644),
+    ];
+    assert_eq!(names, expected.map(|(name, mode)| (name.to_owned(), mode)));
+}
+
+#[test]
+fn the_dockerfile_has_one_layer_for_each_in_the_manifest() {
+    let packed = with(&files(), |r| context(r).unwrap());
+    let files = unpack(&packed);
+    let manifest = &files[3].2;
+    insta::assert_snapshot!(manifest, @"
+    00	700	config.json
+    01	4900000000	model-00001-of-00002.safetensors
+    02	4900000000	model-00002-of-00002.safetensors
+    ");
+    let copied: Vec<&str> = files[0]
+        .2
+        .lines()
+        .filter(|l| l.contains("--from=weights"))
+        .collect();
+    let expected = ["00", "01", "02"].map(|n| format!("COPY --link --from=weights /layers/{n}/ /"));
+    assert_eq!(copied, expected);
+}
+
+#[test]
+fn the_dockerfile_has_as_many_layers_as_files_are_spread_over() {
+    let layers = (0..layers::LAYERS).map(|n| format!("COPY --link --from=weights /layers/{n:02}/ /\n"));
+    assert!(DOCKERFILE.contains(&layers.collect::<String>()));
+    assert_eq!(DOCKERFILE.matches("--from=weights").count(), layers::LAYERS);
+}
+
+#[test]
+fn weights_come_before_the_entrypoint_and_the_token_is_a_mount_only() {
+    let last_weights = DOCKERFILE.rfind("--from=weights").unwrap();
+    assert!(last_weights < DOCKERFILE.find("entrypoint.sh /usr").unwrap());
+    let instructions: Vec<&str> = DOCKERFILE.lines().filter(|l| !l.starts_with('#')).collect();
+    let naming_a_token: Vec<&str> = instructions
+        .into_iter()
+        .filter(|l| l.to_lowercase().contains("token"))
+        .collect();
+    assert_eq!(
+        naming_a_token,
+        [r"RUN --mount=type=secret,id=hf_token,required=false \"]
+    );
+}
+
+#[test]
+fn the_key_changes_with_everything_that_is_baked() {
+    let base = with(&files(), key);
+    assert_eq!(base.len(), 16);
+    assert_eq!(base, with(&files(), key));
+    let mut other = files();
+    other[0].bytes += 1;
+    let keys = [
+        with(&other, key),
+        with(&files(), |r| key(&Recipe { base: "x", ..*r })),
+        with(&files(), |r| key(&Recipe { model: "x", ..*r })),
+        with(&files(), |r| key(&Recipe { commit: "x", ..*r })),
+    ];
+    assert!(!keys.contains(&base));
+}
+
+#[test]
+fn a_path_that_leaves_the_folder_is_refused() {
+    for path in ["../x", "/etc/x", "a\tb", "a/../b", "-rf", "a\nb", ""] {
+        let mut bad = files();
+        bad[0].path = path.to_owned();
+        assert!(
+            matches!(with(&bad, context_files), Err(Error::BadPath(_))),
+            "{path:?}"
+        );
+    }
+}
