@@ -16,7 +16,7 @@ pub enum Error {
     Client(String),
     #[error("{request} was not sent: no credentials for the endpoint: {reason}")]
     Credentials { request: String, reason: String },
-    #[error("{request} could not be sent: {reason}")]
+    #[error("{request} got no answer: {reason}")]
     Unreachable { request: String, reason: String },
     #[error("{request} had {seen} after {} s", after.as_secs_f64())]
     Timeout {

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod error;
+pub mod hint;
 mod request;
 pub mod sse;
 pub mod stream;
@@ -255,6 +256,8 @@ fn client(base: &Url) -> Result<reqwest::Client, Error> {
         .connect_timeout(CONNECT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
+        // uvicorn closes a connection that was idle for five seconds.
+        .pool_idle_timeout(Duration::from_secs(4))
         .user_agent(concat!("llm-deploy/", env!("CARGO_PKG_VERSION")));
     if base.scheme() == "http" {
         builder = builder.no_proxy();

@@ -3,7 +3,6 @@
 
 mod answer;
 mod builtin;
-mod hint;
 mod json;
 mod readiness;
 mod request;

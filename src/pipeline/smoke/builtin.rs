@@ -2,12 +2,12 @@
 
 use super::{
     answer::Answer,
-    hint, request,
+    request,
     verdict::{Failure, Target, Verdict},
 };
 use crate::{
     config::Model,
-    endpoint::{ChatRequest, Error, error::shorten},
+    endpoint::{ChatRequest, Error, error::shorten, hint},
     report::ColdStart,
 };
 
@@ -162,14 +162,14 @@ pub fn failed(error: &Error, sent: String, target: Target<'_>) -> Box<Failure> {
         detail: error.to_string(),
         sent,
         received: error.received(),
-        hint: hint::for_error(error, target.private),
+        hint: error.hint(target.private),
     })
 }
 
 /// An answer that lacks something.
 fn incomplete(missing: String, answer: &Answer, sent: String) -> Box<Failure> {
     let hint = if answer.is_empty() {
-        hint::for_empty(answer.finish_reason.as_deref(), !answer.reasoning.is_empty())
+        hint::for_empty_answer(answer.finish_reason.as_deref(), !answer.reasoning.is_empty())
     } else {
         "Clients rely on finish_reason and usage. Look at what stands between here and vLLM, and at vLLM's version."
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    hint, request,
+    request,
     verdict::{Failure, Target, Verdict},
 };
 use crate::{endpoint::Error, units::human_duration};
@@ -88,6 +88,6 @@ fn failure(target: Target<'_>, error: &Error, waited: Duration, tries: u32) -> B
         ),
         sent: request::get(target.endpoint.base(), "health", target.private),
         received: error.received(),
-        hint: hint::for_error(error, target.private),
+        hint: error.hint(target.private),
     })
 }

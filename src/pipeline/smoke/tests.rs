@@ -37,7 +37,7 @@ fn model(checks: Vec<Check>) -> Model {
             max_instances: 1,
             concurrency: 8,
             request_timeout: Duration::from_secs(300),
-            startup_timeout: Some(Duration::from_millis(900)),
+            startup_timeout: Some(Duration::from_secs(20)),
             access: Access::Private,
             service_account: None,
             zonal_redundancy: false,
@@ -49,7 +49,7 @@ fn model(checks: Vec<Check>) -> Model {
             hf_token_secret: None,
         },
         smoke: Smoke {
-            timeout: Duration::from_millis(900),
+            timeout: Duration::from_secs(20),
             prompt: "Say hello.".to_owned(),
             max_tokens: 16,
             checks,
@@ -74,7 +74,7 @@ fn own(name: &str, prompt: &str) -> Check {
         contains: None,
         matches: None,
         json_schema: None,
-        deadline: Duration::from_millis(900),
+        deadline: Duration::from_secs(20),
     }
 }
 
@@ -179,7 +179,10 @@ async fn failing_checks_explain_themselves_and_the_later_ones_still_run() {
 
 #[tokio::test]
 async fn a_service_that_never_gets_healthy_skips_the_rest() {
-    let (smoked, server) = smoke(&model(vec![own("greeting", "Hi")]), |_| {
+    let mut impatient = model(vec![own("greeting", "Hi")]);
+    impatient.service.startup_timeout = Some(Duration::from_millis(1500));
+    impatient.smoke.timeout = Duration::from_millis(1500);
+    let (smoked, server) = smoke(&impatient, |_| {
         answer(
             "429 Too Many Requests",
             "text/plain",

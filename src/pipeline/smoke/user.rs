@@ -5,12 +5,12 @@ use regex::RegexBuilder;
 use super::{
     answer::Answer,
     builtin::failed,
-    hint, json, request,
+    json, request,
     verdict::{Failure, Target, Verdict},
 };
 use crate::{
     config::Check,
-    endpoint::{ChatRequest, error::shorten},
+    endpoint::{ChatRequest, error::shorten, hint},
 };
 
 /// Mistakes against a JSON Schema that are listed.
@@ -143,7 +143,8 @@ fn satisfies(schema: &serde_json::Value, content: &str) -> Result<String, String
 fn advice(check: &Check, answer: &Answer) -> String {
     let cut = answer.finish_reason.as_deref() == Some("length");
     if answer.content.trim().is_empty() {
-        return hint::for_empty(answer.finish_reason.as_deref(), !answer.reasoning.is_empty()).to_owned();
+        return hint::for_empty_answer(answer.finish_reason.as_deref(), !answer.reasoning.is_empty())
+            .to_owned();
     }
     if cut {
         return format!(

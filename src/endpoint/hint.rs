@@ -1,9 +1,15 @@
-//! What to look at, by what came back: the table of known situations. Pure.
+//! What to look at, by what came back: the table of known situations, in terms of the configuration. Pure.
 
-use crate::endpoint::Error;
+use super::Error;
 
-/// The next step after `error`. `private` says whether callers need a Google ID token.
-pub fn for_error(error: &Error, private: bool) -> Option<String> {
+impl Error {
+    /// What to look at. `private` says whether callers need a Google ID token.
+    pub fn hint(&self, private: bool) -> Option<String> {
+        for_error(self, private)
+    }
+}
+
+fn for_error(error: &Error, private: bool) -> Option<String> {
     let text = match error {
         Error::Refused {
             status,
@@ -97,7 +103,7 @@ fn for_status(status: u16, message: &str, request: &str, private: bool) -> Optio
 }
 
 /// The answer has no text of the kind that was wanted.
-pub fn for_empty(finish_reason: Option<&str>, reasoned: bool) -> &'static str {
+pub fn for_empty_answer(finish_reason: Option<&str>, reasoned: bool) -> &'static str {
     match finish_reason {
         Some("length") if reasoned => {
             "The model used up its tokens while it was reasoning. Raise `max-tokens`, or turn thinking off in the \
@@ -173,7 +179,7 @@ mod tests {
             assert!(hint.contains(part), "{error}: {hint}");
         }
         assert_eq!(for_error(&refused(418, "teapot", chat), true), None);
-        assert!(for_empty(Some("length"), true).contains("Raise `max-tokens`"));
-        assert!(for_empty(Some("stop"), false).contains("chat template"));
+        assert!(for_empty_answer(Some("length"), true).contains("Raise `max-tokens`"));
+        assert!(for_empty_answer(Some("stop"), false).contains("chat template"));
     }
 }
