@@ -9,7 +9,7 @@ const STEPS: f64 = 1000.0;
 /// Largest value that is told apart: one hour in milliseconds. Above it values are clamped and counted.
 pub const MAX: f64 = 3_600_000.0;
 
-/// Values of one metric; percentiles are within 0.1 %, mean and maximum exact.
+/// Values of one metric; percentiles are within 0.1 %, mean and maximum exact to the step.
 pub struct Metric {
     histogram: Histogram<u64>,
     sum: f64,
@@ -64,14 +64,15 @@ impl Metric {
         if self.histogram.is_empty() {
             return None;
         }
-        let at = |q| (at(q) as f64 / STEPS).clamp(self.min, self.max);
+        let steps = |value: f64| (value * STEPS).round() / STEPS;
+        let at = |q| steps((at(q) as f64 / STEPS).clamp(self.min, self.max));
         Some(Percentiles {
             p50: at(0.50),
             p90: at(0.90),
             p95: at(0.95),
             p99: at(0.99),
-            mean: self.sum / self.histogram.len() as f64,
-            max: self.max,
+            mean: steps(self.sum / self.histogram.len() as f64),
+            max: steps(self.max),
         })
     }
 }
