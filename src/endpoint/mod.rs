@@ -4,6 +4,7 @@
 //! not followed, and nothing that it sends ends up in a message at full length.
 
 pub mod answer;
+mod call;
 pub mod error;
 pub mod hint;
 mod request;
@@ -20,17 +21,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
 use reqwest::{
     Method, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 use url::Url;
 
 use crate::{auth::Bearer, environment::require_secure};
+
+use call::{Call, MAX_ERROR_BODY, decode, head, read, refusal};
 
 pub use answer::{Chunk, Completion, Models, Usage};
 pub use error::Error;
@@ -39,8 +40,6 @@ pub use stream::{Arrived, ChatStream, Event};
 
 /// Most bytes of an answer that is not a stream.
 pub const MAX_BODY: usize = 8 << 20;
-/// Most bytes of a refusal that are read; what is beyond is ignored.
-const MAX_ERROR_BODY: usize = 64 << 10;
 /// Longest wait for a TCP and TLS connection.
 const CONNECT: Duration = Duration::from_secs(20);
 /// Cloud Run looks at this header first and takes it away, so that `Authorization` can be the container's.
@@ -211,38 +210,9 @@ impl Endpoint {
     }
 }
 
-/// One request's name for messages, and its deadline.
-struct Call {
-    method: Method,
-    path: &'static str,
-    name: String,
-    timeout: Duration,
-    deadline: tokio::time::Instant,
-}
-
 struct Sent {
     response: Response,
     at: Instant,
-}
-
-impl Call {
-    fn new(method: Method, path: &'static str, timeout: Duration) -> Self {
-        Self {
-            name: format!("{method} /{path}"),
-            method,
-            path,
-            timeout,
-            deadline: tokio::time::Instant::now() + timeout,
-        }
-    }
-
-    fn timed_out(&self, seen: &'static str) -> Error {
-        Error::Timeout {
-            request: self.name.clone(),
-            after: self.timeout,
-            seen,
-        }
-    }
 }
 
 /// HTTP/1.1 only, so that concurrent requests do not share one connection's window, and without retries: a
@@ -268,72 +238,4 @@ fn client(base: &Url) -> Result<reqwest::Client, Error> {
 fn body(request: &ChatRequest) -> Vec<u8> {
     // A struct of strings and numbers always serializes.
     serde_json::to_vec(request).unwrap_or_default()
-}
-
-/// The body up to `limit` bytes; more is an error.
-async fn read(call: &Call, mut response: Response, limit: usize) -> Result<Bytes, Error> {
-    let mut body = BytesMut::new();
-    loop {
-        match timeout_at(call.deadline, response.chunk()).await {
-            Ok(Ok(None)) => return Ok(body.freeze()),
-            Ok(Ok(Some(bytes))) if body.len() + bytes.len() <= limit => body.extend_from_slice(&bytes),
-            Ok(Ok(Some(_))) => {
-                return Err(Error::TooLarge {
-                    request: call.name.clone(),
-                    limit,
-                });
-            }
-            Ok(Err(e)) => {
-                return Err(Error::Broken {
-                    request: call.name.clone(),
-                    reason: error::reason(e),
-                });
-            }
-            Err(_) => return Err(call.timed_out("no complete answer")),
-        }
-    }
-}
-
-/// The start of a body whose end doesn't matter; whatever came before a failure.
-async fn head(call: &Call, mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < MAX_ERROR_BODY
-        && let Ok(Ok(Some(bytes))) = timeout_at(call.deadline, response.chunk()).await
-    {
-        body.extend_from_slice(&bytes);
-    }
-    body.truncate(MAX_ERROR_BODY);
-    body
-}
-
-async fn refusal(call: &Call, response: Response) -> Error {
-    let status = response.status();
-    let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok());
-    let message = match location {
-        // The query of a redirect to a login page is nobody's business.
-        Some(to) if status.is_redirection() => {
-            let to = to.split(['?', '#']).next().unwrap_or("");
-            format!(
-                "a redirect to {}; redirects are not followed",
-                error::shorten(to, 120)
-            )
-        }
-        _ => error::server_message(&head(call, response).await),
-    };
-    Error::Refused {
-        request: call.name.clone(),
-        status: status.as_u16(),
-        message,
-    }
-}
-
-fn decode<T: DeserializeOwned>(call: &Call, body: &Bytes) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|e| Error::Unexpected {
-        request: call.name.clone(),
-        reason: error::shorten(&e.to_string(), 120),
-        start: error::shorten(
-            &String::from_utf8_lossy(&body[..body.len().min(2048)]),
-            error::QUOTE,
-        ),
-    })
 }

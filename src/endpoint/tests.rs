@@ -204,6 +204,7 @@ async fn answers_in_one_piece_are_read() {
     .await;
     let endpoint = server.endpoint(None);
     endpoint.health(LONG).await.unwrap();
+    endpoint.health(Duration::MAX).await.unwrap();
     let models = endpoint.models(LONG).await.unwrap();
     assert_eq!(models.data[0].id, "Qwen/Qwen3.5-4B");
     assert_eq!(models.data[0].max_model_len, Some(4096));
