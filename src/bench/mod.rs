@@ -1,1 +1,108 @@
-//! To come.
+//! Latency of an endpoint: a fixed number of streamed requests at each concurrency, in a closed loop.
+//!
+//! What is measured, per request: time to the first text (reasoning or content), the gaps between chunks with
+//! text, the time to the last byte, and output tokens per second from the first text to the last. Times start
+//! when the request is handed to its connection, which is open already; credentials are at hand by then.
+//! Failed requests are counted and quoted, and are in no figure.
+
+mod load;
+mod metric;
+mod recorder;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+
+use crate::{
+    config::Latency,
+    endpoint::{Endpoint, Error},
+    report::LatencyResult,
+};
+use load::{Failed, Workload};
+
+/// Output tokens of the request that precedes the measurement.
+const PROBE_TOKENS: u32 = 4;
+/// Longest wait for the connections that are opened before a level.
+const OPEN: Duration = Duration::from_secs(10);
+
+/// How far the measurement at one concurrency is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BenchProgress {
+    pub concurrency: u32,
+    pub done: u32,
+    pub total: u32,
+    pub errors: u32,
+}
+
+/// Measures each concurrency in turn. `latency.timeout` is the deadline of each request; a level whose first
+/// requests all fail is given up. Never fails: what went wrong is in the results.
+pub async fn run(
+    endpoint: &Endpoint,
+    model: &str,
+    latency: &Latency,
+    on_progress: &(dyn Fn(BenchProgress) + Sync),
+) -> Vec<LatencyResult> {
+    if latency.requests == 0 || latency.concurrency.is_empty() {
+        return Vec::new();
+    }
+    let mut workload = Workload {
+        endpoint: endpoint.clone(),
+        model: model.to_owned(),
+        prompt: latency.prompt.clone(),
+        max_tokens: latency.max_tokens,
+        timeout: latency.timeout,
+        nonce: fastrand::u32(..),
+        fixed_length: true,
+    };
+    let note = settle_length(&mut workload).await;
+    let workload = Arc::new(workload);
+    let mut results = Vec::with_capacity(latency.concurrency.len());
+    let mut sent = 1;
+    for &concurrency in &latency.concurrency {
+        open_connections(endpoint, concurrency.min(latency.requests)).await;
+        let tally = load::level(&workload, concurrency, latency.requests, sent, on_progress).await;
+        sent += latency.requests;
+        let mut notes: Vec<String> = note.iter().cloned().collect();
+        if tally.requests() < latency.requests {
+            notes.push(format!(
+                "given up: the first {} of {} requests all failed",
+                tally.requests(),
+                latency.requests
+            ));
+        }
+        results.push(tally.result(concurrency, latency.max_tokens, notes));
+    }
+    results
+}
+
+/// One request that is not measured: it finds out whether the server takes vLLM's fields for a fixed output
+/// length. A server that refuses them is measured without, and the note says so.
+async fn settle_length(workload: &mut Workload) -> Option<String> {
+    let tokens = workload.max_tokens.min(PROBE_TOKENS);
+    let error = match workload.ask(&workload.request(0, tokens)).await {
+        Err(Failed::Request(
+            error @ Error::Refused {
+                status: 400 | 422, ..
+            },
+        )) => error,
+        _ => return None,
+    };
+    workload.fixed_length = false;
+    if let Err(Failed::Request(_)) = workload.ask(&workload.request(0, tokens)).await {
+        // Refused for another reason, which the measured requests will show.
+        workload.fixed_length = true;
+        return None;
+    }
+    Some(format!(
+        "the server refused `ignore_eos` and `min_tokens` ({error}): measured without, so output lengths may vary"
+    ))
+}
+
+/// Opens as many connections as there will be workers, so that no request is charged for a TLS handshake.
+async fn open_connections(endpoint: &Endpoint, count: u32) {
+    // A failure here shows in the measured requests.
+    let _ = join_all((0..count).map(|_| endpoint.health(OPEN))).await;
+}

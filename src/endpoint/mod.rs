@@ -1,1 +1,241 @@
-//! To come.
+//! Client of an OpenAI-compatible server such as vLLM behind Cloud Run.
+//!
+//! The server is the thing under test and is not trusted: answers are capped in size and time, redirects are
+//! not followed, and nothing that it sends ends up in a message at full length.
+
+pub mod answer;
+mod call;
+pub mod error;
+pub mod hint;
+mod request;
+pub mod sse;
+pub mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Method, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout_at;
+use url::Url;
+
+use crate::{auth::Bearer, environment::require_secure};
+
+use call::{Call, MAX_ERROR_BODY, decode, head, read, refusal};
+
+pub use answer::{Chunk, Completion, Models, Usage};
+pub use error::Error;
+pub use request::{ChatRequest, Message};
+pub use stream::{Arrived, ChatStream, Event};
+
+/// Most bytes of an answer that is not a stream.
+pub const MAX_BODY: usize = 8 << 20;
+/// Longest wait for a TCP and TLS connection.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Cloud Run looks at this header first and takes it away, so that `Authorization` can be the container's.
+const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
+
+/// An endpoint: its URL and how to get in. Clones share connections.
+#[derive(Clone)]
+pub struct Endpoint {
+    http: reqwest::Client,
+    base: Url,
+    bearer: Option<Arc<dyn Bearer>>,
+    api_key: Option<SecretString>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.base)
+    }
+}
+
+impl Endpoint {
+    /// `bearer` gives Google's ID token for a private service. With an `api_key` (vLLM's `--api-key`) as well,
+    /// the key is sent in `Authorization` and the ID token in `X-Serverless-Authorization`.
+    ///
+    /// # Errors
+    /// When `base` holds credentials, is no https URL (http is accepted on loopback), or TLS can't be set up.
+    pub fn new(mut base: Url, bearer: Arc<dyn Bearer>, api_key: Option<SecretString>) -> Result<Self, Error> {
+        require_secure(&base).map_err(Error::BadUrl)?;
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(Error::BadUrl("it must hold no user name or password".to_owned()));
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(Self {
+            http: client(&base)?,
+            base,
+            bearer: Some(bearer),
+            api_key,
+        })
+    }
+
+    /// The same endpoint as somebody without any credentials sees it.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self {
+            bearer: None,
+            api_key: None,
+            ..self.clone()
+        }
+    }
+
+    /// Base URL, ending in a slash.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// `GET /health`. Each method gives up after `timeout` and fails unless the status is a success.
+    pub async fn health(&self, timeout: Duration) -> Result<(), Error> {
+        let call = Call::new(Method::GET, "health", timeout);
+        let response = self.send(&call, None).await?.response;
+        read(&call, response, MAX_ERROR_BODY).await.map(|_| ())
+    }
+
+    /// `GET /v1/models`.
+    pub async fn models(&self, timeout: Duration) -> Result<Models, Error> {
+        let call = Call::new(Method::GET, "v1/models", timeout);
+        let response = self.send(&call, None).await?.response;
+        decode(&call, &read(&call, response, MAX_BODY).await?)
+    }
+
+    /// `POST /v1/chat/completions`, the answer in one piece.
+    pub async fn chat(&self, request: &ChatRequest, timeout: Duration) -> Result<Completion, Error> {
+        let call = Call::new(Method::POST, "v1/chat/completions", timeout);
+        let response = self.send(&call, Some(body(request))).await?.response;
+        decode(&call, &read(&call, response, MAX_BODY).await?)
+    }
+
+    /// `POST /v1/chat/completions`, streamed, with a usage chunk. `timeout` is for the whole stream.
+    pub async fn chat_stream(&self, request: &ChatRequest, timeout: Duration) -> Result<ChatStream, Error> {
+        let call = Call::new(Method::POST, "v1/chat/completions", timeout);
+        let Sent { response, at } = self.send(&call, Some(body(&request.streamed()))).await?;
+        let content_type = response.headers().get(CONTENT_TYPE).cloned();
+        let content_type = content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("");
+        if !content_type.to_ascii_lowercase().starts_with("text/event-stream") {
+            let start = head(&call, response).await;
+            return Err(Error::Unexpected {
+                request: call.name,
+                reason: format!(
+                    "content type `{}` instead of an event stream",
+                    error::shorten(content_type, 80)
+                ),
+                start: error::shorten(&String::from_utf8_lossy(&start), error::QUOTE),
+            });
+        }
+        Ok(ChatStream {
+            request: call.name,
+            response,
+            sent: at,
+            timeout,
+            deadline: call.deadline,
+            parser: stream::Parser::default(),
+            read_at: at,
+            bytes: 0,
+            ended: false,
+        })
+    }
+
+    async fn send(&self, call: &Call, body: Option<Vec<u8>>) -> Result<Sent, Error> {
+        let url = self
+            .base
+            .join(call.path)
+            .map_err(|e| Error::BadUrl(e.to_string()))?;
+        let mut request = self.http.request(call.method.clone(), url);
+        let credentials = timeout_at(call.deadline, self.credentials(call)).await;
+        for (name, value) in credentials.map_err(|_| call.timed_out("no credentials"))?? {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let at = Instant::now();
+        let response = match timeout_at(call.deadline, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(e)) if e.is_timeout() && !e.is_connect() => return Err(call.timed_out("no answer")),
+            Ok(Err(e)) => {
+                return Err(Error::Unreachable {
+                    request: call.name.clone(),
+                    reason: error::reason(e),
+                });
+            }
+            Err(_) => return Err(call.timed_out("no answer")),
+        };
+        if response.status().is_success() {
+            return Ok(Sent { response, at });
+        }
+        Err(refusal(call, response).await)
+    }
+
+    async fn credentials(&self, call: &Call) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        let failed = |reason: String| Error::Credentials {
+            request: call.name.clone(),
+            reason,
+        };
+        let header = |secret: &SecretString| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret()))
+                .map_err(|_| failed("the token has characters that no header may hold".to_owned()))?;
+            value.set_sensitive(true);
+            Ok(value)
+        };
+        let mut headers = Vec::with_capacity(2);
+        if let Some(key) = &self.api_key {
+            headers.push((AUTHORIZATION, header(key)?));
+        }
+        if let Some(bearer) = &self.bearer
+            && let Some(token) = bearer.bearer().await.map_err(failed)?
+        {
+            let name = if self.api_key.is_some() {
+                SERVERLESS
+            } else {
+                AUTHORIZATION
+            };
+            headers.push((name, header(&token)?));
+        }
+        Ok(headers)
+    }
+}
+
+struct Sent {
+    response: Response,
+    at: Instant,
+}
+
+/// HTTP/1.1 only, so that concurrent requests do not share one connection's window, and without retries: a
+/// measured request is sent once.
+fn client(base: &Url) -> Result<reqwest::Client, Error> {
+    // Whoever comes first sets the process-wide provider; that it is set already is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        // uvicorn closes a connection that was idle for five seconds.
+        .pool_idle_timeout(Duration::from_secs(4))
+        .user_agent(concat!("llm-deploy/", env!("CARGO_PKG_VERSION")));
+    if base.scheme() == "http" {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|e| Error::Client(error::reason(e)))
+}
+
+fn body(request: &ChatRequest) -> Vec<u8> {
+    // A struct of strings and numbers always serializes.
+    serde_json::to_vec(request).unwrap_or_default()
+}

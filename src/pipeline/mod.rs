@@ -1,1 +1,3 @@
-//! To come.
+//! The stages with side effects, in the order in which they run.
+
+pub mod smoke;

@@ -146,6 +146,9 @@ pub struct LatencyResult {
     pub output_tokens: u64,
     /// Whether tokens were counted by the server (`usage`) or estimated as one a chunk.
     pub tokens_counted_by_server: bool,
+    /// Plain sentences that qualify the figures: several tokens a chunk, a level that was given up. May quote
+    /// the server: hostile text.
+    pub notes: Vec<String>,
 }
 
 /// Percentiles of one metric. For tokens/s, where more is better, `p95` is the value that 95 % of the
