@@ -101,9 +101,14 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_model_id_as_data() {
-        let curl = &snippets(&hostile())[0].code;
+        let mut model = hostile();
+        model.private = false;
+        let curl = &snippets(&model)[0].code;
         let quoted = curl.replace("curl ", "printf '%s\\n' ");
-        let out = std::process::Command::new("sh").args(["-c", &quoted]).output().unwrap();
+        let out = std::process::Command::new("sh")
+            .args(["-c", &quoted])
+            .output()
+            .unwrap();
         let words = String::from_utf8(out.stdout).unwrap();
         let body: serde_json::Value = serde_json::from_str(words.lines().last().unwrap()).unwrap();
         assert_eq!(body["model"], "a/b'; rm -rf ~ \"$(id)\" `x`\\");
@@ -114,7 +119,10 @@ mod tests {
     #[test]
     fn python_quotes_the_model_id() {
         let python = &snippets(&hostile())[1].code;
-        assert!(python.contains(r#"model="a/b'; rm -rf ~ \"$(id)\" `x`\\","#), "{python}");
+        assert!(
+            python.contains(r#"model="a/b'; rm -rf ~ \"$(id)\" `x`\\","#),
+            "{python}"
+        );
     }
 
     #[test]

@@ -63,7 +63,11 @@ pub fn code(text: &str) -> String {
         return "(empty)".to_owned();
     }
     let ticks = "`".repeat(longest_run(&text, '`') + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let pad = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
@@ -114,7 +118,7 @@ fn words(text: &str, out: &mut String) {
         if is_linkable(bare) {
             push_code(bare, out);
         } else {
-            escape_word(bare, out);
+            escape_word(bare, out.is_empty(), out);
         }
         out.push_str(&word[bare.len()..]);
     }
@@ -128,9 +132,14 @@ fn push_code(text: &str, out: &mut String) {
     out.push_str(&cell_code(text));
 }
 
-fn escape_word(word: &str, out: &mut String) {
+/// Some characters mean something only where a line begins: lists, headings, rules.
+fn escape_word(word: &str, first: bool, out: &mut String) {
     for c in word.chars() {
-        if c.is_ascii_punctuation() && !matches!(c, ',' | ';' | '\'' | '"' | '/' | '%' | '?') {
+        let anywhere = matches!(
+            c,
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&'
+        );
+        if anywhere || first && matches!(c, '-' | '+' | '.' | ')' | '=' | ':') {
             out.push('\\');
         }
         out.push(c);
@@ -151,15 +160,18 @@ fn is_linkable(word: &str) -> bool {
         || has_shortcode(&lower)
 }
 
-/// Seven hexadecimal digits or more: a commit.
+/// Seven hexadecimal digits or more that stand alone: a commit.
 fn has_hash(word: &str) -> bool {
-    word.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() >= 7)
+    word.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|run| run.len() >= 7 && run.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// `GH-1`, `JIRA-12`, `CVE-2024-1`, `GHSA-…`: letters, a dash, then a letter or digit.
 fn has_ticket(word: &str) -> bool {
     let bytes = word.as_bytes();
-    bytes.windows(3).any(|w| w[0].is_ascii_alphabetic() && w[1] == b'-' && w[2].is_ascii_digit())
+    bytes
+        .windows(3)
+        .any(|w| w[0].is_ascii_alphabetic() && w[1] == b'-' && w[2].is_ascii_digit())
         || word.to_lowercase().contains("ghsa-")
 }
 

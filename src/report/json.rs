@@ -5,7 +5,8 @@ use super::Report;
 /// Pretty-printed, with a newline at the end. Numbers that JSON can't hold (NaN) become `null`.
 pub fn render(report: &Report) -> String {
     // Serialising plain structs with string keys into memory has no way to fail.
-    serde_json::to_string_pretty(report).map_or_else(|e| format!("{{\"error\":\"{e}\"}}\n"), |text| text + "\n")
+    serde_json::to_string_pretty(report)
+        .map_or_else(|e| format!("{{\"error\":\"{e}\"}}\n"), |text| text + "\n")
 }
 
 #[cfg(test)]

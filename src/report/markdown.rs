@@ -24,7 +24,10 @@ pub const SUMMARY_LIMIT: usize = 1_000_000;
 /// apart; anything that could end the HTML comment is dropped from it.
 pub fn marker(target: &str) -> String {
     let mut clean = String::new();
-    for c in target.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-')) {
+    for c in target
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
+    {
         if !(c == '-' && clean.ends_with('-')) {
             clean.push(c);
         }
@@ -35,7 +38,9 @@ pub fn marker(target: &str) -> String {
 /// The sticky comment, at most [`COMMENT_LIMIT`] bytes, the marker included. What is shortened first:
 /// log lines and excerpts, then details of what went well, then snippets and details of further models.
 pub fn comment(report: &Report, target: &str) -> String {
-    fit(COMMENT_LIMIT, limits::COMMENT, |limits| format!("{}\n{}", marker(target), body(report, limits)))
+    fit(COMMENT_LIMIT, limits::COMMENT, |limits| {
+        format!("{}\n{}", marker(target), body(report, limits))
+    })
 }
 
 /// The job summary, at most [`SUMMARY_LIMIT`] bytes: the comment with longer excerpts.
@@ -120,8 +125,12 @@ fn cell(value: Option<&str>, limit: usize) -> String {
 }
 
 fn links(model: &ModelReport, limits: &Limits) -> Option<String> {
-    let all: Vec<String> =
-        model.links.iter().take(limits.items).map(|l| link(&prose(&clip(&l.label, 60)), &l.url)).collect();
+    let all: Vec<String> = model
+        .links
+        .iter()
+        .take(limits.items)
+        .map(|l| link(&prose(&clip(&l.label, 60)), &l.url))
+        .collect();
     (!all.is_empty()).then(|| all.join(" · "))
 }
 

@@ -19,10 +19,16 @@ pub fn outputs(report: &Report) -> Vec<(String, String)> {
 }
 
 fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
-    let text = |get: fn(&ModelReport) -> Option<&String>| model.and_then(get).map(|t| line(t)).unwrap_or_default();
+    let text =
+        |get: fn(&ModelReport) -> Option<&String>| model.and_then(get).map(|t| line(t)).unwrap_or_default();
     let latency = model.and_then(|m| m.latency.iter().min_by_key(|l| l.concurrency));
     let number = |get: fn(&LatencyResult) -> Option<Percentiles>, pick: fn(Percentiles) -> f64| {
-        latency.and_then(get).map(pick).filter(|n| n.is_finite()).map(|n| format!("{n:.2}")).unwrap_or_default()
+        latency
+            .and_then(get)
+            .map(pick)
+            .filter(|n| n.is_finite())
+            .map(|n| format!("{n:.2}"))
+            .unwrap_or_default()
     };
     vec![
         ("service", text(|m| Some(&m.service))),
@@ -44,8 +50,10 @@ fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
 }
 
 fn as_json(model: &ModelReport) -> Value {
-    let mut object: serde_json::Map<String, Value> =
-        fields(Some(model)).into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let mut object: serde_json::Map<String, Value> = fields(Some(model))
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
     object.insert("status".to_owned(), json!(words::status(model.status)));
     Value::Object(object)
 }
@@ -56,7 +64,10 @@ mod tests {
     use super::*;
 
     fn shown(report: &Report) -> String {
-        outputs(report).iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+        outputs(report)
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()
     }
 
     #[test]
@@ -83,11 +94,18 @@ mod tests {
         let mut report = samples::preview();
         report.models[0].latency.reverse();
         let pairs = outputs(&report);
-        assert!(pairs.contains(&("ttft-p50-ms".to_owned(), "84.20".to_owned())), "{pairs:?}");
+        assert!(
+            pairs.contains(&("ttft-p50-ms".to_owned(), "84.20".to_owned())),
+            "{pairs:?}"
+        );
     }
 
     #[test]
     fn an_output_is_one_line() {
-        assert!(outputs(&samples::hostile()).iter().all(|(_, v)| !v.contains(['\n', '\u{1b}'])));
+        assert!(
+            outputs(&samples::hostile())
+                .iter()
+                .all(|(_, v)| !v.contains(['\n', '\u{1b}']))
+        );
     }
 }

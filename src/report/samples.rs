@@ -118,13 +118,34 @@ pub fn model() -> ModelReport {
         status: Status::Succeeded,
         url: Some("https://qwen3-5-4b-pr-7-k3x2m5q7za-ez.a.run.app".to_owned()),
         private: true,
-        image: Some(format!("europe-west4-docker.pkg.dev/acme-ml/llm-deploy/qwen3-5-4b@sha256:{}", "9f86d081884c7d65".repeat(4))),
+        image: Some(format!(
+            "europe-west4-docker.pkg.dev/acme-ml/llm-deploy/qwen3-5-4b@sha256:{}",
+            "9f86d081884c7d65".repeat(4)
+        )),
         revision: Some("qwen3-5-4b-pr-7-00002-abc".to_owned()),
-        changes: vec!["engine.max-model-len: 4096 → 8192".to_owned(), "image: new digest".to_owned()],
+        changes: vec![
+            "engine.max-model-len: 4096 → 8192".to_owned(),
+            "image: new digest".to_owned(),
+        ],
         stages: vec![
-            stage("plan", Status::Succeeded, 1, "2 changes against revision qwen3-5-4b-pr-7-00001-xyz"),
-            stage("build", Status::Succeeded, 431, "8.1 GB of weights, pushed by Cloud Build"),
-            stage("deploy", Status::Succeeded, 204, "revision qwen3-5-4b-pr-7-00002-abc serves 100 %"),
+            stage(
+                "plan",
+                Status::Succeeded,
+                1,
+                "2 changes against revision qwen3-5-4b-pr-7-00001-xyz",
+            ),
+            stage(
+                "build",
+                Status::Succeeded,
+                431,
+                "8.1 GB of weights, pushed by Cloud Build",
+            ),
+            stage(
+                "deploy",
+                Status::Succeeded,
+                204,
+                "revision qwen3-5-4b-pr-7-00002-abc serves 100 %",
+            ),
             stage("smoke", Status::Succeeded, 14, "5 of 5 passed"),
             stage("latency", Status::Succeeded, 92, "40 requests"),
         ],
@@ -135,13 +156,25 @@ pub fn model() -> ModelReport {
             check("stream", "48 token events, then [DONE] with usage"),
             check("capital of France", "contains \"Paris\""),
         ],
-        cold_start: Some(ColdStart { ttft_ms: 12_412.0, e2e_ms: 14_020.0 }),
+        cold_start: Some(ColdStart {
+            ttft_ms: 12_412.0,
+            e2e_ms: 14_020.0,
+        }),
         latency: vec![latency(1, 1.0), latency(4, 1.24)],
         failure: None,
         links: vec![
-            link("Build", "https://console.cloud.google.com/cloud-build/builds;region=global/8f3a?project=acme-ml"),
-            link("Service", "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7?project=acme-ml"),
-            link("Logs", "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7/logs?project=acme-ml"),
+            link(
+                "Build",
+                "https://console.cloud.google.com/cloud-build/builds;region=global/8f3a?project=acme-ml",
+            ),
+            link(
+                "Service",
+                "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7?project=acme-ml",
+            ),
+            link(
+                "Logs",
+                "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7/logs?project=acme-ml",
+            ),
         ],
         hourly_cost_usd: Some(1.07),
         expires_at: Some(at(27, 9)),
@@ -150,7 +183,9 @@ pub fn model() -> ModelReport {
 
 pub fn preview() -> Report {
     let mut report = report(Kind::Preview, Status::Succeeded, vec![model()]);
-    report.notices.push("The endpoint is the built-in stand-in, not vLLM: its numbers say nothing about a GPU.".to_owned());
+    report.notices.push(
+        "The endpoint is the built-in stand-in, not vLLM: its numbers say nothing about a GPU.".to_owned(),
+    );
     report
 }
 
@@ -160,7 +195,12 @@ fn production() -> Report {
     model.url = Some("https://qwen3-5-4b-k3x2m5q7za-ez.a.run.app".to_owned());
     model.private = false;
     model.expires_at = None;
-    model.stages.push(stage("traffic", Status::Succeeded, 6, "100 % to qwen3-5-4b-00002-abc"));
+    model.stages.push(stage(
+        "traffic",
+        Status::Succeeded,
+        6,
+        "100 % to qwen3-5-4b-00002-abc",
+    ));
     report(Kind::Production, Status::Succeeded, vec![model])
 }
 
@@ -237,8 +277,12 @@ fn failed_smoke() -> Report {
     last.passed = false;
     last.detail = "expected the answer to contain \"Paris\"".to_owned();
     last.sent = Some("POST /v1/chat/completions\n{\"model\":\"Qwen/Qwen3.5-4B\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}".to_owned());
-    last.received = Some("200\n{\"choices\":[{\"message\":{\"content\":\"Lyon, says @octocat\"}}]}".to_owned());
-    last.hint = Some("The model answered, but not what the check wants: look at the prompt, or at `--chat-template`".to_owned());
+    last.received =
+        Some("200\n{\"choices\":[{\"message\":{\"content\":\"Lyon, says @octocat\"}}]}".to_owned());
+    last.hint = Some(
+        "The model answered, but not what the check wants: look at the prompt, or at `--chat-template`"
+            .to_owned(),
+    );
     report(Kind::Preview, Status::Failed, vec![model])
 }
 
@@ -255,7 +299,8 @@ fn failed_latency() -> Report {
     );
     let mut four = latency(4, 2.1);
     four.errors = 3;
-    four.error_samples = vec!["503: The request was aborted because there was no available instance.".to_owned()];
+    four.error_samples =
+        vec!["503: The request was aborted because there was no available instance.".to_owned()];
     four.tokens_counted_by_server = false;
     model.latency = vec![latency(1, 1.0), four];
     report(Kind::ScheduledTest, Status::Failed, vec![model])
@@ -284,7 +329,9 @@ fn cancelled() -> Report {
         }
     }
     let mut report = report(Kind::Preview, Status::Cancelled, vec![model]);
-    report.notices.push("The run was cancelled. Nothing that serves traffic was changed; run it again to go on.".to_owned());
+    report.notices.push(
+        "The run was cancelled. Nothing that serves traffic was changed; run it again to go on.".to_owned(),
+    );
     report
 }
 
@@ -319,21 +366,27 @@ fn plan_only() -> Report {
     model.expires_at = None;
     model.stages.truncate(1);
     let mut report = report(Kind::PlanOnly, Status::Skipped, vec![model]);
-    report.notices.push("This pull request comes from a fork: it has no credentials, so nothing was deployed.".to_owned());
+    report.notices.push(
+        "This pull request comes from a fork: it has no credentials, so nothing was deployed.".to_owned(),
+    );
     report
 }
 
 fn scheduled() -> Report {
     let mut report = production();
     report.kind = Kind::ScheduledTest;
-    report.models[0].stages.retain(|s| matches!(s.name.as_str(), "smoke" | "latency"));
+    report.models[0]
+        .stages
+        .retain(|s| matches!(s.name.as_str(), "smoke" | "latency"));
     report.models[0].changes.clear();
     report
 }
 
 fn skipped() -> Report {
     let mut report = report(Kind::Production, Status::Skipped, Vec::new());
-    report.notices.push("This push changes nothing that is deployed.".to_owned());
+    report
+        .notices
+        .push("This push changes nothing that is deployed.".to_owned());
     report
 }
 
@@ -342,7 +395,10 @@ pub fn hostile() -> Report {
     let mut report = failed_smoke();
     let text = HOSTILE.to_owned();
     report.notices = vec![text.clone()];
-    report.pull_request = Some(PullRequestRef { number: 7, title: text.clone() });
+    report.pull_request = Some(PullRequestRef {
+        number: 7,
+        title: text.clone(),
+    });
     let model = &mut report.models[0];
     model.model = format!("Qwen/{HOSTILE}");
     model.service = text.clone();
@@ -351,7 +407,9 @@ pub fn hostile() -> Report {
     model.image = Some(text.clone());
     model.url = Some("javascript:alert(1)//)|".to_owned());
     model.changes = vec![text.clone()];
-    model.links.push(link("Bad", "https://evil.example/)<img src=x>|`"));
+    model
+        .links
+        .push(link("Bad", "https://evil.example/)<img src=x>|`"));
     model.links.push(link("Worse", "javascript:alert(1)"));
     for stage in &mut model.stages {
         stage.detail.clone_from(&text);

@@ -53,7 +53,11 @@ const fn subject(kind: Kind) -> &'static str {
 
 /// `: build` for one model, `: 1 of 3 models` for several.
 fn failed_part(report: &Report) -> String {
-    let failed = report.models.iter().filter(|m| m.status == Status::Failed).count();
+    let failed = report
+        .models
+        .iter()
+        .filter(|m| m.status == Status::Failed)
+        .count();
     match report.models.as_slice() {
         [only] => only
             .failure
@@ -78,12 +82,13 @@ pub fn stage(name: &str) -> &str {
     }
 }
 
-/// Milliseconds: `8.3 ms`, `845 ms`, `12.3 s`.
+/// Milliseconds: `8.3 ms`, `845 ms`, `3.07 s`, `12.3 s`.
 pub fn milliseconds(ms: f64) -> String {
     match ms {
         ms if !ms.is_finite() => "–".to_owned(),
         ms if ms < 10.0 => format!("{ms:.1} ms"),
-        ms if ms < 10_000.0 => format!("{ms:.0} ms"),
+        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
+        ms if ms < 10_000.0 => format!("{:.2} s", ms / 1000.0),
         ms => format!("{:.1} s", ms / 1000.0),
     }
 }
@@ -100,24 +105,22 @@ pub fn rate(rate: f64) -> String {
 /// One line of the latency table: what, and p50, p95, p99 as text.
 pub struct Metric {
     pub name: &'static str,
-    pub unit: &'static str,
     pub values: [String; 3],
 }
 
 /// The four metrics of one concurrency, those that were measured.
 pub fn metrics(result: &LatencyResult) -> Vec<Metric> {
-    let row = |name, unit, values: Option<Percentiles>, format: fn(f64) -> String| {
+    let row = |name, values: Option<Percentiles>, format: fn(f64) -> String| {
         values.map(|p| Metric {
             name,
-            unit,
             values: [format(p.p50), format(p.p95), format(p.p99)],
         })
     };
     [
-        row("TTFT", "", result.ttft_ms, milliseconds),
-        row("ITL", "", result.itl_ms, milliseconds),
-        row("E2E", "", result.e2e_ms, milliseconds),
-        row("Tokens/s", "per request", result.tokens_per_second, rate),
+        row("TTFT", result.ttft_ms, milliseconds),
+        row("ITL", result.itl_ms, milliseconds),
+        row("E2E", result.e2e_ms, milliseconds),
+        row("Tokens/s", result.tokens_per_second, rate),
     ]
     .into_iter()
     .flatten()
@@ -199,7 +202,9 @@ pub fn short_commit(commit: &str) -> String {
 pub fn short_image(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     match name.split_once("@sha256:") {
-        Some((package, digest)) => format!("{package}@sha256:{}", digest.chars().take(12).collect::<String>()),
+        Some((package, digest)) => {
+            format!("{package}@sha256:{}", digest.chars().take(12).collect::<String>())
+        }
         None => name.to_owned(),
     }
 }
@@ -215,7 +220,12 @@ pub fn huggingface(model: &ModelReport) -> String {
 pub fn commit_url(report: &Report) -> Option<String> {
     let run = report.run_url.as_ref()?;
     let end = run.find(&format!("/{}/actions/", report.repository))?;
-    Some(format!("{}/{}/commit/{}", &run[..end], report.repository, report.commit))
+    Some(format!(
+        "{}/{}/commit/{}",
+        &run[..end],
+        report.repository,
+        report.commit
+    ))
 }
 
 pub fn total(report: &Report) -> String {
@@ -224,7 +234,11 @@ pub fn total(report: &Report) -> String {
 
 /// Time of a stage; nothing for one that was not reached.
 pub fn spent(duration: Duration) -> String {
-    if duration.is_zero() { "–".to_owned() } else { human_duration(duration) }
+    if duration.is_zero() {
+        "–".to_owned()
+    } else {
+        human_duration(duration)
+    }
 }
 
 #[cfg(test)]
@@ -235,10 +249,14 @@ mod tests {
     fn numbers_keep_the_digits_that_matter() {
         assert_eq!(milliseconds(8.34), "8.3 ms");
         assert_eq!(milliseconds(845.2), "845 ms");
+        assert_eq!(milliseconds(3_071.0), "3.07 s");
         assert_eq!(milliseconds(12_345.0), "12.3 s");
         assert_eq!(milliseconds(f64::NAN), "–");
         assert_eq!(rate(41.23), "41.2");
         assert_eq!(rate(1234.5), "1234");
-        assert_eq!(short_image("h/p/r/qwen@sha256:0123456789abcdef"), "qwen@sha256:0123456789ab");
+        assert_eq!(
+            short_image("h/p/r/qwen@sha256:0123456789abcdef"),
+            "qwen@sha256:0123456789ab"
+        );
     }
 }

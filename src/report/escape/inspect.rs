@@ -24,7 +24,7 @@ pub struct Active {
 
 static AUTOLINKED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)@|#\d|\bgh-\d|[a-z]-\d|ghsa-|://|www\.|mailto:|xmpp:|[0-9a-f]{7,}|:[a-z0-9_+-]+:|\$\S[^$]*\$",
+        r"(?i)@|#\d|\bgh-\d|[a-z]-\d|ghsa-|://|www\.|mailto:|xmpp:|\b[0-9a-f]{7,}\b|:[a-z0-9_+-]+:|\$\S[^$]*\$",
         r"|[\x00-\x08\x0b-\x1f\x7f\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}-\u{206f}\u{feff}]"
     ))
     .unwrap()
@@ -85,6 +85,10 @@ pub fn inspect(markdown: &str) -> Active {
 }
 
 fn flush(text: &mut String, found: &mut Active) {
-    found.autolinked.extend(AUTOLINKED.find_iter(text).map(|m| format!("{} in {text}", m.as_str())));
+    found.autolinked.extend(
+        AUTOLINKED
+            .find_iter(text)
+            .map(|m| format!("{} in {text}", m.as_str())),
+    );
     text.clear();
 }

@@ -45,7 +45,10 @@ fn rows(model: &ModelReport) -> Vec<(&'static str, String)> {
 }
 
 fn model_cell(model: &ModelReport) -> String {
-    let id = link(&cell_code(&clip(&model.model, 120)), &format!("https://huggingface.co/{}", model.model));
+    let id = link(
+        &cell_code(&clip(&model.model, 120)),
+        &format!("https://huggingface.co/{}", model.model),
+    );
     match &model.model_revision {
         Some(revision) => {
             let short = cell_code(&clip(revision, 40).chars().take(12).collect::<String>());
@@ -60,7 +63,11 @@ fn changes(model: &ModelReport, limits: &Limits, out: &mut String) {
         // Nothing was compared when the run ended early or only tested or deleted.
         return;
     }
-    let title = if model.status == Status::Skipped { "What would change" } else { "What changed" };
+    let title = if model.status == Status::Skipped {
+        "What would change"
+    } else {
+        "What changed"
+    };
     let _ = writeln!(out, "**{title}**\n");
     for change in model.changes.iter().take(limits.items) {
         let _ = writeln!(out, "- {}", prose(&clip(change, limits.prose)));

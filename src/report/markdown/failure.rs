@@ -30,5 +30,9 @@ fn tail(log: &[String], limits: &Limits) -> String {
     let text = visible(&log.join("\n"));
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(limits.log_lines);
-    lines[from..].iter().map(|l| clip(l, limits.log_width)).collect::<Vec<_>>().join("\n")
+    lines[from..]
+        .iter()
+        .map(|l| clip(l, limits.log_width))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

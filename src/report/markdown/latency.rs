@@ -13,15 +13,21 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         }
         return;
     }
-    out.push_str("#### Latency\n\n| Requests at a time | | p50 | p95 | p99 |\n| :-- | :-- | --: | --: | --: |\n");
+    out.push_str(
+        "#### Latency\n\n| Requests at a time | | p50 | p95 | p99 |\n| :-- | :-- | --: | --: | --: |\n",
+    );
     for result in model.latency.iter().take(limits.items) {
         rows(result, out);
     }
     out.push('\n');
     for result in model.latency.iter().take(limits.items) {
-        let _ = writeln!(out, "- At {}: {}", result.concurrency, words::load(result));
+        let _ = writeln!(out, "- {} at a time: {}", result.concurrency, words::load(result));
         for sample in result.error_samples.iter().take(3) {
-            let _ = writeln!(out, "  - failed with: {}", prose(&clip(sample, limits.prose.min(300))));
+            let _ = writeln!(
+                out,
+                "  - failed with: {}",
+                prose(&clip(sample, limits.prose.min(300)))
+            );
         }
     }
     if let Some(cold) = words::cold_start(model) {
@@ -33,10 +39,18 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
 fn rows(result: &LatencyResult, out: &mut String) {
     let metrics = words::metrics(result);
     if metrics.is_empty() {
-        let _ = writeln!(out, "| **{}** | nothing measured | – | – | – |", result.concurrency);
+        let _ = writeln!(
+            out,
+            "| **{}** | nothing measured | – | – | – |",
+            result.concurrency
+        );
     }
     for (i, metric) in metrics.iter().enumerate() {
-        let label = if i == 0 { format!("**{}**", result.concurrency) } else { String::new() };
+        let label = if i == 0 {
+            format!("**{}**", result.concurrency)
+        } else {
+            String::new()
+        };
         let [p50, p95, p99] = &metric.values;
         let _ = writeln!(out, "| {label} | {} | {p50} | {p95} | {p99} |", metric.name);
     }

@@ -124,5 +124,10 @@ fn stages(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut
         let _ = writeln!(content, "\nImage: {}", cell_code(&clip(image, 300)));
     }
     let total = total.map(|t| format!(": {t} in all")).unwrap_or_default();
-    fold(&format!("⏱️ <b>Stages</b>{total}"), model.status == Status::Deleted, &content, out);
+    fold(
+        &format!("⏱️ <b>Stages</b>{total}"),
+        model.status == Status::Deleted,
+        &content,
+        out,
+    );
 }

@@ -26,7 +26,9 @@ pub fn render(models: &[ModelReport], limits: &Limits, out: &mut String) {
         let _ = writeln!(out, "… and {} more models.\n", models.len() - limits.rows);
     }
     if models.iter().any(|m| !m.latency.is_empty()) {
-        out.push_str("<sub>Latency at the lowest concurrency; all of it is in each model's details.</sub>\n\n");
+        out.push_str(
+            "<sub>Latency at the lowest concurrency; all of it is in each model's details.</sub>\n\n",
+        );
     }
     for one in order.iter().take(limits.details) {
         let summary = format!(
@@ -35,7 +37,12 @@ pub fn render(models: &[ModelReport], limits: &Limits, out: &mut String) {
             html(&clip(&one.model, 120)),
             words::status(one.status)
         );
-        fold(&summary, one.status == Status::Failed && models.len() <= 3, &model::details(one, limits), out);
+        fold(
+            &summary,
+            one.status == Status::Failed && models.len() <= 3,
+            &model::details(one, limits),
+            out,
+        );
     }
 }
 
@@ -44,7 +51,11 @@ fn failures(models: &[&ModelReport], limits: &Limits, out: &mut String) {
     let mut any = false;
     for (model, failure) in failed.take(limits.items) {
         any = true;
-        let fix = failure.fix.as_ref().map(|f| format!(" {}", prose(&clip(f, 300)))).unwrap_or_default();
+        let fix = failure
+            .fix
+            .as_ref()
+            .map(|f| format!(" {}", prose(&clip(f, 300))))
+            .unwrap_or_default();
         let _ = writeln!(
             out,
             "- ❌ {}: **{}**{fix}",
@@ -72,6 +83,8 @@ fn row(model: &ModelReport, out: &mut String) {
         ms(latency.and_then(|l| l.ttft_ms)),
         ms(latency.and_then(|l| l.itl_ms)),
         ms(latency.and_then(|l| l.e2e_ms)),
-        latency.and_then(|l| l.tokens_per_second).map_or_else(|| "–".to_owned(), |p| words::rate(p.p50)),
+        latency
+            .and_then(|l| l.tokens_per_second)
+            .map_or_else(|| "–".to_owned(), |p| words::rate(p.p50)),
     );
 }
