@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::escape::{clip, line, safe_url, visible};
-use super::{CheckOutcome, Failure, LatencyResult, ModelReport, Report, Status, call, words};
+use super::{CheckOutcome, Failure, LatencyResult, Link, ModelReport, Report, Status, call, words};
 
 /// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
@@ -59,6 +59,7 @@ struct Model {
     status: &'static str,
     id: String,
     facts: Vec<Fact>,
+    links: Vec<Fact>,
     changes: Vec<String>,
     failure: Option<FailureView>,
     latency: Vec<Load>,
@@ -117,6 +118,7 @@ fn model(model: &ModelReport, only: bool) -> Model {
         status: words::status(model.status),
         id: line(&model.model),
         facts: facts(model),
+        links: model.links.iter().map(link).collect(),
         changes: model.changes.iter().map(|c| line(c)).collect(),
         failure: model.failure.as_ref().map(failure),
         latency: model.latency.iter().map(load).collect(),
@@ -141,7 +143,7 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
         .as_ref()
         .map(|r| format!(" at {}", clip(r, 40)))
         .unwrap_or_default();
-    let mut rows = vec![
+    let rows = vec![
         linked("Endpoint", model.url.clone(), model.url.as_deref()),
         linked(
             "Model",
@@ -158,12 +160,6 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
         plain("Cost", words::cost(model)),
         plain("Expires", model.expires_at.map(words::time)),
     ];
-    rows.extend(
-        model
-            .links
-            .iter()
-            .map(|l| linked(&l.label, Some(l.url.clone()), Some(&l.url))),
-    );
     rows.into_iter()
         .flatten()
         .map(|(name, value, url)| Fact {
@@ -172,6 +168,14 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
             url,
         })
         .collect()
+}
+
+fn link(link: &Link) -> Fact {
+    Fact {
+        name: line(&link.label),
+        value: clip(&line(&link.url), 200),
+        url: safe_url(&link.url),
+    }
 }
 
 fn failure(failure: &Failure) -> FailureView {

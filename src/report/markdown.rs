@@ -106,7 +106,7 @@ fn footer(report: &Report, out: &mut String) {
     }
     parts.push(words::time(report.started_at));
     parts.push(format!("took {}", words::total(report)));
-    let _ = writeln!(out, "<sub>{}</sub>", parts.join(" · "));
+    let _ = writeln!(out, "{}", parts.join(" · "));
 }
 
 /// A folded part. `summary` is HTML of ours; the content is Markdown.

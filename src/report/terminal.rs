@@ -160,6 +160,9 @@ impl Page {
                 self.wrapped("  ", &format!("{name:<9} "), &value);
             }
         }
+        if !model.links.is_empty() {
+            self.title("Links");
+        }
         for link in &model.links {
             self.wrapped("  ", &format!("{:<9} ", clip(&line(&link.label), 9)), &link.url);
         }
@@ -299,7 +302,7 @@ impl Page {
     fn table(&self, head: &[&str]) -> Table {
         let mut table = Table::new();
         table
-            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(u16::try_from(self.width - 2).unwrap_or(u16::MAX))
             .set_header(head);

@@ -13,9 +13,7 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         }
         return;
     }
-    out.push_str(
-        "#### Latency\n\n| Requests at a time | | p50 | p95 | p99 |\n| :-- | :-- | --: | --: | --: |\n",
-    );
+    out.push_str("#### Latency\n\n| Requests | p50 | p95 | p99 |\n| :-- | --: | --: | --: |\n");
     for result in model.latency.iter().take(limits.items) {
         rows(result, out);
     }
@@ -33,25 +31,21 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     if let Some(cold) = words::cold_start(model) {
         let _ = writeln!(out, "- {cold}");
     }
-    let _ = writeln!(out, "\n<sub>{}</sub>\n", words::latency_note(&model.latency));
+    let _ = writeln!(out, "\n{}\n", words::latency_note(&model.latency));
 }
 
+/// A row that names the load, and one for each metric: four narrow columns fit a phone.
 fn rows(result: &LatencyResult, out: &mut String) {
     let metrics = words::metrics(result);
-    if metrics.is_empty() {
-        let _ = writeln!(
-            out,
-            "| **{}** | nothing measured | – | – | – |",
-            result.concurrency
-        );
-    }
-    for (i, metric) in metrics.iter().enumerate() {
-        let label = if i == 0 {
-            format!("**{}**", result.concurrency)
-        } else {
-            String::new()
-        };
-        let [p50, p95, p99] = &metric.values;
-        let _ = writeln!(out, "| {label} | {} | {p50} | {p95} | {p99} |", metric.name);
+    let empty = if metrics.is_empty() {
+        ": nothing measured"
+    } else {
+        ""
+    };
+    let _ = writeln!(out, "| **{} at a time**{empty} | | | |", result.concurrency);
+    for metric in metrics {
+        // A number and its unit stay on one line.
+        let [p50, p95, p99] = metric.values.map(|v| v.replace(' ', "\u{a0}"));
+        let _ = writeln!(out, "| {} | {p50} | {p95} | {p99} |", metric.name);
     }
 }

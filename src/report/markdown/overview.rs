@@ -26,9 +26,7 @@ pub fn render(models: &[ModelReport], limits: &Limits, out: &mut String) {
         let _ = writeln!(out, "… and {} more models.\n", models.len() - limits.rows);
     }
     if models.iter().any(|m| !m.latency.is_empty()) {
-        out.push_str(
-            "<sub>Latency at the lowest concurrency; all of it is in each model's details.</sub>\n\n",
-        );
+        out.push_str("Latency at the lowest concurrency; all of it is in each model's details.\n\n");
     }
     for one in order.iter().take(limits.details) {
         let summary = format!(
@@ -58,9 +56,9 @@ fn failures(models: &[&ModelReport], limits: &Limits, out: &mut String) {
             .unwrap_or_default();
         let _ = writeln!(
             out,
-            "- ❌ {}: **{}**{fix}",
+            "- ❌ {}: **{}.**{fix}",
             cell_code(&clip(&model.model, 120)),
-            prose(&clip(&failure.title, 300))
+            prose(clip(&failure.title, 300).trim_end_matches('.'))
         );
     }
     if any {
