@@ -21,9 +21,26 @@ struct Listed {
     id: u64,
     html_url: String,
     body: Option<String>,
+    user: Option<Author>,
+    author_association: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 impl Listed {
+    /// Whether somebody with write access wrote it: a bot, or a person of the repository. Everyone can post
+    /// our marker, and a token with write access may edit everyone's comments; the report must not end up in
+    /// a comment that an outsider can go on editing.
+    fn is_trusted(&self) -> bool {
+        let bot = self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot");
+        let association = self.author_association.as_deref().unwrap_or("MEMBER");
+        bot || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
+    }
+
     fn starts_with(&self, marker: &str) -> bool {
         self.body
             .as_deref()
@@ -38,8 +55,8 @@ const PAGE: u32 = 100;
 const PAGES: u32 = 100;
 
 impl GitHub {
-    /// Updates the comment whose body starts with `marker`, or writes it. A comment with our marker that we
-    /// may not edit is somebody else's and is left alone; one that was deleted meanwhile is written anew.
+    /// Updates the comment whose body starts with `marker`, or writes it. A comment with our marker that an
+    /// outsider wrote, or that we may not edit, is left alone; one that was deleted meanwhile is written anew.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -79,7 +96,10 @@ impl GitHub {
         for _ in 0..PAGES {
             let Some(route) = next else { break };
             let (page, following) = self.page::<Listed>(&route, purpose).await?;
-            found.extend(page.into_iter().filter(|c| c.starts_with(marker)));
+            found.extend(
+                page.into_iter()
+                    .filter(|c| c.is_trusted() && c.starts_with(marker)),
+            );
             next = following;
         }
         Ok(found)

@@ -214,6 +214,31 @@ async fn somebody_elses_comment_with_our_marker_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_outsiders_comment_with_our_marker_is_not_touched() {
+    let server = Server::start(|seen, _| match seen.method {
+        Method::GET => {
+            let mut forged = comment(1, &format!("{MARKER}\nforged"));
+            forged["user"] = json!({ "login": "mallory", "type": "User" });
+            forged["author_association"] = json!("CONTRIBUTOR");
+            let mut own = comment(2, &format!("{MARKER}\nold"));
+            own["user"] = json!({ "login": "github-actions[bot]", "type": "Bot" });
+            own["author_association"] = json!("NONE");
+            reply(200, &json!([forged, own]))
+        }
+        _ => reply(200, &written(seen, 2)),
+    })
+    .await;
+    server.github().upsert_comment(7, MARKER, "new").await.unwrap();
+    let patched: Vec<String> = server
+        .seen()
+        .into_iter()
+        .filter(|s| s.method == Method::PATCH)
+        .map(|s| s.path)
+        .collect();
+    assert_eq!(patched, ["/api/v3/repos/acme/models/issues/comments/2"]);
+}
+
+#[tokio::test]
 async fn a_comment_deleted_meanwhile_is_made_anew() {
     let server = Server::start(|seen, _| match seen.method {
         Method::GET => reply(200, &json!([comment(1, MARKER)])),

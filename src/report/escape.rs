@@ -203,9 +203,12 @@ pub fn url_link(url: &str) -> String {
 
 /// The URL if it may be linked, with everything encoded that means something to Markdown or HTML.
 pub fn safe_url(url: &str) -> Option<String> {
+    if url.len() > 2_000 {
+        return None;
+    }
     let parsed = Url::parse(url).ok()?;
     require_secure(&parsed).ok()?;
-    if url.len() > 2_000 || !parsed.username().is_empty() || parsed.password().is_some() {
+    if !parsed.username().is_empty() || parsed.password().is_some() {
         return None;
     }
     let mut out = String::new();

@@ -27,7 +27,8 @@ pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
 }
 
 fn tail(log: &[String], limits: &Limits) -> String {
-    let text = visible(&log.join("\n"));
+    // An entry has a line or more, so no more entries than lines are wanted.
+    let text = visible(&log[log.len().saturating_sub(limits.log_lines)..].join("\n"));
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(limits.log_lines);
     lines[from..]
