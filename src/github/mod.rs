@@ -1,1 +1,16 @@
-//! To come.
+//! GitHub: the sticky comment, deployments, the pull request's state, and the runner's commands.
+
+pub mod actions;
+mod client;
+mod comments;
+mod deployments;
+mod error;
+mod pulls;
+#[cfg(test)]
+mod tests;
+
+pub use client::GitHub;
+pub use comments::Comment;
+pub use deployments::DeploymentState;
+pub use error::Error;
+pub use pulls::PullRequestState;

@@ -1,9 +1,22 @@
 //! The outcome of a run as data, and its renderers, one per surface. Pure.
 
+mod call;
+pub mod escape;
+pub mod html;
+pub mod json;
+pub mod markdown;
+mod outputs;
+#[cfg(test)]
+mod samples;
+pub mod terminal;
+mod words;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+
+pub use outputs::outputs;
 
 /// Version of `report.json`'s shape; raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

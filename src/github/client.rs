@@ -1,0 +1,340 @@
+//! The connection: octocrab underneath, with our own deadline and retries, because octocrab's own repeat a
+//! write at once and wait as long as GitHub says.
+
+use std::time::Duration;
+
+use octocrab::Octocrab;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use url::Url;
+
+use super::error::Error;
+use crate::environment::Environment;
+
+/// Longest wait for one answer.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// Tries of one request, the first included.
+const TRIES: u32 = 4;
+/// The longest wait that GitHub may ask for between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A repository at GitHub or GitHub Enterprise.
+#[derive(Clone)]
+pub struct GitHub {
+    octocrab: Octocrab,
+    base: Url,
+    owner: String,
+    name: String,
+    /// First wait before a retry; it doubles.
+    pub(super) pause: Duration,
+}
+
+/// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
+#[derive(Clone, Copy)]
+pub(super) struct Purpose<'a> {
+    pub action: &'a str,
+    pub permission: &'a str,
+}
+
+/// Whether a request can be sent again after an answer that leaves open if it was carried out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    Safe,
+    Never,
+}
+
+pub(super) enum Method<'a> {
+    Get,
+    Post(&'a Value),
+    Patch(&'a Value),
+}
+
+pub(super) struct Answer {
+    pub body: String,
+    /// URL of the next page.
+    pub next: Option<String>,
+}
+
+impl GitHub {
+    /// Takes GITHUB_API_URL and GITHUB_REPOSITORY from the environment. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// When one of the two is missing or malformed, or the token can't be sent in a header.
+    pub fn new(environment: &Environment, token: &SecretString) -> Result<Self, Error> {
+        let base = environment.base_url("GITHUB_API_URL", "https://api.github.com/")?;
+        let repository = environment.get("GITHUB_REPOSITORY").ok_or_else(|| {
+            Error::Setup("GITHUB_REPOSITORY is not set: give it as `owner/name`".to_owned())
+        })?;
+        let (owner, name) = repository
+            .split_once('/')
+            .filter(|(owner, name)| is_name(owner) && is_name(name))
+            .ok_or_else(|| Error::Setup("GITHUB_REPOSITORY is not of the form `owner/name`".to_owned()))?;
+        let secret = token.expose_secret();
+        if secret.is_empty() || !secret.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(Error::Setup(
+                "the GitHub token is empty or has a character that no token has: pass `github-token: ${{ github.token }}`"
+                    .to_owned(),
+            ));
+        }
+        let failed = |_| {
+            Error::Setup(
+                "the client for GitHub could not be set up: are the system's CA certificates installed?"
+                    .to_owned(),
+            )
+        };
+        let octocrab = Octocrab::builder()
+            .base_uri(base.as_str())
+            .map_err(failed)?
+            .personal_token(secret.to_owned())
+            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
+            .set_connect_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(ATTEMPT))
+            .set_write_timeout(Some(ATTEMPT))
+            .build()
+            .map_err(failed)?;
+        Ok(Self {
+            octocrab,
+            base,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            pause: Duration::from_secs(1),
+        })
+    }
+
+    /// `repos/{owner}/{name}/…` below the base URL.
+    pub(super) fn route(&self, rest: &str) -> String {
+        format!("/repos/{}/{}/{rest}", self.owner, self.name)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        purpose: Purpose<'_>,
+    ) -> Result<T, Error> {
+        let answer = self.request(Method::Get, route, purpose, Repeat::Safe).await?;
+        parse(&answer.body, purpose)
+    }
+
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method<'_>,
+        route: &str,
+        purpose: Purpose<'_>,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
+        let answer = self.request(method, route, purpose, repeat).await?;
+        parse(&answer.body, purpose)
+    }
+
+    /// One page, and where the next is. A `next` at another origin is not followed: our token would go there.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        purpose: Purpose<'_>,
+    ) -> Result<(Vec<T>, Option<String>), Error> {
+        let answer = self.request(Method::Get, route, purpose, Repeat::Safe).await?;
+        let next = match answer.next {
+            Some(next) if self.is_ours(&next) => Some(next),
+            Some(_) => {
+                return Err(Error::Unreadable {
+                    action: purpose.action.to_owned(),
+                    reason: "the next page is said to be at another server".to_owned(),
+                });
+            }
+            None => None,
+        };
+        Ok((parse(&answer.body, purpose)?, next))
+    }
+
+    fn is_ours(&self, url: &str) -> bool {
+        self.base
+            .join(url)
+            .is_ok_and(|u| u.origin() == self.base.origin())
+    }
+
+    async fn request(
+        &self,
+        method: Method<'_>,
+        route: &str,
+        purpose: Purpose<'_>,
+        repeat: Repeat,
+    ) -> Result<Answer, Error> {
+        let mut pause = self.pause;
+        for left in (0..TRIES).rev() {
+            let error = match self.attempt(&method, route, purpose).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let wait = match error.again {
+                Again::Never => return Err(error.error),
+                Again::IfSafe if repeat == Repeat::Never => return Err(error.error),
+                Again::IfSafe => pause.mul_f64(0.5 + fastrand::f64() / 2.0),
+                Again::After(wait) if wait > LONGEST_WAIT => {
+                    return Err(Error::RateLimited {
+                        action: purpose.action.to_owned(),
+                        wait,
+                    });
+                }
+                Again::After(wait) => wait,
+            };
+            if left == 0 {
+                return Err(error.error);
+            }
+            tokio::time::sleep(wait).await;
+            pause *= 2;
+        }
+        Err(Error::Unreachable {
+            action: purpose.action.to_owned(),
+            reason: "no try was left".to_owned(),
+        })
+    }
+
+    async fn attempt(
+        &self,
+        method: &Method<'_>,
+        route: &str,
+        purpose: Purpose<'_>,
+    ) -> Result<Answer, Failed> {
+        let unreachable = |reason: String| Failed {
+            again: Again::IfSafe,
+            error: Error::Unreachable {
+                action: purpose.action.to_owned(),
+                reason,
+            },
+        };
+        let work = async {
+            let response = match method {
+                Method::Get => self.octocrab._get(route).await,
+                Method::Post(body) => self.octocrab._post(route, Some(body)).await,
+                Method::Patch(body) => self.octocrab._patch(route, Some(body)).await,
+            }
+            .map_err(|e| unreachable(root_cause(&e)))?;
+            let status = response.status().as_u16();
+            let header = |name: &str| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|v| v.to_str().ok())
+                    .map(str::to_owned)
+            };
+            let wait = asked_wait(status, &header);
+            let next = header("link").as_deref().and_then(next_page);
+            let body = self
+                .octocrab
+                .body_to_string(response)
+                .await
+                .map_err(|e| unreachable(root_cause(&e)))?;
+            if (200..300).contains(&status) {
+                return Ok(Answer { body, next });
+            }
+            let again = match (status, wait) {
+                (_, Some(wait)) => Again::After(wait),
+                (500..=599, None) => Again::IfSafe,
+                _ => Again::Never,
+            };
+            Err(Failed {
+                again,
+                error: Error::refused(purpose.action, purpose.permission, status, message(&body)),
+            })
+        };
+        match tokio::time::timeout(ATTEMPT, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
+        }
+    }
+}
+
+struct Failed {
+    again: Again,
+    error: Error,
+}
+
+enum Again {
+    Never,
+    /// The request may have been carried out.
+    IfSafe,
+    /// GitHub turned it away and said when to come back.
+    After(Duration),
+}
+
+/// How long GitHub asks us to wait: `Retry-After`, or the reset of a used-up rate limit, or for a 429
+/// without either a minute, as GitHub's documentation says.
+fn asked_wait(status: u16, header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
+    if status != 403 && status != 429 {
+        return None;
+    }
+    let number = |name: &str| header(name).and_then(|v| v.parse::<u64>().ok());
+    if let Some(seconds) = number("retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    if number("x-ratelimit-remaining") == Some(0) {
+        let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or(0);
+        return number("x-ratelimit-reset")
+            .map(|reset| Duration::from_secs(reset.saturating_sub(now).max(1)));
+    }
+    (status == 429).then_some(Duration::from_secs(60))
+}
+
+/// The URL with `rel="next"` of a Link header.
+fn next_page(header: &str) -> Option<String> {
+    header.split(',').find_map(|link| {
+        let (url, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        parameters
+            .split(';')
+            .any(|p| p.trim() == "rel=\"next\"")
+            .then(|| url.to_owned())
+    })
+}
+
+/// GitHub's own words, in one line.
+fn message(body: &str) -> String {
+    let parsed: Option<Value> = serde_json::from_str(body).ok();
+    let text = parsed
+        .as_ref()
+        .and_then(|v| v["message"].as_str())
+        .unwrap_or(body);
+    let errors = parsed.as_ref().and_then(|v| v["errors"].as_array()).map(|list| {
+        let texts: Vec<String> = list
+            .iter()
+            .map(|e| e["message"].as_str().map_or_else(|| e.to_string(), str::to_owned))
+            .collect();
+        format!(": {}", texts.join(", "))
+    });
+    let text = crate::report::escape::line(&format!("{text}{}", errors.unwrap_or_default()));
+    if text.is_empty() {
+        "no reason given".to_owned()
+    } else {
+        crate::report::escape::clip(&text, 400)
+    }
+}
+
+/// The innermost error: octocrab's own words carry a backtrace.
+fn root_cause(error: &octocrab::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    crate::report::escape::clip(&crate::report::escape::line(&cause.to_string()), 300)
+}
+
+fn parse<T: DeserializeOwned>(body: &str, purpose: Purpose<'_>) -> Result<T, Error> {
+    serde_json::from_str(body).map_err(|e| Error::Unreadable {
+        action: purpose.action.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+/// A request's body.
+pub(super) fn body<T: Serialize>(value: &T, purpose: Purpose<'_>) -> Result<Value, Error> {
+    serde_json::to_value(value)
+        .map_err(|e| Error::Setup(format!("the request to {} can't be written: {e}", purpose.action)))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}

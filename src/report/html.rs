@@ -1,0 +1,274 @@
+//! `report.html`: one file, no script, nothing loaded from elsewhere.
+
+use askama::Template;
+
+use super::escape::{clip, line, safe_url, visible};
+use super::{CheckOutcome, Failure, LatencyResult, Link, ModelReport, Report, Status, call, words};
+
+/// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
+///
+/// # Errors
+/// When the template can't be rendered, which in-memory text has no cause for.
+pub fn render(report: &Report) -> Result<String, askama::Error> {
+    Page {
+        headline: words::headline(report),
+        status: words::status(report.status),
+        emoji: words::emoji(report.status),
+        repository: line(&report.repository),
+        commit: words::short_commit(&line(&report.commit)),
+        commit_url: words::commit_url(report).as_deref().and_then(safe_url),
+        pull_request: report
+            .pull_request
+            .as_ref()
+            .map(|pr| format!("#{} {}", pr.number, clip(&line(&pr.title), 200))),
+        run_url: report.run_url.as_deref().and_then(safe_url),
+        notices: report.notices.iter().map(|n| line(n)).collect(),
+        models: report
+            .models
+            .iter()
+            .map(|m| model(m, report.models.len() == 1))
+            .collect(),
+        tool_version: line(&report.tool_version),
+        started: words::time(report.started_at),
+        total: words::total(report),
+    }
+    .render()
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    headline: String,
+    status: &'static str,
+    emoji: &'static str,
+    repository: String,
+    commit: String,
+    commit_url: Option<String>,
+    pull_request: Option<String>,
+    run_url: Option<String>,
+    notices: Vec<String>,
+    models: Vec<Model>,
+    tool_version: String,
+    started: String,
+    total: String,
+}
+
+struct Model {
+    open: bool,
+    emoji: &'static str,
+    status: &'static str,
+    id: String,
+    facts: Vec<Fact>,
+    links: Vec<Fact>,
+    changes: Vec<String>,
+    failure: Option<FailureView>,
+    latency: Vec<Load>,
+    note: String,
+    cold: Option<String>,
+    checks_summary: String,
+    checks_failed: bool,
+    checks: Vec<Check>,
+    snippets: Vec<call::Snippet>,
+    private_note: Option<&'static str>,
+    stages: Vec<StageView>,
+}
+
+struct Fact {
+    name: String,
+    value: String,
+    url: Option<String>,
+}
+
+struct FailureView {
+    title: String,
+    cause: String,
+    fix: Option<String>,
+    log: String,
+}
+
+struct Load {
+    concurrency: u32,
+    load: String,
+    metrics: Vec<words::Metric>,
+    errors: Vec<String>,
+}
+
+struct Check {
+    emoji: &'static str,
+    name: String,
+    time: String,
+    detail: String,
+    evidence: Vec<(&'static str, String)>,
+}
+
+struct StageView {
+    name: String,
+    emoji: &'static str,
+    status: &'static str,
+    time: String,
+    detail: String,
+    /// Share of the time that all stages took, in percent.
+    share: u32,
+}
+
+fn model(model: &ModelReport, only: bool) -> Model {
+    Model {
+        open: only || model.status == Status::Failed,
+        emoji: words::emoji(model.status),
+        status: words::status(model.status),
+        id: line(&model.model),
+        facts: facts(model),
+        links: model.links.iter().map(link).collect(),
+        changes: model.changes.iter().map(|c| line(c)).collect(),
+        failure: model.failure.as_ref().map(failure),
+        latency: model.latency.iter().map(load).collect(),
+        note: words::latency_note(&model.latency),
+        cold: words::cold_start(model),
+        checks_summary: words::checks(model),
+        checks_failed: model.checks.iter().any(|c| !c.passed),
+        checks: model.checks.iter().map(check).collect(),
+        snippets: call::snippets(model),
+        private_note: (model.private && model.url.is_some()).then_some(call::PRIVATE_NOTE),
+        stages: stages(model),
+    }
+}
+
+fn facts(model: &ModelReport) -> Vec<Fact> {
+    let plain = |name: &str, value: Option<String>| value.map(|v| (name.to_owned(), v, None));
+    let linked = |name: &str, value: Option<String>, url: Option<&str>| {
+        value.map(|v| (name.to_owned(), v, url.and_then(safe_url)))
+    };
+    let revision = model
+        .model_revision
+        .as_ref()
+        .map(|r| format!(" at {}", clip(r, 40)))
+        .unwrap_or_default();
+    let rows = vec![
+        linked("Endpoint", model.url.clone(), model.url.as_deref()),
+        linked(
+            "Model",
+            Some(format!("{}{revision}", model.model)),
+            Some(&words::huggingface(model)),
+        ),
+        plain("Image", model.image.clone()),
+        plain("Service", Some(model.service.clone())),
+        plain("Revision", model.revision.clone()),
+        plain(
+            "Access",
+            model.url.as_ref().map(|_| words::access(model).to_owned()),
+        ),
+        plain("Cost", words::cost(model)),
+        plain("Expires", model.expires_at.map(words::time)),
+    ];
+    rows.into_iter()
+        .flatten()
+        .map(|(name, value, url)| Fact {
+            name: line(&name),
+            value: line(&value),
+            url,
+        })
+        .collect()
+}
+
+fn link(link: &Link) -> Fact {
+    Fact {
+        name: line(&link.label),
+        value: clip(&line(&link.url), 200),
+        url: safe_url(&link.url),
+    }
+}
+
+fn failure(failure: &Failure) -> FailureView {
+    FailureView {
+        title: line(&failure.title),
+        cause: visible(&failure.cause),
+        fix: failure.fix.as_ref().map(|f| line(f)),
+        log: visible(&failure.log.join("\n")),
+    }
+}
+
+fn load(result: &LatencyResult) -> Load {
+    Load {
+        concurrency: result.concurrency,
+        load: words::load(result),
+        metrics: words::metrics(result),
+        errors: result.error_samples.iter().map(|e| line(e)).collect(),
+    }
+}
+
+fn check(check: &CheckOutcome) -> Check {
+    let parts = [
+        ("Sent", &check.sent),
+        ("Received", &check.received),
+        ("Look at", &check.hint),
+    ];
+    Check {
+        emoji: if check.passed { "✅" } else { "❌" },
+        name: line(&check.name),
+        time: words::spent(check.duration),
+        detail: line(&check.detail),
+        evidence: parts
+            .into_iter()
+            .filter_map(|(what, text)| Some((what, visible(text.as_ref()?))))
+            .collect(),
+    }
+}
+
+fn stages(model: &ModelReport) -> Vec<StageView> {
+    let all: f64 = model.stages.iter().map(|s| s.duration.as_secs_f64()).sum();
+    model
+        .stages
+        .iter()
+        .map(|stage| StageView {
+            name: line(words::stage(&stage.name)),
+            emoji: words::emoji(stage.status),
+            status: words::status(stage.status),
+            time: words::spent(stage.duration),
+            detail: line(&stage.detail),
+            share: if all > 0.0 {
+                (stage.duration.as_secs_f64() / all * 100.0).round() as u32
+            } else {
+                0
+            },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn every_state_has_its_page() {
+        for (name, report) in samples::all() {
+            insta::assert_snapshot!(format!("html_{name}"), render(&report).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_page_loads_nothing_and_runs_nothing() {
+        let allowed = regex::Regex::new(
+            r"^</?(html|head|title|meta|style|body|main|header|section|h1|h2|h3|p|ul|li|dl|dt|dd|div|table|thead|tbody|tr|th|td|pre|code|details|summary|span|a|footer|strong|b|br)[ >]",
+        )
+        .unwrap();
+        for (name, report) in samples::all() {
+            let page = render(&report).unwrap();
+            assert!(page.contains("default-src 'none'"), "{name}");
+            for (at, _) in page.match_indices('<').skip(1) {
+                let tag: String = page[at..].chars().take(40).collect();
+                assert!(allowed.is_match(&tag), "{name}: {tag}");
+            }
+            for forbidden in [
+                "src=\"",
+                "@import",
+                "url(",
+                "\u{202e}",
+                "\u{1b}",
+                "href=\"javascript",
+            ] {
+                assert!(!page.contains(forbidden), "{name}: {forbidden}");
+            }
+        }
+    }
+}

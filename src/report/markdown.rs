@@ -1,0 +1,138 @@
+//! Markdown as GitHub renders it: the pull request's comment and the job summary.
+
+mod facts;
+mod failure;
+mod latency;
+mod limits;
+mod model;
+mod overview;
+
+use std::fmt::Write as _;
+
+use super::escape::{cell_code, clip, code, link, prose};
+use super::{ModelReport, Report, Status, words};
+use limits::Limits;
+
+/// Longest comment, in bytes of UTF-8. GitHub's message speaks of 65,536 characters (it was seen to
+/// refuse above 262,144 bytes); a character has at least one byte, so this keeps to both.
+pub const COMMENT_LIMIT: usize = 65_536;
+
+/// Longest job summary: GitHub refuses more than 1 MiB a step, in bytes. A little is left to others.
+pub const SUMMARY_LIMIT: usize = 1_000_000;
+
+/// The hidden first line by which our comment is found again. `target` tells comments of one pull request
+/// apart; anything that could end the HTML comment is dropped from it.
+pub fn marker(target: &str) -> String {
+    let mut clean = String::new();
+    for c in target
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
+    {
+        if !(c == '-' && clean.ends_with('-')) {
+            clean.push(c);
+        }
+    }
+    format!("<!-- llm-deploy:{clean} -->")
+}
+
+/// The sticky comment, at most [`COMMENT_LIMIT`] bytes, the marker included. What is shortened first:
+/// log lines and excerpts, then details of what went well, then snippets and details of further models.
+pub fn comment(report: &Report, target: &str) -> String {
+    fit(COMMENT_LIMIT, limits::COMMENT, |limits| {
+        format!("{}\n{}", marker(target), body(report, limits))
+    })
+}
+
+/// The job summary, at most [`SUMMARY_LIMIT`] bytes: the comment with longer excerpts.
+pub fn summary(report: &Report) -> String {
+    fit(SUMMARY_LIMIT, limits::SUMMARY, |limits| body(report, limits))
+}
+
+/// The most detailed text that fits. The last step of `steps` is bounded by construction (a test holds it
+/// to that).
+fn fit(limit: usize, steps: &[Limits], render: impl Fn(&Limits) -> String) -> String {
+    let mut text = String::new();
+    for step in steps {
+        text = render(step);
+        if text.len() <= limit {
+            return text;
+        }
+    }
+    while text.len() > limit {
+        text.pop();
+    }
+    text
+}
+
+fn body(report: &Report, limits: &Limits) -> String {
+    let mut out = String::new();
+    heading(report, &mut out);
+    for notice in report.notices.iter().take(limits.items) {
+        let _ = writeln!(out, "> {}\n", prose(&clip(notice, limits.prose)));
+    }
+    match report.models.as_slice() {
+        [] => {}
+        [only] => model::single(only, report, limits, &mut out),
+        several => overview::render(several, limits, &mut out),
+    }
+    if limits.shortened {
+        out.push_str("_Shortened to fit: the job summary and the report file have everything._\n\n");
+    }
+    footer(report, &mut out);
+    out
+}
+
+fn heading(report: &Report, out: &mut String) {
+    let emoji = match (report.kind, report.status) {
+        (super::Kind::PlanOnly, Status::Succeeded | Status::Skipped) => "📋",
+        (_, status) => words::emoji(status),
+    };
+    let name = match report.models.as_slice() {
+        [only] => format!(" · {}", code(&clip(&only.model, 120))),
+        _ => String::new(),
+    };
+    let _ = writeln!(out, "### {emoji} {}{name}\n", words::headline(report));
+}
+
+fn footer(report: &Report, out: &mut String) {
+    let commit = code(&words::short_commit(&report.commit));
+    let commit = words::commit_url(report).map_or(commit.clone(), |url| link(&commit, &url));
+    let mut parts = vec![
+        format!("llm-deploy {}", prose(&clip(&report.tool_version, 40))),
+        format!("commit {commit}"),
+    ];
+    if let Some(url) = &report.run_url {
+        parts.push(link("run", url));
+    }
+    parts.push(words::time(report.started_at));
+    parts.push(format!("took {}", words::total(report)));
+    let _ = writeln!(out, "{}", parts.join(" · "));
+}
+
+/// A folded part. `summary` is HTML of ours; the content is Markdown.
+fn fold(summary: &str, open: bool, content: &str, out: &mut String) {
+    let open = if open { " open" } else { "" };
+    let _ = writeln!(
+        out,
+        "<details{open}>\n<summary>{summary}</summary>\n\n{}\n\n</details>\n",
+        content.trim_end()
+    );
+}
+
+/// A table's cell for a value that may be missing.
+fn cell(value: Option<&str>, limit: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |v| cell_code(&clip(v, limit)))
+}
+
+fn links(model: &ModelReport, limits: &Limits) -> Option<String> {
+    let all: Vec<String> = model
+        .links
+        .iter()
+        .take(limits.items)
+        .map(|l| link(&prose(&clip(&l.label, 60)), &l.url))
+        .collect();
+    (!all.is_empty()).then(|| all.join(" · "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Cause and fix, on top of everything else.
+
+use std::fmt::Write as _;
+
+use super::limits::Limits;
+use crate::report::escape::{clip, fence, prose, visible};
+use crate::report::{Failure, words};
+
+pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
+    let _ = writeln!(out, "**{}**\n", prose(&clip(&failure.title, limits.prose)));
+    if failure.cause.trim().contains('\n') {
+        let _ = writeln!(out, "{}", fence("text", &clip(&failure.cause, limits.excerpt)));
+    } else if !failure.cause.trim().is_empty() {
+        let _ = writeln!(out, "**Cause:** {}\n", prose(&clip(&failure.cause, limits.prose)));
+    }
+    if let Some(fix) = &failure.fix {
+        let _ = writeln!(out, "**What to do:** {}\n", prose(&clip(fix, limits.prose)));
+    }
+    if !failure.log.is_empty() {
+        let _ = writeln!(
+            out,
+            "Last log lines of the {}:\n\n{}",
+            prose(&clip(words::stage(&failure.stage), 60)),
+            fence("text", &tail(&failure.log, limits))
+        );
+    }
+}
+
+fn tail(log: &[String], limits: &Limits) -> String {
+    // An entry has a line or more, so no more entries than lines are wanted.
+    let text = visible(&log[log.len().saturating_sub(limits.log_lines)..].join("\n"));
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(limits.log_lines);
+    lines[from..]
+        .iter()
+        .map(|l| clip(l, limits.log_width))
+        .collect::<Vec<_>>()
+        .join("\n")
+}

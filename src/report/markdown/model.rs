@@ -1,0 +1,133 @@
+//! Everything about one model.
+
+use std::fmt::Write as _;
+
+use super::limits::Limits;
+use super::{facts, failure, fold, latency, links};
+use crate::report::escape::{cell_code, clip, code, fence, prose};
+use crate::report::{CheckOutcome, ModelReport, Report, Status, call, words};
+
+/// The only model of a report: its details stand open.
+pub fn single(model: &ModelReport, report: &Report, limits: &Limits, out: &mut String) {
+    if let Some(failure) = &model.failure {
+        failure::render(failure, limits, out);
+    }
+    facts::render(model, limits, out);
+    latency::render(model, limits, out);
+    checks(model, limits, out);
+    snippets(model, limits, out);
+    stages(model, Some(words::total(report)), limits, out);
+    if let Some(links) = links(model, limits) {
+        let _ = writeln!(out, "{links}\n");
+    }
+}
+
+/// One of several models, for a folded part of its own; folds inside folds are hard to read on a phone, so
+/// checks and stages follow one another.
+pub fn details(model: &ModelReport, limits: &Limits) -> String {
+    let mut out = String::new();
+    if let Some(failure) = &model.failure {
+        failure::render(failure, limits, &mut out);
+    }
+    facts::render(model, limits, &mut out);
+    latency::render(model, limits, &mut out);
+    checks(model, limits, &mut out);
+    snippets(model, limits, &mut out);
+    stages(model, None, limits, &mut out);
+    if let Some(links) = links(model, limits) {
+        let _ = writeln!(out, "{links}\n");
+    }
+    out
+}
+
+/// Folded, open when one failed.
+fn checks(model: &ModelReport, limits: &Limits, out: &mut String) {
+    if model.checks.is_empty() {
+        return;
+    }
+    let failed = model.checks.iter().any(|c| !c.passed);
+    // Failed ones first, so that shortening never hides one.
+    let mut all: Vec<&CheckOutcome> = model.checks.iter().collect();
+    all.sort_by_key(|c| c.passed);
+    let mut content = String::new();
+    for check in all.iter().take(limits.items) {
+        line(check, limits, &mut content);
+    }
+    facts::more(all.len(), limits.items, &mut content);
+    for check in all.iter().filter(|c| !c.passed).take(limits.items) {
+        evidence(check, limits, &mut content);
+    }
+    let emoji = if failed { "❌" } else { "✅" };
+    let summary = format!("{emoji} <b>Smoke checks</b>: {}", words::checks(model));
+    fold(&summary, failed, &content, out);
+}
+
+fn line(check: &CheckOutcome, limits: &Limits, out: &mut String) {
+    let emoji = if check.passed { "✅" } else { "❌" };
+    let _ = writeln!(
+        out,
+        "- {emoji} {} ({}): {}",
+        code(&clip(&check.name, 100)),
+        words::spent(check.duration),
+        prose(&clip(&check.detail, limits.prose))
+    );
+}
+
+fn evidence(check: &CheckOutcome, limits: &Limits, out: &mut String) {
+    for (what, text) in [("Sent", &check.sent), ("Received", &check.received)] {
+        if let Some(text) = text {
+            let _ = writeln!(
+                out,
+                "\n{what} by {}:\n\n{}",
+                code(&clip(&check.name, 100)),
+                fence("text", &clip(text, limits.excerpt))
+            );
+        }
+    }
+    if let Some(hint) = &check.hint {
+        let _ = writeln!(out, "\n**Look at:** {}\n", prose(&clip(hint, limits.prose)));
+    }
+}
+
+fn snippets(model: &ModelReport, limits: &Limits, out: &mut String) {
+    let snippets = call::snippets(model);
+    if snippets.is_empty() || !limits.snippets {
+        return;
+    }
+    let mut content = String::new();
+    for snippet in &snippets {
+        let _ = writeln!(content, "{}", fence(snippet.language, &snippet.code));
+    }
+    if model.private {
+        let _ = writeln!(content, "{}", prose(call::PRIVATE_NOTE));
+    }
+    fold("📞 <b>How to call it</b>: curl, Python", false, &content, out);
+}
+
+fn stages(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut String) {
+    if model.stages.is_empty() {
+        return;
+    }
+    let mut content = "| Stage | | Time | |\n| :-- | :-- | --: | :-- |\n".to_owned();
+    for stage in model.stages.iter().take(limits.items) {
+        let _ = writeln!(
+            content,
+            "| {} | {} {} | {} | {} |",
+            prose(&clip(words::stage(&stage.name), 60)),
+            words::emoji(stage.status),
+            words::status(stage.status),
+            words::spent(stage.duration),
+            prose(&clip(&stage.detail, limits.prose.min(300)))
+        );
+    }
+    if let Some(image) = &model.image {
+        let _ = writeln!(content, "\nImage: {}", cell_code(&clip(image, 300)));
+    }
+    let total = total.map(|t| format!(": {t} in all")).unwrap_or_default();
+    fold(
+        &format!("⏱️ <b>Stages</b>{total}"),
+        model.status == Status::Deleted,
+        &content,
+        out,
+    );
+}

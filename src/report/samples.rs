@@ -1,0 +1,436 @@
+//! One set of reports that every surface is tested with.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone, Utc};
+
+use super::*;
+
+/// Everything that GitHub, a terminal, HTML or the runner would act on.
+pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.example/?a=1 www.evil.example \
+    a@evil.example 0123456789abcdef0123456789abcdef01234567 <img src=x onerror=alert(1)> \
+    ![p](https://evil.example/p.png) [l](javascript:alert(1)) | x | ``` \n# heading\n~~~\n--> <!-- \
+    ::set-env name=A::b\n\u{1b}[31mred\u{1b}[0m \u{202e}txt\u{200b} </details> `` ` $x$ :tada:";
+
+/// Name and report of every state that a user can see.
+pub fn all() -> Vec<(&'static str, Report)> {
+    vec![
+        ("preview", preview()),
+        ("production", production()),
+        ("failed_build", failed_build()),
+        ("failed_deploy", failed_deploy()),
+        ("failed_smoke", failed_smoke()),
+        ("failed_latency", failed_latency()),
+        ("several", several()),
+        ("cancelled", cancelled()),
+        ("deleted", deleted()),
+        ("plan_only", plan_only()),
+        ("scheduled", scheduled()),
+        ("skipped", skipped()),
+        ("hostile", hostile()),
+    ]
+}
+
+fn at(day: u32, hour: u32) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, day, hour, 0, 0).unwrap()
+}
+
+pub fn report(kind: Kind, status: Status, models: Vec<ModelReport>) -> Report {
+    Report {
+        schema_version: SCHEMA_VERSION,
+        tool_version: "0.1.0".to_owned(),
+        status,
+        kind,
+        repository: "acme/models".to_owned(),
+        commit: "4f1c2a9e8b7d6c5f4e3d2c1b0a9f8e7d6c5b4a39".to_owned(),
+        pull_request: (kind == Kind::Preview || kind == Kind::Cleanup).then(|| PullRequestRef {
+            number: 7,
+            title: "Serve Qwen3.5".to_owned(),
+        }),
+        run_url: Some("https://github.com/acme/models/actions/runs/123456789".to_owned()),
+        started_at: at(24, 9),
+        duration: Duration::from_secs(742),
+        models,
+        notices: Vec::new(),
+    }
+}
+
+fn percentiles(p50: f64, p95: f64, p99: f64) -> Percentiles {
+    Percentiles {
+        p50,
+        p90: (p50 + p95) / 2.0,
+        p95,
+        p99,
+        mean: p50 * 1.03,
+        max: p99 * 1.02,
+    }
+}
+
+fn latency(concurrency: u32, factor: f64) -> LatencyResult {
+    LatencyResult {
+        concurrency,
+        requests: 20,
+        errors: 0,
+        error_samples: Vec::new(),
+        ttft_ms: Some(percentiles(84.2 * factor, 121.7 * factor, 133.0 * factor)),
+        itl_ms: Some(percentiles(23.4 * factor, 26.1 * factor, 31.8 * factor)),
+        e2e_ms: Some(percentiles(3071.0 * factor, 3410.0 * factor, 3502.0 * factor)),
+        tokens_per_second: Some(percentiles(42.6 / factor, 38.3 / factor, 31.4 / factor)),
+        output_tokens_per_second: 41.2 * f64::from(concurrency) / factor,
+        output_tokens: 2560,
+        tokens_counted_by_server: true,
+    }
+}
+
+fn stage(name: &str, status: Status, seconds: u64, detail: &str) -> Stage {
+    Stage {
+        name: name.to_owned(),
+        status,
+        duration: Duration::from_secs(seconds),
+        detail: detail.to_owned(),
+    }
+}
+
+fn check(name: &str, detail: &str) -> CheckOutcome {
+    CheckOutcome {
+        name: name.to_owned(),
+        passed: true,
+        duration: Duration::from_millis(312),
+        detail: detail.to_owned(),
+        sent: None,
+        received: None,
+        hint: None,
+    }
+}
+
+fn link(label: &str, url: &str) -> Link {
+    Link {
+        label: label.to_owned(),
+        url: url.to_owned(),
+    }
+}
+
+pub fn model() -> ModelReport {
+    ModelReport {
+        service: "qwen3-5-4b-pr-7".to_owned(),
+        model: "Qwen/Qwen3.5-4B".to_owned(),
+        model_revision: Some("851bf6e806efd8d0a36b00ddf55e13ccb7b8cd0a".to_owned()),
+        status: Status::Succeeded,
+        url: Some("https://qwen3-5-4b-pr-7-k3x2m5q7za-ez.a.run.app".to_owned()),
+        private: true,
+        image: Some(format!(
+            "europe-west4-docker.pkg.dev/acme-ml/llm-deploy/qwen3-5-4b@sha256:{}",
+            "9f86d081884c7d65".repeat(4)
+        )),
+        revision: Some("qwen3-5-4b-pr-7-00002-abc".to_owned()),
+        changes: vec![
+            "engine.max-model-len: 4096 → 8192".to_owned(),
+            "image: new digest".to_owned(),
+        ],
+        stages: vec![
+            stage(
+                "plan",
+                Status::Succeeded,
+                1,
+                "2 changes against revision qwen3-5-4b-pr-7-00001-xyz",
+            ),
+            stage(
+                "build",
+                Status::Succeeded,
+                431,
+                "8.1 GB of weights, pushed by Cloud Build",
+            ),
+            stage(
+                "deploy",
+                Status::Succeeded,
+                204,
+                "revision qwen3-5-4b-pr-7-00002-abc serves 100 %",
+            ),
+            stage("smoke", Status::Succeeded, 14, "5 of 5 passed"),
+            stage("latency", Status::Succeeded, 92, "40 requests"),
+        ],
+        checks: vec![
+            check("health", "200 from /health"),
+            check("models", "Qwen/Qwen3.5-4B is listed"),
+            check("chat", "\"Hello! How can I help you today?\""),
+            check("stream", "48 token events, then [DONE] with usage"),
+            check("capital of France", "contains \"Paris\""),
+        ],
+        cold_start: Some(ColdStart {
+            ttft_ms: 12_412.0,
+            e2e_ms: 14_020.0,
+        }),
+        latency: vec![latency(1, 1.0), latency(4, 1.24)],
+        failure: None,
+        links: vec![
+            link(
+                "Build",
+                "https://console.cloud.google.com/cloud-build/builds;region=global/8f3a?project=acme-ml",
+            ),
+            link(
+                "Service",
+                "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7?project=acme-ml",
+            ),
+            link(
+                "Logs",
+                "https://console.cloud.google.com/run/detail/europe-west4/qwen3-5-4b-pr-7/logs?project=acme-ml",
+            ),
+        ],
+        hourly_cost_usd: Some(1.07),
+        expires_at: Some(at(27, 9)),
+    }
+}
+
+pub fn preview() -> Report {
+    let mut report = report(Kind::Preview, Status::Succeeded, vec![model()]);
+    report.notices.push(
+        "The endpoint is the built-in stand-in, not vLLM: its numbers say nothing about a GPU.".to_owned(),
+    );
+    report
+}
+
+fn production() -> Report {
+    let mut model = model();
+    model.service = "qwen3-5-4b".to_owned();
+    model.url = Some("https://qwen3-5-4b-k3x2m5q7za-ez.a.run.app".to_owned());
+    model.private = false;
+    model.expires_at = None;
+    model.stages.push(stage(
+        "traffic",
+        Status::Succeeded,
+        6,
+        "100 % to qwen3-5-4b-00002-abc",
+    ));
+    report(Kind::Production, Status::Succeeded, vec![model])
+}
+
+fn failed(stage_name: &str, failure: Failure) -> ModelReport {
+    let mut model = model();
+    model.status = Status::Failed;
+    model.failure = Some(failure);
+    model.latency.clear();
+    model.cold_start = None;
+    let at = model.stages.iter().position(|s| s.name == stage_name).unwrap();
+    model.stages[at].status = Status::Failed;
+    model.stages[at].detail = "failed".to_owned();
+    for later in &mut model.stages[at + 1..] {
+        *later = stage(&later.name, Status::Skipped, 0, "not reached");
+    }
+    model
+}
+
+pub fn failed_build() -> Report {
+    let mut model = failed(
+        "build",
+        Failure {
+            stage: "build".to_owned(),
+            title: "Cloud Build could not bake `meta-llama/Llama-3.1-8B-Instruct` into an image".to_owned(),
+            cause: "Step 1 (docker build) ended with status 1: 401 from huggingface.co, the repository is gated".to_owned(),
+            fix: Some("Accept the model's licence at https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct, store a token with \
+                `gcloud secrets create hf-token --data-file=-` and set `hf-token-secret: hf-token`".to_owned()),
+            log: vec![
+                "#9 [weights 1/4] RUN --mount=type=secret,id=hf_token download.sh".to_owned(),
+                "#9 3.112 huggingface_hub.errors.GatedRepoError: 401 Client Error.".to_owned(),
+                "ERROR: build step 0 \"gcr.io/cloud-builders/docker\" failed: step exited with non-zero status: 1".to_owned(),
+            ],
+        },
+    );
+    model.url = None;
+    model.image = None;
+    model.revision = None;
+    model.checks.clear();
+    model.links.truncate(1);
+    report(Kind::Preview, Status::Failed, vec![model])
+}
+
+pub fn failed_deploy() -> Report {
+    let mut model = failed(
+        "deploy",
+        Failure {
+            stage: "deploy".to_owned(),
+            title: "Revision qwen3-5-4b-00002-abc did not become ready".to_owned(),
+            cause: "HealthCheckContainerError: The user-provided container failed the configured startup probe checks.".to_owned(),
+            fix: Some("The GPU ran out of memory: lower `engine.max-model-len` or `engine.gpu-memory-utilization`".to_owned()),
+            log: vec![
+                "INFO 11-24 09:08:11 [gpu_model_runner.py:1801] Starting to load model".to_owned(),
+                "ERROR 11-24 09:08:40 [core.py:600] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.".to_owned(),
+            ],
+        },
+    );
+    model.url = None;
+    model.checks.clear();
+    report(Kind::Production, Status::Failed, vec![model])
+}
+
+fn failed_smoke() -> Report {
+    let mut model = failed(
+        "smoke",
+        Failure {
+            stage: "smoke".to_owned(),
+            title: "1 of 5 smoke checks failed: capital of France".to_owned(),
+            cause: "The answer does not contain \"Paris\"".to_owned(),
+            fix: Some("Compare the answer below with the check in llm-deploy.yaml".to_owned()),
+            log: Vec::new(),
+        },
+    );
+    let last = model.checks.last_mut().unwrap();
+    last.passed = false;
+    last.detail = "expected the answer to contain \"Paris\"".to_owned();
+    last.sent = Some("POST /v1/chat/completions\n{\"model\":\"Qwen/Qwen3.5-4B\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}".to_owned());
+    last.received =
+        Some("200\n{\"choices\":[{\"message\":{\"content\":\"Lyon, says @octocat\"}}]}".to_owned());
+    last.hint = Some(
+        "The model answered, but not what the check wants: look at the prompt, or at `--chat-template`"
+            .to_owned(),
+    );
+    report(Kind::Preview, Status::Failed, vec![model])
+}
+
+fn failed_latency() -> Report {
+    let mut model = failed(
+        "latency",
+        Failure {
+            stage: "latency".to_owned(),
+            title: "3 of 20 requests failed at concurrency 4".to_owned(),
+            cause: "503 from the endpoint: no available instance".to_owned(),
+            fix: Some("Raise `service.max-instances`, or lower the load in `latency.concurrency`".to_owned()),
+            log: Vec::new(),
+        },
+    );
+    let mut four = latency(4, 2.1);
+    four.errors = 3;
+    four.error_samples =
+        vec!["503: The request was aborted because there was no available instance.".to_owned()];
+    four.tokens_counted_by_server = false;
+    model.latency = vec![latency(1, 1.0), four];
+    report(Kind::ScheduledTest, Status::Failed, vec![model])
+}
+
+pub fn several() -> Report {
+    let mut second = failed_deploy().models.remove(0);
+    second.service = "llama-3-1-8b-pr-7".to_owned();
+    second.model = "meta-llama/Llama-3.1-8B-Instruct".to_owned();
+    let mut third = model();
+    third.service = "gemma-3-4b-pr-7".to_owned();
+    third.model = "google/gemma-3-4b-it".to_owned();
+    third.url = Some("https://gemma-3-4b-pr-7-k3x2m5q7za-ez.a.run.app".to_owned());
+    third.changes.clear();
+    report(Kind::Preview, Status::Failed, vec![model(), second, third])
+}
+
+fn cancelled() -> Report {
+    let mut model = failed_deploy().models.remove(0);
+    model.failure = None;
+    model.status = Status::Cancelled;
+    for stage in &mut model.stages {
+        if stage.status == Status::Failed {
+            stage.status = Status::Cancelled;
+            stage.detail = "stopped while waiting for the revision".to_owned();
+        }
+    }
+    let mut report = report(Kind::Preview, Status::Cancelled, vec![model]);
+    report.notices.push(
+        "The run was cancelled. Nothing that serves traffic was changed; run it again to go on.".to_owned(),
+    );
+    report
+}
+
+fn deleted() -> Report {
+    let mut model = model();
+    model.status = Status::Deleted;
+    model.url = None;
+    model.image = None;
+    model.revision = None;
+    model.model_revision = None;
+    model.changes.clear();
+    model.checks.clear();
+    model.latency.clear();
+    model.cold_start = None;
+    model.hourly_cost_usd = None;
+    model.expires_at = None;
+    model.links.clear();
+    model.stages = vec![stage("cleanup", Status::Deleted, 21, "service and image deleted")];
+    report(Kind::Cleanup, Status::Deleted, vec![model])
+}
+
+fn plan_only() -> Report {
+    let mut model = model();
+    model.status = Status::Skipped;
+    model.url = None;
+    model.revision = None;
+    model.image = None;
+    model.checks.clear();
+    model.latency.clear();
+    model.cold_start = None;
+    model.links.clear();
+    model.expires_at = None;
+    model.stages.truncate(1);
+    let mut report = report(Kind::PlanOnly, Status::Skipped, vec![model]);
+    report.notices.push(
+        "This pull request comes from a fork: it has no credentials, so nothing was deployed.".to_owned(),
+    );
+    report
+}
+
+fn scheduled() -> Report {
+    let mut report = production();
+    report.kind = Kind::ScheduledTest;
+    report.models[0]
+        .stages
+        .retain(|s| matches!(s.name.as_str(), "smoke" | "latency"));
+    report.models[0].changes.clear();
+    report
+}
+
+fn skipped() -> Report {
+    let mut report = report(Kind::Production, Status::Skipped, Vec::new());
+    report
+        .notices
+        .push("This push changes nothing that is deployed.".to_owned());
+    report
+}
+
+/// Hostile text in every place that can hold text from outside.
+pub fn hostile() -> Report {
+    let mut report = failed_smoke();
+    let text = HOSTILE.to_owned();
+    report.notices = vec![text.clone()];
+    report.pull_request = Some(PullRequestRef {
+        number: 7,
+        title: text.clone(),
+    });
+    let model = &mut report.models[0];
+    model.model = format!("Qwen/{HOSTILE}");
+    model.service = text.clone();
+    model.revision = Some(text.clone());
+    model.model_revision = Some(text.clone());
+    model.image = Some(text.clone());
+    model.url = Some("javascript:alert(1)//)|".to_owned());
+    model.changes = vec![text.clone()];
+    model
+        .links
+        .push(link("Bad", "https://evil.example/)<img src=x>|`"));
+    model.links.push(link("Worse", "javascript:alert(1)"));
+    for stage in &mut model.stages {
+        stage.detail.clone_from(&text);
+    }
+    for check in &mut model.checks {
+        check.name.clone_from(&text);
+        check.detail.clone_from(&text);
+        check.sent = Some(text.clone());
+        check.received = Some(text.clone());
+        check.hint = Some(text.clone());
+    }
+    model.failure = Some(Failure {
+        stage: "smoke".to_owned(),
+        title: text.clone(),
+        cause: format!("{text}\nsecond line"),
+        fix: Some(text.clone()),
+        log: vec![text.clone(), "````".to_owned()],
+    });
+    let mut measured = latency(1, 1.0);
+    measured.errors = 2;
+    measured.error_samples = vec![text];
+    model.latency = vec![measured];
+    report
+}

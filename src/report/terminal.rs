@@ -1,0 +1,397 @@
+//! The report on a terminal: as wide as it is, plain without colours, free of control characters.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use console::{Style, measure_text_width};
+
+use super::escape::{clip, line, visible};
+use super::{CheckOutcome, Failure, ModelReport, Report, Status, call, words};
+
+/// Lines of a failed part's log.
+const LOG_LINES: usize = 20;
+
+/// The report for a terminal of `width` columns (40 at least). Without `colors` there is no escape sequence
+/// in it, whatever the report holds.
+pub fn render(report: &Report, width: usize, colors: bool) -> String {
+    let mut page = Page {
+        out: String::new(),
+        width: width.clamp(40, 200),
+        colors,
+    };
+    page.heading(report);
+    for notice in &report.notices {
+        page.wrapped("", "! ", notice);
+    }
+    for model in &report.models {
+        page.model(model, report.models.len() > 1);
+    }
+    page.footer(report);
+    page.out
+}
+
+struct Page {
+    out: String,
+    width: usize,
+    colors: bool,
+}
+
+impl Page {
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colors {
+            style.force_styling(true).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn status(&self, status: Status, text: &str) -> String {
+        let style = match status {
+            Status::Succeeded => Style::new().green().bold(),
+            Status::Failed => Style::new().red().bold(),
+            Status::Skipped | Status::Cancelled | Status::Deleted => Style::new().yellow().bold(),
+        };
+        self.paint(style, text)
+    }
+
+    fn title(&mut self, text: &str) {
+        let text = self.paint(Style::new().bold(), text);
+        let _ = writeln!(self.out, "\n{text}");
+    }
+
+    /// `text` wrapped at spaces, its first line after `first`, the others indented as far.
+    fn wrapped(&mut self, indent: &str, first: &str, text: &str) {
+        let hang = " ".repeat(measure_text_width(first));
+        let room = self
+            .width
+            .saturating_sub(measure_text_width(indent) + hang.len())
+            .max(20);
+        for (i, part) in wrap(&line(text), room).iter().enumerate() {
+            let _ = writeln!(self.out, "{indent}{}{part}", if i == 0 { first } else { &hang });
+        }
+    }
+
+    fn heading(&mut self, report: &Report) {
+        let text = self.status(
+            report.status,
+            &format!("{} {}", symbol(report.status), words::headline(report)),
+        );
+        let _ = writeln!(self.out, "{text}");
+        let what = format!(
+            "{} at {}",
+            line(&report.repository),
+            words::short_commit(&line(&report.commit))
+        );
+        let what = match &report.pull_request {
+            Some(pr) => format!(
+                "{what}, pull request {}: {}",
+                pr.number,
+                clip(&line(&pr.title), 100)
+            ),
+            None => what,
+        };
+        self.wrapped("  ", "", &what);
+    }
+
+    fn model(&mut self, model: &ModelReport, several: bool) {
+        if several {
+            let head = format!(
+                "{} {} ({})",
+                symbol(model.status),
+                line(&model.model),
+                words::status(model.status)
+            );
+            let head = self.status(model.status, &head);
+            let _ = writeln!(self.out, "\n{head}");
+        }
+        if let Some(failure) = &model.failure {
+            self.failure(failure);
+        }
+        self.facts(model);
+        self.changes(model);
+        self.latency(model);
+        self.checks(model);
+        self.stages(model);
+        self.call(model);
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        self.out.push('\n');
+        self.wrapped("  ", "", &failure.title);
+        self.wrapped("  ", "Cause: ", &failure.cause);
+        if let Some(fix) = &failure.fix {
+            self.wrapped("  ", "What to do: ", fix);
+        }
+        let log = visible(&failure.log.join("\n"));
+        let lines: Vec<&str> = log.lines().collect();
+        if !lines.is_empty() {
+            self.title(&format!(
+                "Last log lines of the {}",
+                line(words::stage(&failure.stage))
+            ));
+        }
+        for text in &lines[lines.len().saturating_sub(LOG_LINES)..] {
+            let _ = writeln!(self.out, "  | {}", clip(text, 400));
+        }
+    }
+
+    fn facts(&mut self, model: &ModelReport) {
+        let revision = model
+            .model_revision
+            .as_ref()
+            .map(|r| format!(" at {}", clip(r, 40)))
+            .unwrap_or_default();
+        let rows = [
+            ("Endpoint", model.url.clone()),
+            ("Model", Some(format!("{}{revision}", model.model))),
+            ("Image", model.image.clone()),
+            ("Service", Some(model.service.clone())),
+            ("Revision", model.revision.clone()),
+            (
+                "Access",
+                model.url.as_ref().map(|_| words::access(model).to_owned()),
+            ),
+            ("Cost", words::cost(model)),
+            ("Expires", model.expires_at.map(words::time)),
+        ];
+        self.out.push('\n');
+        for (name, value) in rows {
+            if let Some(value) = value {
+                self.wrapped("  ", &format!("{name:<9} "), &value);
+            }
+        }
+        if !model.links.is_empty() {
+            self.title("Links");
+        }
+        for link in &model.links {
+            self.wrapped("  ", &format!("{:<9} ", clip(&line(&link.label), 9)), &link.url);
+        }
+    }
+
+    fn changes(&mut self, model: &ModelReport) {
+        if !model.changes.is_empty() {
+            self.title("Changes");
+        }
+        for change in &model.changes {
+            self.wrapped("  ", "~ ", change);
+        }
+    }
+
+    fn latency(&mut self, model: &ModelReport) {
+        if !model.latency.is_empty() {
+            self.title("Latency");
+            let mut table = self.table(&["At a time", "", "p50", "p95", "p99"]);
+            for result in &model.latency {
+                for (i, metric) in words::metrics(result).iter().enumerate() {
+                    let at = if i == 0 {
+                        result.concurrency.to_string()
+                    } else {
+                        String::new()
+                    };
+                    let numbers = metric
+                        .values
+                        .iter()
+                        .map(|v| Cell::new(v).set_alignment(CellAlignment::Right));
+                    table.add_row([Cell::new(at), Cell::new(metric.name)].into_iter().chain(numbers));
+                }
+            }
+            self.print(&table);
+        }
+        for result in &model.latency {
+            self.wrapped(
+                "  ",
+                "",
+                &format!("{} at a time: {}", result.concurrency, words::load(result)),
+            );
+            for sample in result.error_samples.iter().take(3) {
+                self.wrapped("    ", "failed with: ", &clip(sample, 300));
+            }
+        }
+        if let Some(cold) = words::cold_start(model) {
+            self.wrapped("  ", "", &cold);
+        }
+        if !model.latency.is_empty() {
+            self.wrapped("  ", "", &words::latency_note(&model.latency));
+        }
+    }
+
+    fn checks(&mut self, model: &ModelReport) {
+        if model.checks.is_empty() {
+            return;
+        }
+        self.title(&format!("Smoke checks: {}", words::checks(model)));
+        for check in &model.checks {
+            let status = if check.passed {
+                Status::Succeeded
+            } else {
+                Status::Failed
+            };
+            let mark = self.status(status, symbol(status));
+            let text = format!(
+                "{} ({}): {}",
+                clip(&check.name, 100),
+                words::spent(check.duration),
+                clip(&check.detail, 500)
+            );
+            self.wrapped("  ", &format!("{mark} "), &text);
+            if !check.passed {
+                self.evidence(check);
+            }
+        }
+    }
+
+    fn evidence(&mut self, check: &CheckOutcome) {
+        for (what, text) in [("sent", &check.sent), ("received", &check.received)] {
+            for (i, part) in text
+                .iter()
+                .flat_map(|t| {
+                    visible(&clip(t, 2_000))
+                        .lines()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                })
+                .enumerate()
+            {
+                self.wrapped("    ", &format!("{:<9} ", if i == 0 { what } else { "" }), &part);
+            }
+        }
+        if let Some(hint) = &check.hint {
+            self.wrapped("    ", "look at   ", hint);
+        }
+    }
+
+    fn stages(&mut self, model: &ModelReport) {
+        if model.stages.is_empty() {
+            return;
+        }
+        self.title("Stages");
+        let mut table = self.table(&["Stage", "", "Time", ""]);
+        for stage in &model.stages {
+            table.add_row([
+                Cell::new(line(words::stage(&stage.name))),
+                Cell::new(words::status(stage.status)),
+                Cell::new(words::spent(stage.duration)).set_alignment(CellAlignment::Right),
+                Cell::new(clip(&line(&stage.detail), 200)),
+            ]);
+        }
+        self.print(&table);
+    }
+
+    /// As it is pasted: never wrapped.
+    fn call(&mut self, model: &ModelReport) {
+        if let Some(curl) = call::snippets(model).first() {
+            self.title("Call it");
+            let _ = writeln!(self.out, "{}", curl.code);
+        }
+    }
+
+    fn footer(&mut self, report: &Report) {
+        let mut text = format!(
+            "llm-deploy {}, {}, took {}",
+            line(&report.tool_version),
+            words::time(report.started_at),
+            words::total(report)
+        );
+        if let Some(url) = &report.run_url {
+            let _ = write!(text, ", {}", line(url));
+        }
+        self.out.push('\n');
+        self.wrapped("", "", &text);
+    }
+
+    fn table(&self, head: &[&str]) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(self.width - 2).unwrap_or(u16::MAX))
+            .set_header(head);
+        table
+    }
+
+    fn print(&mut self, table: &Table) {
+        for row in table.to_string().lines() {
+            let _ = writeln!(self.out, "  {}", row.trim_end());
+        }
+    }
+}
+
+const fn symbol(status: Status) -> &'static str {
+    match status {
+        Status::Succeeded => "✔",
+        Status::Failed => "✘",
+        Status::Skipped => "–",
+        Status::Cancelled => "■",
+        Status::Deleted => "✔",
+    }
+}
+
+/// Lines of at most `width` columns. A word that is longer stands whole on a line of its own: a URL that
+/// is broken up can't be clicked.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last().map_or(0, |l| measure_text_width(l));
+        match lines.last_mut() {
+            Some(current) if last == 0 => current.push_str(word),
+            Some(current) if last + 1 + measure_text_width(word) <= width => {
+                current.push(' ');
+                current.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn every_state_reads_well_at_80_columns() {
+        for (name, report) in samples::all() {
+            insta::assert_snapshot!(format!("terminal_{name}"), render(&report, 80, false));
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_kept_to() {
+        let text = render(&samples::preview(), 50, false);
+        insta::assert_snapshot!(text);
+        let unbroken = |row: &&str| row.split(' ').all(|word| word.len() < 30);
+        let pasted = text.find("Call it").unwrap();
+        for row in text[..pasted].lines().filter(unbroken) {
+            assert!(measure_text_width(row) <= 50, "{row}");
+        }
+    }
+
+    #[test]
+    fn without_colours_there_is_no_control_character() {
+        for (name, report) in samples::all() {
+            for width in [10, 80, 300] {
+                let text = render(&report, width, false);
+                assert!(
+                    !text
+                        .chars()
+                        .any(|c| c.is_control() && c != '\n' || c == '\u{202e}'),
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn colours_only_add_to_the_text() {
+        for (name, report) in samples::all() {
+            let colored = render(&report, 80, true);
+            assert!(colored.contains("\u{1b}["), "{name}");
+            assert_eq!(
+                console::strip_ansi_codes(&colored),
+                render(&report, 80, false),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The words and number formats that all surfaces share.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Kind, LatencyResult, ModelReport, Percentiles, Report, Status};
+use crate::units::human_duration;
+
+pub const fn emoji(status: Status) -> &'static str {
+    match status {
+        Status::Succeeded => "✅",
+        Status::Failed => "❌",
+        Status::Skipped => "⏭️",
+        Status::Cancelled => "⏹️",
+        Status::Deleted => "🗑️",
+    }
+}
+
+pub const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Succeeded => "succeeded",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Cancelled => "cancelled",
+        Status::Deleted => "deleted",
+    }
+}
+
+/// The run's outcome in a few words, without model names.
+pub fn headline(report: &Report) -> String {
+    let what = subject(report.kind);
+    match (report.kind, report.status) {
+        (Kind::PlanOnly, Status::Succeeded | Status::Skipped) => "Plan only, nothing was changed".to_owned(),
+        (Kind::Preview, Status::Succeeded) => "Preview is ready".to_owned(),
+        (Kind::Production, Status::Succeeded) => "Production is live".to_owned(),
+        (Kind::ScheduledTest, Status::Succeeded) => "Scheduled test passed".to_owned(),
+        (Kind::Cleanup, Status::Deleted | Status::Succeeded) => "Preview deleted".to_owned(),
+        (_, Status::Failed) => format!("{what} failed{}", failed_part(report)),
+        (_, other) => format!("{what} {}", status(other)),
+    }
+}
+
+const fn subject(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Production => "Production deployment",
+        Kind::Preview => "Preview",
+        Kind::Cleanup => "Preview clean-up",
+        Kind::ScheduledTest => "Scheduled test",
+        Kind::PlanOnly => "Plan",
+    }
+}
+
+/// `: build` for one model, `: 1 of 3 models` for several.
+fn failed_part(report: &Report) -> String {
+    let failed = report
+        .models
+        .iter()
+        .filter(|m| m.status == Status::Failed)
+        .count();
+    match report.models.as_slice() {
+        [only] => only
+            .failure
+            .as_ref()
+            .map_or_else(String::new, |f| format!(": {}", stage(&f.stage))),
+        [] => String::new(),
+        all => format!(": {failed} of {} models", all.len()),
+    }
+}
+
+/// A stage's name for people.
+pub fn stage(name: &str) -> &str {
+    match name {
+        "plan" => "plan",
+        "build" => "image build",
+        "deploy" => "deployment",
+        "smoke" => "smoke checks",
+        "latency" => "latency measurement",
+        "traffic" => "traffic switch",
+        "cleanup" => "clean-up",
+        other => other,
+    }
+}
+
+/// Milliseconds: `8.3 ms`, `845 ms`, `3.07 s`, `12.3 s`.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if !ms.is_finite() => "–".to_owned(),
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
+        ms if ms < 10_000.0 => format!("{:.2} s", ms / 1000.0),
+        ms => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// Tokens per second, one decimal below a thousand.
+pub fn rate(rate: f64) -> String {
+    match rate {
+        r if !r.is_finite() => "–".to_owned(),
+        r if r < 1000.0 => format!("{r:.1}"),
+        r => format!("{r:.0}"),
+    }
+}
+
+/// One line of the latency table: what, and p50, p95, p99 as text.
+pub struct Metric {
+    pub name: &'static str,
+    pub values: [String; 3],
+}
+
+/// The four metrics of one concurrency, those that were measured.
+pub fn metrics(result: &LatencyResult) -> Vec<Metric> {
+    let row = |name, values: Option<Percentiles>, format: fn(f64) -> String| {
+        values.map(|p| Metric {
+            name,
+            values: [format(p.p50), format(p.p95), format(p.p99)],
+        })
+    };
+    [
+        row("TTFT", result.ttft_ms, milliseconds),
+        row("ITL", result.itl_ms, milliseconds),
+        row("E2E", result.e2e_ms, milliseconds),
+        row("Tokens/s", result.tokens_per_second, rate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What the abbreviations mean, and how the numbers came about.
+pub fn latency_note(results: &[LatencyResult]) -> String {
+    let counted = if results.iter().all(|r| r.tokens_counted_by_server) {
+        "Tokens as the server counted them."
+    } else {
+        "The server sent no usage: tokens are estimated as one per chunk."
+    };
+    format!(
+        "TTFT: time to first token. ITL: gap between tokens. E2E: whole answer. \
+         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}"
+    )
+}
+
+/// `20 requests, 2 failed, 41.2 tokens/s in all`
+pub fn load(result: &LatencyResult) -> String {
+    let failed = match result.errors {
+        0 => String::new(),
+        n => format!(", {n} failed"),
+    };
+    format!(
+        "{}{failed}, {} tokens/s in all",
+        plural(u64::from(result.requests), "request"),
+        rate(result.output_tokens_per_second)
+    )
+}
+
+pub fn plural(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
+/// `4 of 5 passed`
+pub fn checks(model: &ModelReport) -> String {
+    let passed = model.checks.iter().filter(|c| c.passed).count();
+    format!("{passed} of {} passed", model.checks.len())
+}
+
+/// The first request's times, apart from the table.
+pub fn cold_start(model: &ModelReport) -> Option<String> {
+    let cold = model.cold_start.as_ref()?;
+    Some(format!(
+        "Cold first request (not in the table): first token after {}, complete after {}.",
+        milliseconds(cold.ttft_ms),
+        milliseconds(cold.e2e_ms)
+    ))
+}
+
+pub fn cost(model: &ModelReport) -> Option<String> {
+    let usd = model.hourly_cost_usd.filter(|c| c.is_finite())?;
+    Some(format!("${usd:.2} an hour while an instance runs (list price)"))
+}
+
+pub fn access(model: &ModelReport) -> &'static str {
+    if model.private {
+        "private: callers need the role Cloud Run Invoker and a Google ID token"
+    } else {
+        "public: anyone who knows the URL"
+    }
+}
+
+pub fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// First 7 digits, as GitHub shows a commit.
+pub fn short_commit(commit: &str) -> String {
+    commit.chars().take(7).collect()
+}
+
+/// `package@sha256:0123456789ab` of a full image name.
+pub fn short_image(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    match name.split_once("@sha256:") {
+        Some((package, digest)) => {
+            format!("{package}@sha256:{}", digest.chars().take(12).collect::<String>())
+        }
+        None => name.to_owned(),
+    }
+}
+
+pub fn huggingface(model: &ModelReport) -> String {
+    match &model.model_revision {
+        Some(revision) => format!("https://huggingface.co/{}/tree/{revision}", model.model),
+        None => format!("https://huggingface.co/{}", model.model),
+    }
+}
+
+/// The commit's page, on the server that the run's page is on.
+pub fn commit_url(report: &Report) -> Option<String> {
+    let run = report.run_url.as_ref()?;
+    let end = run.find(&format!("/{}/actions/", report.repository))?;
+    Some(format!(
+        "{}/{}/commit/{}",
+        &run[..end],
+        report.repository,
+        report.commit
+    ))
+}
+
+pub fn total(report: &Report) -> String {
+    human_duration(report.duration)
+}
+
+/// Time of a stage; nothing for one that was not reached.
+pub fn spent(duration: Duration) -> String {
+    if duration.is_zero() {
+        "–".to_owned()
+    } else {
+        human_duration(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_the_digits_that_matter() {
+        assert_eq!(milliseconds(8.34), "8.3 ms");
+        assert_eq!(milliseconds(845.2), "845 ms");
+        assert_eq!(milliseconds(3_071.0), "3.07 s");
+        assert_eq!(milliseconds(12_345.0), "12.3 s");
+        assert_eq!(milliseconds(f64::NAN), "–");
+        assert_eq!(rate(41.23), "41.2");
+        assert_eq!(rate(1234.5), "1234");
+        assert_eq!(
+            short_image("h/p/r/qwen@sha256:0123456789abcdef"),
+            "qwen@sha256:0123456789ab"
+        );
+    }
+}
