@@ -1,0 +1,13 @@
+//! GitHub: to come.
+
+use crate::emulator::{Call, Reply, Shared};
+
+/// What the service holds.
+#[derive(Default)]
+pub struct GitHub {}
+
+impl GitHub {
+    pub async fn handle(_emulator: &Shared, call: &Call) -> Reply {
+        Reply::not_implemented(call)
+    }
+}

@@ -1,0 +1,7 @@
+//! IAM Credentials.
+
+use super::{Call, Reply, Shared};
+
+pub async fn handle(_emulator: &Shared, call: &Call) -> Reply {
+    Reply::not_implemented(call)
+}

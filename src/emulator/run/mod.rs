@@ -1,0 +1,13 @@
+//! Cloud Run v2: to come.
+
+use crate::emulator::{Call, Reply, Shared};
+
+/// What the service holds.
+#[derive(Default)]
+pub struct Run {}
+
+impl Run {
+    pub async fn handle(_emulator: &Shared, call: &Call) -> Reply {
+        Reply::not_implemented(call)
+    }
+}

@@ -1,0 +1,1 @@
+//! Checks requests against the published schemas.

@@ -1,0 +1,7 @@
+//! Security Token Service.
+
+use super::{Call, Reply, Shared};
+
+pub async fn handle(_emulator: &Shared, call: &Call) -> Reply {
+    Reply::not_implemented(call)
+}
