@@ -5,6 +5,7 @@
 
 mod admission;
 pub mod artifact_registry;
+mod certificate;
 pub mod cloud_build;
 pub mod docker_registry;
 pub mod endpoint;
@@ -16,6 +17,7 @@ mod list;
 pub mod logging;
 pub mod monitoring;
 pub mod policy;
+mod proxy;
 mod record;
 mod reply;
 pub mod resource_manager;

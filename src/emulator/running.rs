@@ -38,6 +38,9 @@ impl Running {
         for (name, value) in OFFLINE {
             add(name, value);
         }
+        if let Some((_, port)) = base.rsplit_once(':') {
+            add("CLOUDSDK_PROXY_PORT", port);
+        }
         add("GITHUB_API_URL", &format!("{base}/github"));
         add("GITHUB_TOKEN", tokens.github());
         add("HF_ENDPOINT", &format!("{base}/hf"));
@@ -56,8 +59,12 @@ impl Running {
     }
 }
 
-/// What gcloud needs so that it asks nobody else: no prompts, surveys, update checks or usage reports.
-const OFFLINE: [(&str, &str); 4] = [
+/// What gcloud needs so that it asks nobody else: no prompts, surveys, update checks or usage reports; the
+/// emulator as its proxy, with a certificate that nobody vouches for, because its log reader has a fixed host.
+const OFFLINE: [(&str, &str); 7] = [
+    ("CLOUDSDK_PROXY_TYPE", "http"),
+    ("CLOUDSDK_PROXY_ADDRESS", "127.0.0.1"),
+    ("CLOUDSDK_AUTH_DISABLE_SSL_VALIDATION", "true"),
     ("CLOUDSDK_CORE_DISABLE_PROMPTS", "true"),
     ("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true"),
     ("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "true"),
