@@ -4,6 +4,7 @@
 //! arguments, secrets, the model that it downloads, the disk. The image that it pushes has no layers of its own,
 //! but a digest that follows from its inputs.
 
+mod buildkit;
 mod context;
 mod docker;
 mod dockerfile;
@@ -13,6 +14,7 @@ mod image;
 mod log;
 mod methods;
 mod shell;
+mod step;
 mod substitutions;
 mod validate;
 mod worker;
