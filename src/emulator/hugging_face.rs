@@ -26,3 +26,13 @@ impl Hub {
         None
     }
 }
+
+/// Longest context, in tokens, that a catalogued model's config.json allows (`max_position_embeddings`).
+pub fn context_length(id: &str) -> Option<usize> {
+    match id {
+        "Qwen/Qwen3-0.6B" | "Qwen/Qwen3-8B" | "Qwen/Qwen3-32B" => Some(40_960),
+        "Qwen/Qwen3.5-4B" => Some(262_144),
+        "google/gemma-3-4b-it" | "meta-llama/Llama-3.1-8B-Instruct" => Some(131_072),
+        _ => None,
+    }
+}
