@@ -331,6 +331,9 @@ impl Shape {
             let reasoning = made.iter().filter(|token| token.part == Part::Reasoning).count();
             chunk.insert("usage".to_owned(), self.usage_so_far(job, step + 1, reasoning));
         }
+        if is_last && !self.delivery.include_usage {
+            chunk.insert("system_fingerprint".to_owned(), json!(self.fingerprint));
+        }
         Some(Value::Object(chunk))
     }
 

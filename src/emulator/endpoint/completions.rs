@@ -136,7 +136,7 @@ fn frames(job: &Job, delivery: Delivery, fingerprint: &str) -> Vec<Frame> {
     let mut frames = Vec::new();
     for step in 0..job.steps() {
         for (index, answer) in job.answers.iter().enumerate() {
-            if let Some(chunk) = chunk(job, delivery, index, answer, step) {
+            if let Some(chunk) = chunk(job, delivery, fingerprint, index, answer, step) {
                 frames.push(Frame {
                     step,
                     data: Some(chunk.to_string()),
@@ -168,7 +168,14 @@ fn envelope(job: &Job, choices: Value) -> Value {
     chunk
 }
 
-fn chunk(job: &Job, delivery: Delivery, index: usize, answer: &Answer, step: usize) -> Option<Value> {
+fn chunk(
+    job: &Job,
+    delivery: Delivery,
+    fingerprint: &str,
+    index: usize,
+    answer: &Answer,
+    step: usize,
+) -> Option<Value> {
     let token = answer.tokens.get(step)?;
     let is_last = step + 1 == answer.tokens.len();
     let choices = json!([{
@@ -181,6 +188,9 @@ fn chunk(job: &Job, delivery: Delivery, index: usize, answer: &Answer, step: usi
     let mut chunk = envelope(job, choices);
     if delivery.continuous_usage {
         chunk["usage"] = stream_usage(job.prompt_ids.len(), step + 1);
+    }
+    if is_last && !delivery.include_usage {
+        chunk["system_fingerprint"] = json!(fingerprint);
     }
     Some(chunk)
 }

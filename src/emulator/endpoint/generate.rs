@@ -68,7 +68,7 @@ pub fn answer(source: &Source<'_>, sampling: &Sampling, index: usize) -> Answer 
     let mut dice = Dice::of(source.prompt, sampling.seed, index);
     let mut tokens = Vec::new();
     if source.thinks && !sampling.end_at_once {
-        let thoughts = 6 + dice.below(10) as usize;
+        let thoughts = 12 + dice.below(12) as usize;
         tokens.extend(
             text::thoughts(&mut dice, thoughts)
                 .into_iter()
