@@ -12,6 +12,7 @@
 
 mod answer;
 mod chat;
+mod command_line;
 mod completions;
 mod errors;
 mod flag_names;

@@ -332,3 +332,33 @@ async fn bad_flags_refuse_to_start_and_are_logged() {
             .any(|l| l == "vllm: error: unrecognized arguments: --frobnicate")
     );
 }
+
+/// How late tokens are with 256 streams at once: run by hand on a quiet machine (`--ignored --nocapture`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures the machine"]
+async fn lateness_at_256_streams() {
+    let speed = Speed {
+        ttft: Duration::from_millis(200),
+        gap: Duration::from_millis(50),
+    };
+    let start = std::time::Instant::now();
+    let schedule = super::pace::Schedule { start, speed };
+    let waits = (0..256).map(|_| async move {
+        let mut worst = Duration::ZERO;
+        for step in 0..40 {
+            super::pace::until(schedule.due(step)).await;
+            worst = worst.max(start.elapsed().saturating_sub(schedule.due(step) - start));
+        }
+        worst
+    });
+    let mut worst = futures::future::join_all(waits.map(tokio::spawn))
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect::<Vec<_>>();
+    worst.sort();
+    println!(
+        "worst per stream: median {:?}, largest {:?}",
+        worst[128], worst[255]
+    );
+}

@@ -26,7 +26,7 @@ use state::{Repo, State};
 pub use events::event_payload;
 pub use state::{Access, Comment, Deployment};
 
-/// The token of the job, as Actions hands it out: its actor is `github-actions[bot]`.
+/// A token of the job, as good as the one in GITHUB_TOKEN: its actor is `github-actions[bot]`.
 pub const TOKEN: &str = "ghs_emulatorJob";
 /// The repository that is always there.
 pub const REPOSITORY: &str = "octo-org/llm-endpoint";
@@ -69,12 +69,14 @@ struct Context<'a> {
 impl GitHub {
     pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
         let api = format!("{}/github", emulator.base_url);
-        emulator.github.answer(&api, call)
+        emulator
+            .github
+            .answer(&api, &[TOKEN, emulator.tokens.github()], call)
     }
 
-    fn answer(&self, api: &str, call: &Call) -> Reply {
+    fn answer(&self, api: &str, tokens: &[&str], call: &Call) -> Reply {
         let mut link = None;
-        let (status, body) = match self.route(api, call, &mut link) {
+        let (status, body) = match self.route(api, tokens, call, &mut link) {
             Ok(answer) => answer,
             Err(refusal) => refusal.parts(),
         };
@@ -102,8 +104,8 @@ impl GitHub {
         reply
     }
 
-    fn route(&self, api: &str, call: &Call, link: &mut Option<String>) -> Answer {
-        let token = token(call)?;
+    fn route(&self, api: &str, tokens: &[&str], call: &Call, link: &mut Option<String>) -> Answer {
+        let token = token(tokens, call)?;
         let path = call.path.split('?').next().unwrap_or_default().trim_matches('/');
         let (operation, parameters) = contract::find(&call.method, path)
             .ok_or_else(|| Refusal::not_found("https://docs.github.com/rest"))?;
@@ -202,15 +204,16 @@ impl Context<'_> {
     }
 }
 
-/// Whether the call carries the token; a wrong one is refused.
-fn token(call: &Call) -> Result<bool, Refusal> {
+/// Whether the call carries one of the tokens; a wrong one is refused.
+fn token(tokens: &[&str], call: &Call) -> Result<bool, Refusal> {
     let Some(value) = call.headers.get("authorization") else {
         return Ok(false);
     };
     let sent = value.to_str().unwrap_or_default();
     match sent.split_once(' ') {
-        Some((scheme, TOKEN))
-            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") =>
+        Some((scheme, sent))
+            if tokens.contains(&sent)
+                && (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")) =>
         {
             Ok(true)
         }

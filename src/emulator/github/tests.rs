@@ -36,7 +36,7 @@ async fn send(github: &GitHub, token: Option<&str>, method: &str, path: &str, bo
         },
         json: body,
     };
-    let reply = github.answer(API, &call);
+    let reply = github.answer(API, &[TOKEN], &call);
     let link = reply
         .headers
         .get("link")

@@ -40,7 +40,8 @@ async fn ask(method: Method, path: &str, token: Option<&str>) -> Got {
         body: Bytes::new(),
         json: Value::Null,
     };
-    let reply = answer("http://127.0.0.1:1", &call).unwrap_or_else(|refusal| refusal);
+    let reply =
+        answer("http://127.0.0.1:1", Some("hf_emulator-made-up"), &call).unwrap_or_else(|refusal| refusal);
     let body = axum::body::to_bytes(reply.body, 1 << 20).await.unwrap().to_vec();
     Got {
         status: reply.status.as_u16(),
