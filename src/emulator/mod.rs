@@ -3,6 +3,7 @@
 //! It uses nothing of the product. Each service is reached under its own path prefix on one port, holds real
 //! state, checks every request against the published schemas and refuses as the real service does.
 
+mod admission;
 pub mod artifact_registry;
 pub mod cloud_build;
 pub mod docker_registry;
@@ -11,11 +12,15 @@ pub mod github;
 pub mod hugging_face;
 pub mod iam;
 pub mod iam_credentials;
+mod list;
 pub mod logging;
 pub mod monitoring;
+pub mod policy;
 mod record;
+mod reply;
 pub mod resource_manager;
 pub mod run;
+mod running;
 pub mod schema;
 pub mod secret_manager;
 pub mod server;
@@ -152,6 +157,7 @@ pub struct Emulator {
     pub base_url: String,
     /// Cancelled when the emulator ends; every task and child process ends with it.
     pub stop: CancellationToken,
+    recorder: record::Recorder,
     pub tokens: tokens::Tokens,
     pub storage: storage::Storage,
     pub secrets: secret_manager::Secrets,
@@ -184,6 +190,7 @@ impl Emulator {
         Self {
             base_url,
             stop: CancellationToken::new(),
+            recorder: record::Recorder::default(),
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
             secrets: secret_manager::Secrets::seeded(),
