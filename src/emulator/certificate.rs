@@ -60,12 +60,18 @@ fn unsigned(public_key: &[u8]) -> Vec<u8> {
         SEQUENCE,
         &[&der(
             SET,
-            &[&der(SEQUENCE, &[COMMON_NAME, &der(UTF8, &[b"llm-deploy emulator"])])],
+            &[&der(
+                SEQUENCE,
+                &[COMMON_NAME, &der(UTF8, &[b"llm-deploy emulator"])],
+            )],
         )],
     );
     let validity = der(
         SEQUENCE,
-        &[&der(UTC_TIME, &[b"200101000000Z"]), &der(UTC_TIME, &[b"491231235959Z"])],
+        &[
+            &der(UTC_TIME, &[b"200101000000Z"]),
+            &der(UTC_TIME, &[b"491231235959Z"]),
+        ],
     );
     let key = der(
         SEQUENCE,

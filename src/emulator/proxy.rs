@@ -55,15 +55,14 @@ async fn tunnel(emulator: Shared, request: Request, prefix: &'static str) -> Opt
         async move { Ok::<Response, std::convert::Infallible>(inside(&emulator, request, prefix).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new();
-    connection.serve_connection(TokioIo::new(stream), service).await.ok()
+    connection
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok()
 }
 
 /// A request of the tunnel, as if it had come under the service's prefix.
-async fn inside(
-    emulator: &Shared,
-    request: hyper::Request<hyper::body::Incoming>,
-    prefix: &str,
-) -> Response {
+async fn inside(emulator: &Shared, request: hyper::Request<hyper::body::Incoming>, prefix: &str) -> Response {
     let (mut parts, body) = request.into_parts();
     let rest = parts.uri.path_and_query().map_or("/", |p| p.as_str());
     if let Ok(uri) = format!("/{prefix}{rest}").parse::<Uri>() {
