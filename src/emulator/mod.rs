@@ -164,6 +164,8 @@ pub struct Emulator {
     /// Cancelled when the emulator ends; every task and child process ends with it.
     pub stop: CancellationToken,
     recorder: record::Recorder,
+    /// Of the proxy's own TLS.
+    certificate: Option<Arc<rustls::ServerConfig>>,
     pub tokens: tokens::Tokens,
     pub storage: storage::Storage,
     pub secrets: secret_manager::Secrets,
@@ -197,6 +199,7 @@ impl Emulator {
             base_url,
             stop: CancellationToken::new(),
             recorder: record::Recorder::default(),
+            certificate: None,
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
             secrets: secret_manager::Secrets::seeded(),

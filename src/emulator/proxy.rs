@@ -13,7 +13,7 @@ use axum::{
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::{Reply, Shared, certificate, schema::Service, server};
+use super::{Reply, Shared, schema::Service, server};
 
 /// Answers a CONNECT, and serves the tunnel until either side ends it.
 pub fn connect(emulator: &Shared, request: Request) -> Reply {
@@ -46,9 +46,8 @@ fn prefix(host: &str) -> Option<&'static str> {
 
 /// `None` when the client went away or doesn't speak TLS.
 async fn tunnel(emulator: Shared, request: Request, prefix: &'static str) -> Option<()> {
-    let config = certificate::server_config().ok()?;
     let upgraded = hyper::upgrade::on(request).await.ok()?;
-    let acceptor = tokio_rustls::TlsAcceptor::from(config);
+    let acceptor = tokio_rustls::TlsAcceptor::from(emulator.certificate.clone()?);
     let stream = acceptor.accept(TokioIo::new(upgraded)).await.ok()?;
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let emulator = emulator.clone();

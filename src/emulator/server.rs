@@ -11,7 +11,8 @@ use axum::{
 use serde_json::Value;
 
 use super::{
-    Call, Emulator, Reply, Settings, Shared, admission, docker_registry, github, hugging_face, proxy, record,
+    Call, Emulator, Reply, Settings, Shared, admission, certificate, docker_registry, github, hugging_face,
+    proxy, record, running,
     schema::{self, Service, Violation},
     tokens,
 };
@@ -29,6 +30,9 @@ pub(super) async fn start(settings: Settings) -> io::Result<Running> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let mut emulator = Emulator::new(settings, base_url);
     emulator.recorder = recorder;
+    let certificate = certificate::generate()?;
+    let trusted = running::TrustFile::write(&certificate.pem)?;
+    emulator.certificate = Some(certificate.server);
     let emulator = Arc::new(emulator);
     let app = axum::Router::new().fallback(answer).with_state(emulator.clone());
     let stop = emulator.stop.clone();
@@ -44,7 +48,11 @@ pub(super) async fn start(settings: Settings) -> io::Result<Running> {
             () = grace => {}
         }
     });
-    Ok(Running { emulator, server })
+    Ok(Running {
+        emulator,
+        server,
+        trusted,
+    })
 }
 
 async fn answer(State(emulator): State<Shared>, request: Request) -> Response {

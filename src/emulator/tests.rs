@@ -325,12 +325,19 @@ async fn the_files_tell_other_programs_where_it_is() {
             0o600
         );
     }
+    let trusted = text
+        .lines()
+        .find_map(|l| l.strip_prefix("export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE="))
+        .unwrap();
+    let trusted = std::path::Path::new(trusted.trim_matches('\''));
+    assert!(trusted.exists());
     stop.cancel();
     serving.await.unwrap().unwrap();
     assert!(
         std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
         "the port is free again"
     );
+    assert!(!trusted.exists(), "the certificate goes with the emulator");
 }
 
 #[tokio::test]
