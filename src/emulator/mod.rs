@@ -3,11 +3,49 @@
 //! It uses nothing of the product. Each service is reached under its own path prefix on one port, holds real
 //! state, checks every request against the published schemas and refuses as the real service does.
 
+mod admission;
+pub mod artifact_registry;
+mod certificate;
+pub mod cloud_build;
+pub mod docker_registry;
+pub mod endpoint;
+pub mod github;
+pub mod hugging_face;
+pub mod iam;
+pub mod iam_credentials;
+mod list;
+pub mod logging;
+pub mod monitoring;
+pub mod policy;
+mod proxy;
+mod record;
+mod reply;
+pub mod resource_manager;
+pub mod run;
+mod running;
+pub mod schema;
+pub mod secret_manager;
+pub mod server;
+pub mod service_usage;
+pub mod storage;
+pub mod sts;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod tokens;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub use server::{Running, serve_files};
+
+/// Number of the project that exists.
+pub const PROJECT_NUMBER: &str = "481516234200";
 
 /// How the emulator is to behave.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +136,16 @@ impl Reply {
         Self::json(StatusCode::OK, value)
     }
 
+    /// 501, for a method that the schema has and the emulator hasn't.
+    pub fn not_implemented(call: &Call) -> Self {
+        Self::google_error(
+            StatusCode::NOT_IMPLEMENTED,
+            "UNIMPLEMENTED",
+            &format!("The emulator has no {} {} {}", call.method, call.path, call.id),
+            Vec::new(),
+        )
+    }
+
     /// An error in Google's form: `{"error":{"code":404,"message":…,"status":"NOT_FOUND","details":[…]}}`.
     pub fn google_error(code: StatusCode, status: &str, message: &str, details: Vec<Value>) -> Self {
         let mut error = serde_json::json!({"code": code.as_u16(), "message": message, "status": status});
@@ -108,12 +156,64 @@ impl Reply {
     }
 }
 
-/// A running emulator.
+/// The whole emulator: what each service holds.
 pub struct Emulator {
     pub settings: Settings,
     /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub base_url: String,
+    /// Cancelled when the emulator ends; every task and child process ends with it.
+    pub stop: CancellationToken,
+    recorder: record::Recorder,
+    /// Of the proxy's own TLS.
+    certificate: Option<Arc<rustls::ServerConfig>>,
+    pub tokens: tokens::Tokens,
+    pub storage: storage::Storage,
+    pub secrets: secret_manager::Secrets,
+    pub registry: artifact_registry::Registry,
+    pub logs: logging::Logs,
+    pub metrics: monitoring::Metrics,
+    pub iam: iam::Iam,
+    pub services: service_usage::Services,
+    pub projects: resource_manager::Projects,
+    pub builds: cloud_build::Builds,
+    pub run: run::Run,
+    pub github: github::GitHub,
+    pub hub: hugging_face::Hub,
 }
 
 /// Every part of the emulator holds the whole by this.
 pub type Shared = Arc<Emulator>;
+
+impl Emulator {
+    /// Serves on a free loopback port.
+    ///
+    /// # Errors
+    /// When no loopback port can be bound or `settings.record` can't be opened.
+    pub async fn start(settings: Settings) -> Result<Running, std::io::Error> {
+        server::start(settings).await
+    }
+
+    fn new(settings: Settings, base_url: String) -> Self {
+        let iam = iam::Iam::seeded(&settings.project);
+        Self {
+            base_url,
+            stop: CancellationToken::new(),
+            recorder: record::Recorder::default(),
+            certificate: None,
+            tokens: tokens::Tokens::default(),
+            storage: storage::Storage::default(),
+            secrets: secret_manager::Secrets::seeded(),
+            registry: artifact_registry::Registry::default(),
+            logs: logging::Logs::default(),
+            metrics: monitoring::Metrics::default(),
+            iam,
+            services: service_usage::Services::default(),
+            projects: resource_manager::Projects::default(),
+            builds: cloud_build::Builds::default(),
+            run: run::Run::default(),
+            github: github::GitHub::default(),
+            hub: hugging_face::Hub::default(),
+            settings,
+        }
+    }
+}

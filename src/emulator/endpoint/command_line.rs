@@ -1,0 +1,162 @@
+//! The words of a `vllm serve` command line, sorted as argparse does.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Refused,
+    flag_names::{SWITCHES, VALUED},
+};
+
+/// The command line, sorted into flags and words.
+#[derive(Default)]
+pub struct Given {
+    pub values: BTreeMap<String, Vec<String>>,
+    switches: Vec<String>,
+    words: Vec<String>,
+}
+
+/// Flags that take every word up to the next flag.
+const MANY: &[&str] = &[
+    "served-model-name",
+    "api-key",
+    "lora-modules",
+    "ssl-ciphers",
+    "middleware",
+];
+
+impl Given {
+    /// # Errors
+    /// What argparse refuses: unknown flags, missing values.
+    pub fn read(args: &[String]) -> Result<Self, Refused> {
+        let mut given = Self::default();
+        let mut unknown = Vec::new();
+        let mut rest = args.iter().map(String::as_str).peekable();
+        for word in ["vllm", "serve"] {
+            rest.next_if(|next| *next == word);
+        }
+        while let Some(arg) = rest.next() {
+            let Some(flag) = long_form(arg) else {
+                if arg.starts_with('-') || !given.words.is_empty() {
+                    unknown.push(arg.to_owned());
+                } else {
+                    given.words.push(arg.to_owned());
+                }
+                continue;
+            };
+            let (name, inline) = flag
+                .split_once('=')
+                .map_or((flag.as_str(), None), |(n, v)| (n, Some(v)));
+            let name = name.replace('_', "-");
+            let base = name.split(['.', '+']).next().unwrap_or(&name);
+            if VALUED.contains(&base) {
+                let values = given.values.entry(base.to_owned()).or_default();
+                values.clear();
+                match inline {
+                    Some(value) => values.push(value.to_owned()),
+                    None => {
+                        let many = MANY.contains(&base);
+                        while let Some(value) = rest.next_if(|next| !is_flag(next)) {
+                            values.push(value.to_owned());
+                            if !many {
+                                break;
+                            }
+                        }
+                    }
+                }
+                if values.is_empty() {
+                    let wanted = if MANY.contains(&base) {
+                        "at least one argument"
+                    } else {
+                        "one argument"
+                    };
+                    return Err(argparse(&format!("argument --{base}: expected {wanted}")));
+                }
+            } else if SWITCHES.contains(&name.as_str()) {
+                given.switches.push(name);
+            } else if name
+                .strip_prefix("no-")
+                .is_some_and(|positive| SWITCHES.contains(&positive))
+            {
+                given
+                    .switches
+                    .retain(|switch| Some(switch.as_str()) != name.strip_prefix("no-"));
+            } else {
+                unknown.push(arg.to_owned());
+                // What follows belongs to it, as far as argparse can tell.
+                while let Some(value) = rest.next_if(|next| !next.starts_with('-')) {
+                    unknown.push(value.to_owned());
+                }
+            }
+        }
+        if unknown.is_empty() {
+            Ok(given)
+        } else {
+            Err(argparse(&format!(
+                "unrecognized arguments: {}",
+                unknown.join(" ")
+            )))
+        }
+    }
+
+    /// The last value of a flag.
+    pub fn last(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.last().map(String::as_str)
+    }
+
+    pub fn has(&self, switch: &str) -> bool {
+        self.switches.iter().any(|given| given == switch)
+    }
+
+    /// Name or path of the model.
+    pub fn model(&self, env: &BTreeMap<String, String>) -> String {
+        self.words
+            .first()
+            .map(String::as_str)
+            .or_else(|| self.last("model"))
+            .or_else(|| env.get("MODEL_PATH").map(String::as_str))
+            .or_else(|| self.last("served-model-name"))
+            .unwrap_or("Qwen/Qwen3-0.6B")
+            .to_owned()
+    }
+}
+
+/// `--max_model_len` → `max_model_len`; the short forms that vLLM has.
+fn long_form(arg: &str) -> Option<String> {
+    if let Some(name) = arg.strip_prefix("--") {
+        return (!name.is_empty()).then(|| name.to_owned());
+    }
+    let (short, rest) = (arg.get(..3).unwrap_or(arg), arg.get(3..).unwrap_or_default());
+    let long = match short {
+        "-tp" => "tensor-parallel-size",
+        "-pp" => "pipeline-parallel-size",
+        "-dp" => "data-parallel-size",
+        "-ep" => "enable-expert-parallel",
+        "-q" => "quantization",
+        "-cc" => "compilation-config",
+        "-O" | "-O0" | "-O1" | "-O2" | "-O3" => {
+            return Some(format!("optimization-level={}", short.get(2..).unwrap_or("2")));
+        }
+        _ => return None,
+    };
+    Some(format!("{long}{rest}"))
+}
+
+fn is_flag(word: &str) -> bool {
+    word.starts_with('-') && word.parse::<f64>().is_err()
+}
+
+/// A refusal by the command line's parser.
+pub fn argparse(message: &str) -> Refused {
+    let (program, usage) = if message.starts_with("argument") {
+        ("vllm serve", "usage: vllm serve [model_tag] [options]")
+    } else {
+        (
+            "vllm",
+            "usage: vllm [-h] [-v] {chat,complete,serve,launch,bench,collect-env,run-batch} ...",
+        )
+    };
+    Refused {
+        exit_code: 2,
+        message: format!("{usage}\n{program}: error: {message}"),
+    }
+}

@@ -1,0 +1,290 @@
+//! What GitHub holds in memory, and how tests look at it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+
+use super::{GitHub, HEAD_BRANCH, PRIVATE_REPOSITORY, PULL_REQUEST, contract::Operation};
+
+/// What a permission lets a token do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    None,
+    Read,
+    Write,
+}
+
+/// A comment, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    pub id: u64,
+    pub user: String,
+    pub body: String,
+}
+
+/// A deployment with the states it went through, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    pub id: u64,
+    pub git_ref: String,
+    pub environment: String,
+    pub states: Vec<String>,
+    pub environment_url: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredComment {
+    pub id: u64,
+    pub issue: u64,
+    pub user: String,
+    pub body: String,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+/// An issue or a pull request.
+#[derive(Clone, Debug)]
+pub(super) struct Issue {
+    pub number: u64,
+    pub title: String,
+    pub body: Option<String>,
+    pub open: bool,
+    pub state_reason: Option<String>,
+    pub labels: Vec<String>,
+    pub user: String,
+    pub created_at: String,
+    pub updated_at: String,
+    pub closed_at: Option<String>,
+    /// Commit at the head of a pull request.
+    pub head_sha: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredDeployment {
+    pub id: u64,
+    pub git_ref: String,
+    pub sha: String,
+    pub task: String,
+    pub environment: String,
+    pub description: Option<String>,
+    pub payload: Value,
+    pub transient: bool,
+    pub production: bool,
+    pub created_at: String,
+    pub statuses: Vec<Status>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Status {
+    pub id: u64,
+    pub state: String,
+    pub description: String,
+    pub environment: String,
+    pub environment_url: String,
+    pub log_url: String,
+    pub created_at: String,
+}
+
+/// One repository.
+#[derive(Clone, Debug)]
+pub(super) struct Repo {
+    pub full_name: String,
+    pub private: bool,
+    pub issues: BTreeMap<u64, Issue>,
+    pub comments: Vec<StoredComment>,
+    pub deployments: Vec<StoredDeployment>,
+    /// Whether the commit has checks that haven't ended: always so while a job runs.
+    pub checks_pending: bool,
+    next_id: u64,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    repos: HashMap<String, Repo>,
+    permissions: HashMap<String, Access>,
+}
+
+pub(super) fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+impl State {
+    /// Names of repositories are case-insensitive.
+    pub fn repo(&mut self, name: &str) -> Option<&mut Repo> {
+        self.repos.get_mut(&name.to_lowercase())
+    }
+
+    /// Whether the token's permissions cover the operation. Every permission is `write` until it is set.
+    pub fn permission(&self, operation: &Operation) -> bool {
+        let level = |name: &str| self.permissions.get(name).copied().unwrap_or(Access::Write);
+        let (kind, verb) = operation.id.split_once('/').unwrap_or((&operation.id, ""));
+        let wanted = if verb.starts_with("get") || verb.starts_with("list") {
+            Access::Read
+        } else {
+            Access::Write
+        };
+        match kind {
+            "pulls" => level("pull-requests") >= wanted,
+            // A pull request's comments can be reached through either permission.
+            "issues" if verb.contains("comment") || verb.contains("label") => {
+                level("issues").max(level("pull-requests")) >= wanted
+            }
+            "issues" => level("issues") >= wanted,
+            _ if verb.contains("deployment") => level("deployments") >= wanted,
+            // Metadata is always readable.
+            _ => true,
+        }
+    }
+}
+
+impl Repo {
+    fn seeded(full_name: &str) -> Self {
+        let created_at = "2026-01-05T08:00:00Z".to_owned();
+        let pull = Issue {
+            number: PULL_REQUEST,
+            // A title is whatever its author typed: it must not get out of a table, a tag or a command.
+            title: "Try <b>Qwen</b> | `rm -rf` $(id) ::set-output name=x::y — \"50%\" & @octocat 日本語"
+                .to_owned(),
+            body: Some("Swaps the model.\r\n\r\n<!-- hidden --> [link](javascript:alert(1))".to_owned()),
+            open: true,
+            state_reason: None,
+            labels: Vec::new(),
+            user: "octocat".to_owned(),
+            created_at: created_at.clone(),
+            updated_at: created_at,
+            closed_at: None,
+            head_sha: Some(super::answers::commit(full_name, HEAD_BRANCH)),
+        };
+        Self {
+            full_name: full_name.to_owned(),
+            private: full_name == PRIVATE_REPOSITORY,
+            issues: BTreeMap::from([(PULL_REQUEST, pull)]),
+            comments: Vec::new(),
+            deployments: Vec::new(),
+            checks_pending: true,
+            next_id: 2_000_000_001,
+        }
+    }
+
+    pub fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub fn take_number(&mut self) -> u64 {
+        self.issues.keys().next_back().copied().unwrap_or(0) + 1
+    }
+}
+
+impl GitHub {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a repository `owner/name` with branch `main` and the open pull request; one that is there stays.
+    pub fn seed(&self, repository: &str) {
+        let mut state = self.lock();
+        state
+            .repos
+            .entry(repository.to_lowercase())
+            .or_insert_with(|| Repo::seeded(repository));
+    }
+
+    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`.
+    pub fn permit(&self, permission: &str, access: Access) {
+        self.lock().permissions.insert(permission.to_owned(), access);
+    }
+
+    /// Whether the commits' checks have ended, which a deployment without `required_contexts` wants.
+    pub fn finish_checks(&self, repository: &str) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.checks_pending = false;
+        }
+    }
+
+    /// Adds a comment by somebody else. Nothing happens when there is no such repository.
+    pub fn comment_as(&self, repository: &str, number: u64, user: &str, body: &str) {
+        if let Some(repo) = self.lock().repo(repository) {
+            let id = repo.take_id();
+            let time = now();
+            repo.comments.push(StoredComment {
+                id,
+                issue: number,
+                user: user.to_owned(),
+                body: body.to_owned(),
+                created_at: time.clone(),
+                updated_at: time,
+            });
+        }
+    }
+
+    /// Closes a pull request, as its author would.
+    pub fn close_pull_request(&self, repository: &str, number: u64) {
+        if let Some(issue) = self
+            .lock()
+            .repo(repository)
+            .and_then(|repo| repo.issues.get_mut(&number))
+        {
+            issue.open = false;
+            issue.closed_at = Some(now());
+        }
+    }
+
+    /// Comments on an issue or pull request, oldest first.
+    pub fn comments(&self, repository: &str, number: u64) -> Vec<Comment> {
+        let mut state = self.lock();
+        let comments = state
+            .repo(repository)
+            .map(|repo| repo.comments.as_slice())
+            .unwrap_or_default();
+        comments
+            .iter()
+            .filter(|comment| comment.issue == number)
+            .map(|comment| Comment {
+                id: comment.id,
+                user: comment.user.clone(),
+                body: comment.body.clone(),
+            })
+            .collect()
+    }
+
+    /// Deployments, oldest first.
+    pub fn deployments(&self, repository: &str) -> Vec<Deployment> {
+        let mut state = self.lock();
+        let deployments = state
+            .repo(repository)
+            .map(|repo| repo.deployments.as_slice())
+            .unwrap_or_default();
+        deployments
+            .iter()
+            .map(|one| Deployment {
+                id: one.id,
+                git_ref: one.git_ref.clone(),
+                environment: one.environment.clone(),
+                states: one.statuses.iter().map(|status| status.state.clone()).collect(),
+                environment_url: one
+                    .statuses
+                    .iter()
+                    .rev()
+                    .map(|status| status.environment_url.clone())
+                    .find(|url| !url.is_empty()),
+            })
+            .collect()
+    }
+
+    /// Titles of open issues that are no pull requests.
+    pub fn open_issues(&self, repository: &str) -> Vec<String> {
+        let mut state = self.lock();
+        let issues = state
+            .repo(repository)
+            .map(|repo| repo.issues.values().cloned().collect::<Vec<_>>());
+        let issues = issues.unwrap_or_default().into_iter();
+        issues
+            .filter(|issue| issue.open && issue.head_sha.is_none())
+            .map(|issue| issue.title)
+            .collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! IAM Credentials: access tokens and ID tokens of service accounts.
+
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use serde_json::json;
+
+use super::{Call, Reply, Shared, tokens, tokens::Principal};
+
+const HOST: &str = "iamcredentials.googleapis.com";
+
+pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
+    let Some(email) = emulator.iam.email(call.param("serviceAccountsId")) else {
+        let asked = call.param("serviceAccountsId");
+        return Reply::not_found(&format!("Not found; Gaia id not found for email {asked}"));
+    };
+    match call.id.as_str() {
+        "iamcredentials.projects.serviceAccounts.generateAccessToken" => access_token(emulator, call, &email),
+        "iamcredentials.projects.serviceAccounts.generateIdToken" => id_token(emulator, call, &email),
+        _ => Reply::not_implemented(call),
+    }
+}
+
+fn access_token(emulator: &Shared, call: &Call, email: &str) -> Reply {
+    let roles = [
+        "roles/iam.workloadIdentityUser",
+        "roles/iam.serviceAccountTokenCreator",
+    ];
+    if let Some(refused) = refuse(
+        emulator,
+        call,
+        email,
+        &roles,
+        "iam.serviceAccounts.getAccessToken",
+    ) {
+        return refused;
+    }
+    if call.json["scope"].as_array().is_none_or(Vec::is_empty) {
+        return Reply::invalid("Scope required.");
+    }
+    let lifetime = call.json["lifetime"].as_str().unwrap_or("3600s");
+    let seconds: f64 = lifetime.trim_end_matches('s').parse().unwrap_or(0.0);
+    if seconds > 3600.0 {
+        return Reply::invalid(
+            "The access token lifetime cannot exceed 3600 seconds because the 'constraints/iam.allowServiceAccountCredentialLifetimeExtension' constraint is not set.",
+        );
+    }
+    if seconds < 1.0 {
+        return Reply::invalid("The access token lifetime must be positive.");
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "between 1 and 3600")]
+    let lifetime = TimeDelta::seconds(seconds as i64);
+    let principal = Principal::ServiceAccount(email.to_owned());
+    let token = emulator.tokens.issue_access(principal, lifetime);
+    let expires = (Utc::now() + lifetime).to_rfc3339_opts(SecondsFormat::Secs, true);
+    Reply::ok(&json!({"accessToken": token, "expireTime": expires}))
+}
+
+fn id_token(emulator: &Shared, call: &Call, email: &str) -> Reply {
+    let roles = [
+        "roles/iam.workloadIdentityUser",
+        "roles/iam.serviceAccountOpenIdTokenCreator",
+        "roles/iam.serviceAccountTokenCreator",
+    ];
+    if let Some(refused) = refuse(
+        emulator,
+        call,
+        email,
+        &roles,
+        "iam.serviceAccounts.getOpenIdToken",
+    ) {
+        return refused;
+    }
+    let audience = call.json["audience"].as_str().unwrap_or("");
+    if audience.is_empty() {
+        return Reply::invalid("Audience is required.");
+    }
+    if url::Url::parse(audience).is_ok_and(|u| u.has_host() && u.path() != "/") {
+        return Reply::invalid(
+            "The audience has a path: Cloud Run takes the service's base URL, without a path.",
+        );
+    }
+    let include_email = call.json["includeEmail"].as_bool().unwrap_or(false);
+    let token = emulator.tokens.issue_id(audience, email, include_email);
+    Reply::ok(&json!({ "token": token }))
+}
+
+/// Whether the caller holds one of the roles on the account; the project's owner needs none.
+fn refuse(emulator: &Shared, call: &Call, email: &str, roles: &[&str], permission: &str) -> Option<Reply> {
+    let token = tokens::bearer(&call.headers).or_else(|| call.query("access_token"));
+    let allowed = match token.and_then(|t| emulator.tokens.principal(t)) {
+        Some(Principal::Owner) => true,
+        Some(principal) => emulator.iam.allows(email, &principal, roles),
+        None => false,
+    };
+    let message = format!("Permission '{permission}' denied on resource (or it may not exist).");
+    (!allowed).then(|| Reply::permission_denied(&message, permission, HOST))
+}

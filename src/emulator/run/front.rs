@@ -1,0 +1,133 @@
+//! The front end: a listener per service and per tag, and what they route to.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, RwLock, Weak},
+};
+
+use axum::serve::ListenerExt;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{backend::Backend, proxy, traffic};
+use crate::emulator::Emulator;
+
+/// Who may send requests.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// No identity is asked for.
+    pub public: bool,
+    /// The URL answers nobody from outside: internal ingress, or the default URL is off.
+    pub closed: bool,
+    /// Audiences that an ID token may have.
+    pub audiences: Vec<String>,
+    /// Members with `roles/run.invoker`.
+    pub invokers: Vec<String>,
+}
+
+#[derive(Default)]
+struct Routes {
+    by_share: Vec<(Arc<Backend>, u64)>,
+    by_tag: BTreeMap<String, Arc<Backend>>,
+}
+
+/// A service as its callers meet it.
+pub struct Front {
+    pub emulator: Weak<Emulator>,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    routes: RwLock<Routes>,
+    access: RwLock<Access>,
+}
+
+/// A tag's listener; dropping it closes the port.
+pub struct TagFront {
+    pub url: String,
+    stop: CancellationToken,
+}
+
+impl Drop for TagFront {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Front {
+    /// Listens on a free loopback port until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn open(emulator: Weak<Emulator>, stop: CancellationToken) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let front = Arc::new(Self {
+            emulator,
+            url: format!("http://{}", listener.local_addr()?),
+            routes: RwLock::default(),
+            access: RwLock::default(),
+        });
+        listen(listener, Arc::clone(&front), None, stop);
+        Ok(front)
+    }
+
+    /// A further listener that reaches only the tag's revision.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn open_tag(self: &Arc<Self>, tag: &str, stop: CancellationToken) -> io::Result<TagFront> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        listen(listener, Arc::clone(self), Some(tag.to_owned()), stop.clone());
+        Ok(TagFront { url, stop })
+    }
+
+    pub fn route(&self, by_share: Vec<(Arc<Backend>, u64)>, by_tag: BTreeMap<String, Arc<Backend>>) {
+        *super::write(&self.routes) = Routes { by_share, by_tag };
+    }
+
+    /// The revision that answers the next request.
+    pub fn backend(&self, tag: Option<&str>) -> Option<Arc<Backend>> {
+        let routes = super::read(&self.routes);
+        match tag {
+            Some(tag) => routes.by_tag.get(tag).cloned(),
+            None => traffic::pick(&routes.by_share, fastrand::u64(..100)).cloned(),
+        }
+    }
+
+    pub fn access(&self) -> Access {
+        super::read(&self.access).clone()
+    }
+
+    /// Takes over who may call, from the service's fields and its policy.
+    pub fn admit(&self, spec: &Value, policy: &Value) {
+        let mut invokers: Vec<String> = Vec::new();
+        for binding in policy["bindings"].as_array().into_iter().flatten() {
+            if matches!(binding["role"].as_str(), Some("roles/run.invoker" | "roles/run.admin")) {
+                let members = binding["members"].as_array().into_iter().flatten();
+                invokers.extend(members.filter_map(|m| m.as_str().map(str::to_owned)));
+            }
+        }
+        let custom = spec["customAudiences"].as_array().into_iter().flatten();
+        let mut audiences: Vec<String> = custom.filter_map(|a| a.as_str().map(str::to_owned)).collect();
+        audiences.push(self.url.clone());
+        let everyone = invokers.iter().any(|m| m == "allUsers");
+        *super::write(&self.access) = Access {
+            public: everyone || spec["invokerIamDisabled"].as_bool() == Some(true),
+            closed: spec["defaultUriDisabled"].as_bool() == Some(true)
+                || spec["ingress"].as_str().is_some_and(|i| i != "INGRESS_TRAFFIC_ALL"),
+            audiences,
+            invokers,
+        };
+    }
+}
+
+fn listen(listener: TcpListener, front: Arc<Front>, tag: Option<String>, stop: CancellationToken) {
+    let router = axum::Router::new().fallback(proxy::answer).with_state((front, tag));
+    // Latency is measured through here: tokens must leave at once.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    tokio::spawn(async move {
+        let server = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        drop(server.await);
+    });
+}
