@@ -150,7 +150,7 @@ async fn runs(
         let outcome = carry_out(job, step, run, followed, files, given.as_deref(), number).await;
         match outcome {
             Ok(bytes) => weights += bytes,
-            Err(lines) => return Err(broken(number, text, path, run, lines)),
+            Err(lines) => return Err(broken(number, text, path, run, &lines)),
         }
         let used = DISK_USED + COPIES * weights;
         let size = job.build.pointer("/options/diskSizeGb").and_then(Value::as_str);
@@ -160,7 +160,7 @@ async fn runs(
             .unwrap_or(DEFAULT_DISK_GB);
         if weights > 0 && used > disk * 1_000_000_000 {
             let line = "OSError: [Errno 28] No space left on device: write: no space left on device";
-            return Err(broken(number, text, path, run, vec![line.to_owned()]));
+            return Err(broken(number, text, path, run, &[line.to_owned()]));
         }
         step.say(
             job,
@@ -170,7 +170,7 @@ async fn runs(
     Ok(weights)
 }
 
-fn broken(number: usize, text: &str, path: &str, run: &Run, lines: Vec<String>) -> Exit {
+fn broken(number: usize, text: &str, path: &str, run: &Run, lines: &[String]) -> Exit {
     // BuildKit shows the command as it is written, never with a secret in it.
     let command = text.split_once("] RUN ").map_or(text, |(_, c)| c);
     let solved = format!("process \"/bin/sh -c {command}\" did not complete successfully: exit code: 1");

@@ -299,9 +299,20 @@ impl Follower<'_> {
 
     fn matching(&self, source: &str) -> Vec<String> {
         let path = super::context::join("", source);
-        let pattern = glob(&path);
-        let whole = path.is_empty();
-        let fits = |f: &&String| whole || pattern.as_ref().is_some_and(|p| p.is_match(f));
+        if path.is_empty() {
+            return self.files.keys().cloned().collect();
+        }
+        let pattern = if path.contains(['*', '?']) {
+            glob(&path)
+        } else {
+            None
+        };
+        let fits = |f: &&String| match &pattern {
+            Some(pattern) => pattern.is_match(f),
+            None => f
+                .strip_prefix(&path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        };
         self.files.keys().filter(fits).cloned().collect()
     }
 

@@ -1,5 +1,7 @@
 //! What a RUN would download from Hugging Face, and what the hub says to it.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use regex::Regex;
 use serde_json::Value;
@@ -114,13 +116,19 @@ fn client(words: &[String]) -> Option<Download> {
     })
 }
 
+static SNAPSHOT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"snapshot_download\([ \n]*(?:repo_id[ ]*=[ ]*)?["']([^"']+)["']([^)]*)"#).ok()
+});
+static REVISION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"revision[ ]*=[ ]*["']([^"']+)["']"#).ok());
+
 fn python(script: &str) -> Option<Download> {
-    let call = Regex::new(r#"snapshot_download\(\s*(?:repo_id\s*=\s*)?["']([^"']+)["']([^)]*)"#).ok()?;
-    let revision = Regex::new(r#"revision\s*=\s*["']([^"']+)["']"#).ok()?;
-    let found = call.captures(script)?;
-    let revision = revision
-        .captures(&found[2])
-        .map_or_else(|| "main".to_owned(), |c| c[1].to_owned());
+    if !script.contains("snapshot_download(") {
+        return None;
+    }
+    let found = SNAPSHOT.as_ref()?.captures(script)?;
+    let revision = REVISION.as_ref()?.captures(&found[2]);
+    let revision = revision.map_or_else(|| "main".to_owned(), |c| c[1].to_owned());
     Some(Download {
         model: found[1].to_owned(),
         revision,

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_digest_follows_from_the_inputs() {
         let files: Files = [("Dockerfile".to_owned(), b"FROM x".to_vec())].into();
-        let make = |files: &Files, args: &[(&str, &str)], tag: &str| {
+        let digest = |files: &Files, args: &[(&str, &str)], tag: &str| {
             let args = args
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -91,13 +91,13 @@ mod tests {
                 tags: vec![tag.to_owned()],
                 ..DockerBuild::default()
             };
-            super::make(files, &build, &args, &Followed::default(), 7).digest
+            make(files, &build, &args, &Followed::default(), 7).digest
         };
-        let one = make(&files, &[("A", "1")], "t");
-        assert_eq!(one, make(&files, &[("A", "1")], "another"));
-        assert_ne!(one, make(&files, &[("A", "2")], "t"));
+        let one = digest(&files, &[("A", "1")], "t");
+        assert_eq!(one, digest(&files, &[("A", "1")], "another"));
+        assert_ne!(one, digest(&files, &[("A", "2")], "t"));
         let other: Files = [("Dockerfile".to_owned(), b"FROM y".to_vec())].into();
-        assert_ne!(one, make(&other, &[("A", "1")], "t"));
+        assert_ne!(one, digest(&other, &[("A", "1")], "t"));
         assert_eq!(one.len(), "sha256:".len() + 64);
     }
 

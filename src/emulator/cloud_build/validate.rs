@@ -1,5 +1,7 @@
 //! What a build must obey beyond the published schema.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -18,8 +20,18 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::invalid(text))
 }
 
-fn is(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).is_ok_and(|p| p.is_match(text))
+static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\w][\w.-]{0,127}$").ok());
+static IMAGE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/:-]+(:[\w][\w.-]{0,127})?$").ok());
+static SECRET_VERSION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^projects/[^/]+/secrets/[\w-]+/versions/(latest|\d+)$").ok());
+static ACCOUNT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^projects/[^/]+/serviceAccounts/[^/@]+@?[^/]*$").ok());
+static BUCKET: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(gs://)?[a-z0-9$][\w.${}-]*(/.*)?$").ok());
+
+fn is(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    pattern.as_ref().is_some_and(|p| p.is_match(text))
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
@@ -34,7 +46,7 @@ pub fn build(build: &Value) -> Result<(), Refusal> {
     options(build)?;
     source(build)?;
     for tag in strings(&build["tags"]) {
-        if !is(r"^[\w][\w.-]{0,127}$", tag) && !tag.contains('$') {
+        if !is(&TAG, tag) && !tag.contains('$') {
             return refuse(format!(
                 r"invalid build: invalid build tag {tag:?}: must match format '^[\w][\w.-]{{0,127}}$'"
             ));
@@ -44,7 +56,7 @@ pub fn build(build: &Value) -> Result<(), Refusal> {
         return refuse(format!("invalid build: too many tags, at most {TAGS}"));
     }
     for image in strings(&build["images"]) {
-        if !image.contains('$') && !is(r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/:-]+(:[\w][\w.-]{0,127})?$", image) {
+        if !image.contains('$') && !is(&IMAGE, image) {
             return refuse(format!(
                 "invalid build: invalid image name {image:?}: could not parse reference"
             ));
@@ -113,7 +125,7 @@ fn secrets(build: &Value) -> Result<(), Refusal> {
     let mut names = Vec::new();
     for secret in declared.into_iter().flatten() {
         let version = secret["versionName"].as_str().unwrap_or_default();
-        if !version.contains('$') && !is(r"^projects/[^/]+/secrets/[\w-]+/versions/(latest|\d+)$", version) {
+        if !version.contains('$') && !is(&SECRET_VERSION, version) {
             return refuse(format!("invalid build: invalid secret version name {version:?}"));
         }
         let env = secret["env"].as_str().unwrap_or_default();
@@ -159,7 +171,7 @@ fn account(build: &Value) -> Result<(), Refusal> {
     let Some(account) = build["serviceAccount"].as_str().filter(|a| !a.is_empty()) else {
         return Ok(());
     };
-    if !account.contains('$') && !is(r"^projects/[^/]+/serviceAccounts/[^/@]+@?[^/]*$", account) {
+    if !account.contains('$') && !is(&ACCOUNT, account) {
         return refuse(format!(
             "invalid build: service_account {account:?} must be of the form projects/{{project}}/serviceAccounts/{{account}}"
         ));
@@ -192,7 +204,7 @@ fn options(build: &Value) -> Result<(), Refusal> {
         return refuse("invalid build: GCS_ONLY logging needs logs_bucket");
     }
     match build["logsBucket"].as_str() {
-        Some(bucket) if !is(r"^(gs://)?[a-z0-9$][\w.${}-]*(/.*)?$", bucket) => {
+        Some(bucket) if !is(&BUCKET, bucket) => {
             refuse(format!("invalid build: invalid logs bucket {bucket:?}"))
         }
         _ => Ok(()),

@@ -208,7 +208,7 @@ async fn bring_up(
 ) -> Result<(), Cause> {
     let note = |kind: &str, state: &str, text: &str| {
         with_revision(emulator, rollout, |r| {
-            conditions::set(&mut r.conditions, kind, state, text)
+            conditions::set(&mut r.conditions, kind, state, text);
         })
     };
     let started = Instant::now();

@@ -577,3 +577,32 @@ async fn a_serve_command_that_exits_fails_the_revision_at_once() {
         "CONDITION_FAILED"
     );
 }
+
+#[tokio::test]
+async fn tokens_leave_the_front_end_as_they_come() {
+    use futures::StreamExt;
+    let cloud = cloud(None).await;
+    let service = cloud.create("qwen", &cloud.service()).await["response"].clone();
+    let body = json!({"model": "qwen", "stream": true, "max_tokens": 24, "ignore_eos": true,
+        "messages": [{"role": "user", "content": "Count to a hundred."}]});
+    let url = format!("{}/v1/chat/completions", text(&service["uri"]));
+    let answer = cloud
+        .http
+        .post(url)
+        .header("content-type", "application/json")
+        .body(body.to_string())
+        .send()
+        .await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut chunks = answer.bytes_stream();
+    let mut times = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        assert!(!chunk.unwrap().is_empty());
+        times.push(std::time::Instant::now());
+    }
+    let spread = times[times.len() - 1].duration_since(times[0]);
+    assert!(times.len() > 8, "{} chunks", times.len());
+    // 23 gaps of 8 ms at the built-in endpoint's speed; half of it allows for a busy machine's timers.
+    assert!(spread > Duration::from_millis(90), "{spread:?}");
+}
