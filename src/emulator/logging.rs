@@ -7,7 +7,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use axum::http::StatusCode;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -135,7 +134,5 @@ fn is_ours(resource: &str, project: &str) -> bool {
 
 fn denied(resource: &str, permission: &str) -> Reply {
     let message = format!("Permission '{permission}' denied on resource '{resource}' (or it may not exist).");
-    let mut reply = Reply::permission_denied(&message, permission, "logging.googleapis.com");
-    reply.status = StatusCode::FORBIDDEN;
-    reply
+    Reply::permission_denied(&message, permission, "logging.googleapis.com")
 }

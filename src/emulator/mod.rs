@@ -5,6 +5,7 @@
 
 mod admission;
 pub mod artifact_registry;
+mod certificate;
 pub mod cloud_build;
 pub mod docker_registry;
 pub mod endpoint;
@@ -16,6 +17,7 @@ mod list;
 pub mod logging;
 pub mod monitoring;
 pub mod policy;
+mod proxy;
 mod record;
 mod reply;
 pub mod resource_manager;
@@ -162,6 +164,8 @@ pub struct Emulator {
     /// Cancelled when the emulator ends; every task and child process ends with it.
     pub stop: CancellationToken,
     recorder: record::Recorder,
+    /// Of the proxy's own TLS.
+    certificate: Option<Arc<rustls::ServerConfig>>,
     pub tokens: tokens::Tokens,
     pub storage: storage::Storage,
     pub secrets: secret_manager::Secrets,
@@ -195,6 +199,7 @@ impl Emulator {
             base_url,
             stop: CancellationToken::new(),
             recorder: record::Recorder::default(),
+            certificate: None,
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
             secrets: secret_manager::Secrets::seeded(),

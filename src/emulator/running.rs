@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use super::{Settings, Shared, schema::Service, server};
 pub struct Running {
     pub emulator: Shared,
     pub(super) server: tokio::task::JoinHandle<()>,
+    pub(super) trusted: TrustFile,
 }
 
 impl Running {
@@ -38,6 +39,13 @@ impl Running {
         for (name, value) in OFFLINE {
             add(name, value);
         }
+        if let Some((_, port)) = base.rsplit_once(':') {
+            add("CLOUDSDK_PROXY_PORT", port);
+        }
+        add(
+            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+            &self.trusted.0.to_string_lossy(),
+        );
         add("GITHUB_API_URL", &format!("{base}/github"));
         add("GITHUB_TOKEN", tokens.github());
         add("HF_ENDPOINT", &format!("{base}/hf"));
@@ -56,8 +64,11 @@ impl Running {
     }
 }
 
-/// What gcloud needs so that it asks nobody else: no prompts, surveys, update checks or usage reports.
-const OFFLINE: [(&str, &str); 4] = [
+/// What gcloud needs so that it asks nobody else: no prompts, surveys, update checks or usage reports; the
+/// emulator as its proxy, because its log reader has a fixed host.
+const OFFLINE: [(&str, &str); 6] = [
+    ("CLOUDSDK_PROXY_TYPE", "http"),
+    ("CLOUDSDK_PROXY_ADDRESS", "127.0.0.1"),
     ("CLOUDSDK_CORE_DISABLE_PROMPTS", "true"),
     ("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true"),
     ("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "true"),
@@ -67,6 +78,25 @@ const OFFLINE: [(&str, &str); 4] = [
 impl Drop for Running {
     fn drop(&mut self) {
         self.emulator.stop.cancel();
+    }
+}
+
+/// The proxy's certificate in a file, for gcloud to trust; the file goes with the emulator.
+pub(super) struct TrustFile(PathBuf);
+
+impl TrustFile {
+    pub(super) fn write(pem: &str) -> io::Result<Self> {
+        let name = format!("llm-deploy-emulator-{}.pem", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        let mut file = std::fs::File::create_new(&path)?;
+        file.write_all(pem.as_bytes())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TrustFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

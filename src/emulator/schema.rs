@@ -75,7 +75,10 @@ impl Service {
         match self {
             Self::Run => &[include_str!("contract/run.v2.json")],
             Self::CloudBuild => &[include_str!("contract/cloudbuild.v1.json")],
-            Self::ArtifactRegistry => &[include_str!("contract/artifactregistry.v1.json")],
+            Self::ArtifactRegistry => &[
+                include_str!("contract/artifactregistry.v1.json"),
+                include_str!("contract/artifactregistry.v1beta2.json"),
+            ],
             Self::Storage => &[include_str!("contract/storage.v1.json")],
             Self::SecretManager => &[include_str!("contract/secretmanager.v1.json")],
             Self::ServiceUsage => &[include_str!("contract/serviceusage.v1.json")],

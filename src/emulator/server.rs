@@ -5,13 +5,14 @@ use std::{io, sync::Arc, time::Duration};
 use axum::{
     body::Bytes,
     extract::{Request, State},
-    http::StatusCode,
+    http::{Method, StatusCode},
     response::Response,
 };
 use serde_json::Value;
 
 use super::{
-    Call, Emulator, Reply, Settings, Shared, admission, docker_registry, github, hugging_face, record,
+    Call, Emulator, Reply, Settings, Shared, admission, certificate, docker_registry, github, hugging_face,
+    proxy, record, running,
     schema::{self, Service, Violation},
     tokens,
 };
@@ -29,6 +30,9 @@ pub(super) async fn start(settings: Settings) -> io::Result<Running> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let mut emulator = Emulator::new(settings, base_url);
     emulator.recorder = recorder;
+    let certificate = certificate::generate()?;
+    let trusted = running::TrustFile::write(&certificate.pem)?;
+    emulator.certificate = Some(certificate.server);
     let emulator = Arc::new(emulator);
     let app = axum::Router::new().fallback(answer).with_state(emulator.clone());
     let stop = emulator.stop.clone();
@@ -44,13 +48,22 @@ pub(super) async fn start(settings: Settings) -> io::Result<Running> {
             () = grace => {}
         }
     });
-    Ok(Running { emulator, server })
+    Ok(Running {
+        emulator,
+        server,
+        trusted,
+    })
 }
 
 async fn answer(State(emulator): State<Shared>, request: Request) -> Response {
+    respond(&emulator, request).await
+}
+
+/// The answer to any request, of whichever way it came.
+pub(super) async fn respond(emulator: &Shared, request: Request) -> Response {
     let stop = emulator.stop.clone();
     let reply = tokio::select! {
-        reply = route(&emulator, request) => reply,
+        reply = route(emulator, request) => reply,
         () = stop.cancelled() => {
             Reply::google_error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The service is shutting down.", Vec::new())
         }
@@ -62,14 +75,18 @@ async fn answer(State(emulator): State<Shared>, request: Request) -> Response {
 }
 
 async fn route(emulator: &Shared, request: Request) -> Reply {
+    if request.method() == Method::CONNECT {
+        return proxy::connect(emulator, request);
+    }
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return Reply::invalid("The request's body could not be read, or is larger than 256 MiB.");
     };
     let path = parts.uri.path();
-    let (prefix, rest) = match path[1..].find('/') {
-        Some(n) => path.split_at(n + 1),
-        None => (path, ""),
+    let after_slash = path.strip_prefix('/').unwrap_or(path);
+    let (prefix, rest) = match after_slash.find('/') {
+        Some(n) => after_slash.split_at(n),
+        None => (after_slash, ""),
     };
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
     let mut call = Call {
@@ -82,7 +99,6 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         headers: parts.headers,
         body,
     };
-    let prefix = prefix.trim_start_matches('/');
     if let Some(service) = Service::from_prefix(prefix) {
         return google(emulator, service, call).await;
     }

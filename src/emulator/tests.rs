@@ -325,10 +325,45 @@ async fn the_files_tell_other_programs_where_it_is() {
             0o600
         );
     }
+    let trusted = text
+        .lines()
+        .find_map(|l| l.strip_prefix("export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE="))
+        .unwrap();
+    let trusted = std::path::Path::new(trusted.trim_matches('\''));
+    assert!(trusted.exists());
     stop.cancel();
     serving.await.unwrap().unwrap();
     assert!(
         std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
         "the port is free again"
     );
+    assert!(!trusted.exists(), "the certificate goes with the emulator");
+}
+
+#[tokio::test]
+async fn a_client_with_a_fixed_host_gets_here_through_the_proxy() {
+    let bench = Bench::start().await;
+    let buckets = "/storage/storage/v1/b?project=demo-project";
+    bench.post(buckets, &json!({"name": "logs-bucket"})).await;
+    let storage = &bench.running.emulator.storage;
+    assert!(storage.append("logs-bucket", "logs/log-1.txt", b"built"));
+    let client = reqwest::Client::builder()
+        .proxy(reqwest::Proxy::all(&bench.running.emulator.base_url).unwrap())
+        .danger_accept_invalid_certs(true)
+        .build()
+        .unwrap();
+    for url in [
+        "https://storage.googleapis.com/logs-bucket/logs/log-1.txt",
+        "https://www.googleapis.com/storage/v1/b/logs-bucket/o/logs%2Flog-1.txt?alt=media",
+    ] {
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{url}");
+        assert_eq!(answer.text().await.unwrap(), "built", "{url}");
+    }
+    for elsewhere in [
+        "https://example.com/",
+        "https://storage.googleapis.com.example.com/",
+    ] {
+        assert!(client.get(elsewhere).send().await.is_err(), "{elsewhere}");
+    }
 }

@@ -37,6 +37,8 @@ KEEP = {
         projects.locations.repositories.packages.versions.list
         projects.locations.repositories.packages.versions.delete
         projects.locations.repositories.dockerImages.*""",
+    # gcloud lists locations by the older version.
+    "artifactregistry.v1beta2": "projects.locations.get projects.locations.list",
     "storage.v1": """buckets.get buckets.insert buckets.patch buckets.list buckets.delete buckets.getIamPolicy
         buckets.setIamPolicy buckets.testIamPermissions objects.insert objects.get objects.list objects.delete""",
     "secretmanager.v1": """projects.secrets.create projects.secrets.get projects.secrets.list
