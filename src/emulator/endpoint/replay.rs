@@ -341,7 +341,6 @@ async fn lateness_at_256_streams() {
         ttft: Duration::from_millis(200),
         gap: Duration::from_millis(50),
     };
-    let start = std::time::Instant::now();
     for streams in [1, 256] {
         let schedule = super::pace::Schedule {
             start: std::time::Instant::now(),
