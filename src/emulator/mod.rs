@@ -27,6 +27,10 @@ pub mod server;
 pub mod service_usage;
 pub mod storage;
 pub mod sts;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 
 use std::{collections::BTreeMap, sync::Arc};
