@@ -33,20 +33,34 @@ pub async fn build(job: &mut Job, step: &mut Step, build: &DockerBuild) -> Resul
     let folder = context::join(&step.dir, &build.context);
     let files = context::below(&job.files, &folder);
     let default = format!("{folder}/Dockerfile");
-    let path = build.file.as_ref().map_or(default.trim_start_matches('/').to_owned(), |f| context::join(&step.dir, f));
+    let path = build
+        .file
+        .as_ref()
+        .map_or(default.trim_start_matches('/').to_owned(), |f| {
+            context::join(&step.dir, f)
+        });
     step.say(job, "#0 building with \"default\" instance using docker driver");
     let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
     step.say(job, &format!("#1 [internal] load build definition from {name}"));
-    let Some(text) = job.files.get(&path).map(|t| String::from_utf8_lossy(t).into_owned()) else {
-        let text = format!("failed to solve: failed to read dockerfile: open {name}: no such file or directory");
+    let Some(text) = job
+        .files
+        .get(&path)
+        .map(|t| String::from_utf8_lossy(t).into_owned())
+    else {
+        let text =
+            format!("failed to solve: failed to read dockerfile: open {name}: no such file or directory");
         return Err(Exit::with(1, format!("ERROR: {text}")));
     };
     step.say(job, &format!("#1 transferring dockerfile: {}B done", text.len()));
     step.say(job, "#1 DONE 0.0s");
     let args = arguments(build, step);
-    let followed = dockerfile::follow(&text, &files, &args).map_err(|e| Exit::with(1, format!("ERROR: {e}")))?;
+    let followed =
+        dockerfile::follow(&text, &files, &args).map_err(|e| Exit::with(1, format!("ERROR: {e}")))?;
     if !followed.unused.is_empty() {
-        let text = format!("[Warning] One or more build-args [{}] were not consumed", followed.unused.join(" "));
+        let text = format!(
+            "[Warning] One or more build-args [{}] were not consumed",
+            followed.unused.join(" ")
+        );
         step.say(job, &text);
     }
     let number = pull(job, step, &files, &followed).await;
@@ -63,7 +77,8 @@ pub async fn build(job: &mut Job, step: &mut Step, build: &DockerBuild) -> Resul
     step.say(job, &format!("#{last} DONE 0.1s"));
     if build.push {
         for tag in &build.tags {
-            job.push_one(tag, &made).map_err(|f| Exit::with(1, format!("ERROR: {}", f.detail)))?;
+            job.push_one(tag, &made)
+                .map_err(|f| Exit::with(1, format!("ERROR: {}", f.detail)))?;
         }
     }
     Ok(())
@@ -72,14 +87,22 @@ pub async fn build(job: &mut Job, step: &mut Step, build: &DockerBuild) -> Resul
 /// Arguments without a value come from the environment, as Docker takes them.
 fn arguments(build: &DockerBuild, step: &Step) -> BTreeMap<String, String> {
     let args = build.args.iter();
-    args.filter_map(|(name, value)| Some((name.clone(), value.as_ref().or_else(|| step.variables.get(name))?.clone())))
-        .collect()
+    args.filter_map(|(name, value)| {
+        Some((
+            name.clone(),
+            value.as_ref().or_else(|| step.variables.get(name))?.clone(),
+        ))
+    })
+    .collect()
 }
 
 async fn pull(job: &mut Job, step: &Step, files: &Files, followed: &Followed) -> usize {
     let mut number = 2;
     for base in &followed.bases {
-        step.say(job, &format!("#{number} [internal] load metadata for {}", canonical(base)));
+        step.say(
+            job,
+            &format!("#{number} [internal] load metadata for {}", canonical(base)),
+        );
         step.say(job, &format!("#{number} DONE 0.6s"));
         number += 1;
     }
@@ -122,25 +145,32 @@ async fn runs(
             continue;
         }
         let Some(run) = pending.next() else { continue };
-        let given = mounted(step, build, run).map_err(|text| Exit::with(1, format!("ERROR: failed to solve: {text}")))?;
+        let given = mounted(step, build, run)
+            .map_err(|text| Exit::with(1, format!("ERROR: failed to solve: {text}")))?;
         let outcome = carry_out(job, step, run, followed, files, given.as_deref(), number).await;
         match outcome {
             Ok(bytes) => weights += bytes,
-            Err(lines) => return Err(broken(number, text, path, run, lines)),
+            Err(lines) => return Err(broken(number, text, path, run, &lines)),
         }
         let used = DISK_USED + COPIES * weights;
         let size = job.build.pointer("/options/diskSizeGb").and_then(Value::as_str);
-        let disk = size.and_then(|s| s.parse().ok()).filter(|s| *s > 0).unwrap_or(DEFAULT_DISK_GB);
+        let disk = size
+            .and_then(|s| s.parse().ok())
+            .filter(|s| *s > 0)
+            .unwrap_or(DEFAULT_DISK_GB);
         if weights > 0 && used > disk * 1_000_000_000 {
             let line = "OSError: [Errno 28] No space left on device: write: no space left on device";
-            return Err(broken(number, text, path, run, vec![line.to_owned()]));
+            return Err(broken(number, text, path, run, &[line.to_owned()]));
         }
-        step.say(job, &format!("#{number} DONE {:.1}s", weights as f64 / DOWNLOAD_RATE));
+        step.say(
+            job,
+            &format!("#{number} DONE {:.1}s", weights as f64 / DOWNLOAD_RATE),
+        );
     }
     Ok(weights)
 }
 
-fn broken(number: usize, text: &str, path: &str, run: &Run, lines: Vec<String>) -> Exit {
+fn broken(number: usize, text: &str, path: &str, run: &Run, lines: &[String]) -> Exit {
     // BuildKit shows the command as it is written, never with a secret in it.
     let command = text.split_once("] RUN ").map_or(text, |(_, c)| c);
     let solved = format!("process \"/bin/sh -c {command}\" did not complete successfully: exit code: 1");
@@ -150,7 +180,11 @@ fn broken(number: usize, text: &str, path: &str, run: &Run, lines: Vec<String>) 
     all.push(format!(" > {text}:"));
     all.extend(lines.iter().map(|l| format!("1.042 {l}")));
     all.push("------".to_owned());
-    all.push(format!("{}:{}", path.rsplit('/').next().unwrap_or(path), run.line));
+    all.push(format!(
+        "{}:{}",
+        path.rsplit('/').next().unwrap_or(path),
+        run.line
+    ));
     all.push(format!("ERROR: failed to solve: {solved}"));
     Exit { code: 1, lines: all }
 }
@@ -175,7 +209,12 @@ fn value(step: &Step, source: &SecretSource) -> Result<String, String> {
         return step.written.get(file).cloned().ok_or_else(missing);
     }
     let env = source.env.as_ref().unwrap_or(&source.id);
-    let missing = || format!("could not find secret {}: environment variable {env} is not set", source.id);
+    let missing = || {
+        format!(
+            "could not find secret {}: environment variable {env} is not set",
+            source.id
+        )
+    };
     step.variables.get(env).cloned().ok_or_else(missing)
 }
 
@@ -197,13 +236,19 @@ async fn carry_out(
     let listed = download::listed(followed, files);
     let mut bytes = 0;
     for download in &downloads {
-        let text = format!("#{number} 0.731 Fetching {} at {}", download.model, download.revision);
+        let text = format!(
+            "#{number} 0.731 Fetching {} at {}",
+            download.model, download.revision
+        );
         step.say(job, &text);
         job.pretend(RUN).await;
         bytes += download::fetch(&job.emulator, download, token, &listed).await?;
     }
     job.clock += bytes as f64 / DOWNLOAD_RATE;
-    let text = format!("#{number} {:.3} Downloaded {bytes} bytes", bytes as f64 / DOWNLOAD_RATE);
+    let text = format!(
+        "#{number} {:.3} Downloaded {bytes} bytes",
+        bytes as f64 / DOWNLOAD_RATE
+    );
     step.say(job, &text);
     Ok(bytes)
 }

@@ -55,9 +55,15 @@ fn normal(path: &Path) -> Option<String> {
 
 /// Joins a folder and a path within the workspace: `/workspace/a`, `./a`, `a/../b`.
 pub fn join(folder: &str, path: &str) -> String {
-    let path = path.strip_prefix("/workspace").map_or(path, |p| if p.is_empty() { "." } else { p });
+    let path = path
+        .strip_prefix("/workspace")
+        .map_or(path, |p| if p.is_empty() { "." } else { p });
     let absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = if absolute { Vec::new() } else { folder.split('/').filter(|p| !p.is_empty()).collect() };
+    let mut parts: Vec<&str> = if absolute {
+        Vec::new()
+    } else {
+        folder.split('/').filter(|p| !p.is_empty()).collect()
+    };
     for part in path.split('/') {
         match part {
             "" | "." => {}

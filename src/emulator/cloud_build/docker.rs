@@ -24,11 +24,42 @@ pub struct SecretSource {
 }
 
 const WITH_VALUE: [&str; 25] = [
-    "--add-host", "--allow", "--annotation", "--attest", "--build-context", "--builder", "--cache-from", "--cache-to",
-    "--cgroup-parent", "--iidfile", "--label", "--metadata-file", "--network", "--no-cache-filter", "--output", "-o",
-    "--platform", "--progress", "--provenance", "--sbom", "--shm-size", "--ssh", "--ulimit", "--memory", "-m",
+    "--add-host",
+    "--allow",
+    "--annotation",
+    "--attest",
+    "--build-context",
+    "--builder",
+    "--cache-from",
+    "--cache-to",
+    "--cgroup-parent",
+    "--iidfile",
+    "--label",
+    "--metadata-file",
+    "--network",
+    "--no-cache-filter",
+    "--output",
+    "-o",
+    "--platform",
+    "--progress",
+    "--provenance",
+    "--sbom",
+    "--shm-size",
+    "--ssh",
+    "--ulimit",
+    "--memory",
+    "-m",
 ];
-const SWITCHES: [&str; 8] = ["--load", "--no-cache", "--pull", "-q", "--quiet", "--rm", "--force-rm", "-D"];
+const SWITCHES: [&str; 8] = [
+    "--load",
+    "--no-cache",
+    "--pull",
+    "-q",
+    "--quiet",
+    "--rm",
+    "--force-rm",
+    "-D",
+];
 
 /// Reads the words after `docker`: `build …` or `buildx build …`. `None` when it is another command.
 pub fn parse(words: &[String]) -> Option<Result<DockerBuild, String>> {
@@ -52,7 +83,10 @@ fn arguments(words: &[String]) -> Result<DockerBuild, String> {
         };
         let mut value = || {
             let missing = || format!("flag needs an argument: {flag}");
-            inline.clone().or_else(|| words.next().cloned()).ok_or_else(missing)
+            inline
+                .clone()
+                .or_else(|| words.next().cloned())
+                .ok_or_else(missing)
         };
         match flag {
             "-t" | "--tag" => build.tags.push(value()?),
@@ -60,7 +94,9 @@ fn arguments(words: &[String]) -> Result<DockerBuild, String> {
             "--target" => build.target = Some(value()?),
             "--build-arg" => {
                 let value = value()?;
-                let (name, value) = value.split_once('=').map_or((value.as_str(), None), |(n, v)| (n, Some(v)));
+                let (name, value) = value
+                    .split_once('=')
+                    .map_or((value.as_str(), None), |(n, v)| (n, Some(v)));
                 build.args.insert(name.to_owned(), value.map(str::to_owned));
             }
             "--secret" => build.secrets.push(secret(&value()?)?),
@@ -118,7 +154,10 @@ mod tests {
             "build --tag a:1 --build-arg X=y=z --build-arg HOME --secret id=hf_token,env=HF_TOKEN -f docker/File --push .",
         );
         let build = build.unwrap().unwrap();
-        assert_eq!((build.tags.as_slice(), build.context.as_str()), (["a:1".to_owned()].as_slice(), "."));
+        assert_eq!(
+            (build.tags.as_slice(), build.context.as_str()),
+            (["a:1".to_owned()].as_slice(), ".")
+        );
         assert_eq!(build.args["X"].as_deref(), Some("y=z"));
         assert_eq!(build.args["HOME"], None);
         assert_eq!(build.secrets[0].env.as_deref(), Some("HF_TOKEN"));

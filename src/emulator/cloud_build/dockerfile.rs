@@ -30,8 +30,24 @@ pub struct Followed {
 }
 
 const INSTRUCTIONS: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
-    "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Instructions with their line numbers; continuations and here-documents are joined.
@@ -84,7 +100,11 @@ fn expand(text: &str, variables: &Variables) -> Vec<String> {
     let mut variables = variables.clone();
     // A leading word keeps `NAME=value` from being read as an assignment.
     let commands = shell::commands(&format!("- {}", text.replace(['(', ')'], " ")), &mut variables);
-    commands.into_iter().next().map(|c| c.words.into_iter().skip(1).collect()).unwrap_or_default()
+    commands
+        .into_iter()
+        .next()
+        .map(|c| c.words.into_iter().skip(1).collect())
+        .unwrap_or_default()
 }
 
 struct Follower<'a> {
@@ -125,17 +145,25 @@ pub fn follow(text: &str, files: &Files, given: &BTreeMap<String, String>) -> Re
 
 impl Follower<'_> {
     fn instruction(&mut self, line: usize, instruction: &str) -> Result<(), String> {
-        let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction, ""));
+        let (word, rest) = instruction
+            .split_once(char::is_whitespace)
+            .unwrap_or((instruction, ""));
         let word = word.to_ascii_uppercase();
         let rest = rest.trim();
         if !INSTRUCTIONS.contains(&word.as_str()) {
-            return Err(format!("failed to solve: dockerfile parse error on line {line}: unknown instruction: {word}"));
+            return Err(format!(
+                "failed to solve: dockerfile parse error on line {line}: unknown instruction: {word}"
+            ));
         }
         if rest.is_empty() {
-            return Err(format!("failed to solve: dockerfile parse error on line {line}: {word} requires at least one argument"));
+            return Err(format!(
+                "failed to solve: dockerfile parse error on line {line}: {word} requires at least one argument"
+            ));
         }
         if self.stages.is_empty() && !matches!(word.as_str(), "FROM" | "ARG") {
-            return Err(format!("failed to solve: dockerfile parse error on line {line}: no build stage in current context"));
+            return Err(format!(
+                "failed to solve: dockerfile parse error on line {line}: no build stage in current context"
+            ));
         }
         match word.as_str() {
             "FROM" => self.from(rest),
@@ -172,29 +200,56 @@ impl Follower<'_> {
             [image] => (*image, None),
             [image, keyword, name] if keyword.eq_ignore_ascii_case("as") => (*image, Some((*name).clone())),
             _ => {
-                let blank = rest.split_whitespace().find(|w| !w.starts_with("--")).unwrap_or_default();
-                return Err(format!("failed to solve: base name ({blank}) should not be blank"));
+                let blank = rest
+                    .split_whitespace()
+                    .find(|w| !w.starts_with("--"))
+                    .unwrap_or_default();
+                return Err(format!(
+                    "failed to solve: base name ({blank}) should not be blank"
+                ));
             }
         };
         if image.eq_ignore_ascii_case("as") {
             return Err(format!("failed to solve: base name ({rest}) should not be blank"));
         }
-        let base = if self.stages.contains(image) { None } else { Some(image.clone()) };
-        self.stages.push(name.unwrap_or_else(|| format!("stage-{}", self.stages.len())));
+        let base = if self.stages.contains(image) {
+            None
+        } else {
+            Some(image.clone())
+        };
+        self.stages
+            .push(name.unwrap_or_else(|| format!("stage-{}", self.stages.len())));
         self.scope = Variables::new();
         self.step(&format!("FROM {image}"));
-        self.out.bases.extend(base.filter(|b| b != "scratch" && !self.out.bases.contains(b)));
+        self.out
+            .bases
+            .extend(base.filter(|b| b != "scratch" && !self.out.bases.contains(b)));
         Ok(())
     }
 
     fn arg(&mut self, rest: &str) {
-        let scope = if self.stages.is_empty() { &self.global } else { &self.scope };
+        let scope = if self.stages.is_empty() {
+            &self.global
+        } else {
+            &self.scope
+        };
         for word in expand(rest, scope) {
-            let (name, default) = word.split_once('=').map_or((word.as_str(), None), |(n, d)| (n, Some(d.to_owned())));
-            let value = self.given.get(name).cloned().or(default).or_else(|| self.global.get(name).cloned());
+            let (name, default) = word
+                .split_once('=')
+                .map_or((word.as_str(), None), |(n, d)| (n, Some(d.to_owned())));
+            let value = self
+                .given
+                .get(name)
+                .cloned()
+                .or(default)
+                .or_else(|| self.global.get(name).cloned());
             self.used.push(name.to_owned());
             if let Some(value) = value {
-                let scope = if self.stages.is_empty() { &mut self.global } else { &mut self.scope };
+                let scope = if self.stages.is_empty() {
+                    &mut self.global
+                } else {
+                    &mut self.scope
+                };
                 scope.insert(name.to_owned(), value);
             }
         }
@@ -231,7 +286,11 @@ impl Follower<'_> {
             }
             for file in found {
                 let name = file.rsplit('/').next().unwrap_or(&file);
-                let to = if target.ends_with('/') { format!("{target}{name}") } else { target.clone() };
+                let to = if target.ends_with('/') {
+                    format!("{target}{name}")
+                } else {
+                    target.clone()
+                };
                 self.out.copied.insert(to, file.clone());
             }
         }
@@ -240,9 +299,20 @@ impl Follower<'_> {
 
     fn matching(&self, source: &str) -> Vec<String> {
         let path = super::context::join("", source);
-        let pattern = glob(&path);
-        let whole = path.is_empty();
-        let fits = |f: &&String| whole || pattern.as_ref().is_some_and(|p| p.is_match(f));
+        if path.is_empty() {
+            return self.files.keys().cloned().collect();
+        }
+        let pattern = if path.contains(['*', '?']) {
+            glob(&path)
+        } else {
+            None
+        };
+        let fits = |f: &&String| match &pattern {
+            Some(pattern) => pattern.is_match(f),
+            None => f
+                .strip_prefix(&path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        };
         self.files.keys().filter(fits).cloned().collect()
     }
 
@@ -251,9 +321,18 @@ impl Follower<'_> {
         let mut command = rest;
         while let Some(flags) = command.strip_prefix("--") {
             let (flag, after) = flags.split_once(char::is_whitespace).unwrap_or((flags, ""));
-            if let Some(mount) = flag.strip_prefix("mount=").filter(|m| m.split(',').any(|p| p == "type=secret")) {
-                let field = |key: &str| mount.split(',').find_map(|p| p.strip_prefix(key)?.strip_prefix('='));
-                let target = field("target").or_else(|| field("dst")).and_then(|t| t.rsplit('/').next());
+            if let Some(mount) = flag
+                .strip_prefix("mount=")
+                .filter(|m| m.split(',').any(|p| p == "type=secret"))
+            {
+                let field = |key: &str| {
+                    mount
+                        .split(',')
+                        .find_map(|p| p.strip_prefix(key)?.strip_prefix('='))
+                };
+                let target = field("target")
+                    .or_else(|| field("dst"))
+                    .and_then(|t| t.rsplit('/').next());
                 let id = field("id").or(target).unwrap_or_default().to_owned();
                 let required = mount.split(',').any(|p| p == "required" || p == "required=true");
                 secrets.push((id, required));
@@ -277,7 +356,9 @@ impl Follower<'_> {
 
 /// A pattern of COPY: `*` and `?` within a folder; a folder takes all that is in it.
 fn glob(pattern: &str) -> Option<regex::Regex> {
-    let escaped = regex::escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]");
+    let escaped = regex::escape(pattern)
+        .replace(r"\*", "[^/]*")
+        .replace(r"\?", "[^/]");
     regex::Regex::new(&format!("^{escaped}(/.*)?$")).ok()
 }
 

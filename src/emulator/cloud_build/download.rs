@@ -1,5 +1,7 @@
 //! What a RUN would download from Hugging Face, and what the hub says to it.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use regex::Regex;
 use serde_json::Value;
@@ -50,24 +52,48 @@ fn search(
         return;
     }
     for command in commands {
-        let shell = command.words.first().is_some_and(|w| w.ends_with("sh") && !w.contains('.'));
+        let shell = command
+            .words
+            .first()
+            .is_some_and(|w| w.ends_with("sh") && !w.contains('.'));
         let words: Vec<String> = if shell {
-            command.words.into_iter().skip(1).skip_while(|w| w.starts_with('-')).collect()
+            command
+                .words
+                .into_iter()
+                .skip(1)
+                .skip_while(|w| w.starts_with('-'))
+                .collect()
         } else {
             command.words
         };
-        let Some((path, parameters)) = words.split_first() else { continue };
-        let Some(source) = followed.copied.get(path).and_then(|name| files.get(name)) else { continue };
-        let positional: Variables =
-            parameters.iter().enumerate().map(|(n, p)| ((n + 1).to_string(), p.clone())).collect();
-        search(&String::from_utf8_lossy(source), positional, followed, files, depth - 1, found);
+        let Some((path, parameters)) = words.split_first() else {
+            continue;
+        };
+        let Some(source) = followed.copied.get(path).and_then(|name| files.get(name)) else {
+            continue;
+        };
+        let positional: Variables = parameters
+            .iter()
+            .enumerate()
+            .map(|(n, p)| ((n + 1).to_string(), p.clone()))
+            .collect();
+        search(
+            &String::from_utf8_lossy(source),
+            positional,
+            followed,
+            files,
+            depth - 1,
+            found,
+        );
     }
 }
 
 fn client(words: &[String]) -> Option<Download> {
     let (program, rest) = words.split_first()?;
     let program = program.rsplit('/').next()?;
-    let ("hf" | "huggingface-cli") = program else { return None };
+    let ("hf" | "huggingface-cli") = program else {
+        return None;
+    };
     let (verb, rest) = rest.split_first()?;
     if verb != "download" {
         return None;
@@ -84,15 +110,29 @@ fn client(words: &[String]) -> Option<Download> {
             _ => {}
         }
     }
-    Some(Download { model: model?, revision })
+    Some(Download {
+        model: model?,
+        revision,
+    })
 }
 
+static SNAPSHOT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"snapshot_download\([ \n]*(?:repo_id[ ]*=[ ]*)?["']([^"']+)["']([^)]*)"#).ok()
+});
+static REVISION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"revision[ ]*=[ ]*["']([^"']+)["']"#).ok());
+
 fn python(script: &str) -> Option<Download> {
-    let call = Regex::new(r#"snapshot_download\(\s*(?:repo_id\s*=\s*)?["']([^"']+)["']([^)]*)"#).ok()?;
-    let revision = Regex::new(r#"revision\s*=\s*["']([^"']+)["']"#).ok()?;
-    let found = call.captures(script)?;
-    let revision = revision.captures(&found[2]).map_or_else(|| "main".to_owned(), |c| c[1].to_owned());
-    Some(Download { model: found[1].to_owned(), revision })
+    if !script.contains("snapshot_download(") {
+        return None;
+    }
+    let found = SNAPSHOT.as_ref()?.captures(script)?;
+    let revision = REVISION.as_ref()?.captures(&found[2]);
+    let revision = revision.map_or_else(|| "main".to_owned(), |c| c[1].to_owned());
+    Some(Download {
+        model: found[1].to_owned(),
+        revision,
+    })
 }
 
 /// Files that the context lists with their sizes: lines of three columns, the second a number of bytes, the third
@@ -103,10 +143,17 @@ pub fn listed(followed: &Followed, files: &Files) -> Vec<(String, u64)> {
         let (_, bytes, path) = (columns.next()?, columns.next()?.parse().ok()?, columns.next()?);
         (columns.next().is_none() && !path.is_empty()).then(|| (path.to_owned(), bytes))
     };
-    let lists = followed.copied.values().filter_map(|name| files.get(name)).filter_map(|content| {
-        let text = std::str::from_utf8(content).ok()?;
-        text.lines().filter(|l| !l.is_empty()).map(row).collect::<Option<Vec<_>>>()
-    });
+    let lists = followed
+        .copied
+        .values()
+        .filter_map(|name| files.get(name))
+        .filter_map(|content| {
+            let text = std::str::from_utf8(content).ok()?;
+            text.lines()
+                .filter(|l| !l.is_empty())
+                .map(row)
+                .collect::<Option<Vec<_>>>()
+        });
     lists.flatten().collect()
 }
 
@@ -122,7 +169,12 @@ pub async fn fetch(
 ) -> Result<u64, Vec<String>> {
     let (status, code, body) = ask(emulator, download, token).await;
     if status != 200 {
-        return Err(refusal(download, status, &code, body["error"].as_str().unwrap_or_default()));
+        return Err(refusal(
+            download,
+            status,
+            &code,
+            body["error"].as_str().unwrap_or_default(),
+        ));
     }
     let siblings = body["siblings"].as_array().into_iter().flatten();
     let there: Vec<(&str, u64)> = siblings
@@ -149,12 +201,18 @@ async fn ask(emulator: &Shared, download: &Download, token: Option<&str>) -> (u1
     if let Some(value) = token.and_then(|t| HeaderValue::from_str(&format!("Bearer {}", t.trim())).ok()) {
         headers.insert(header::AUTHORIZATION, value);
     }
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
     let model: Vec<String> = download.model.split('/').map(encode).collect();
     let call = Call {
         id: String::new(),
         method: Method::GET,
-        path: format!("api/models/{}/revision/{}", model.join("/"), encode(&download.revision)),
+        path: format!(
+            "api/models/{}/revision/{}",
+            model.join("/"),
+            encode(&download.revision)
+        ),
         params: std::collections::BTreeMap::new(),
         query: vec![("blobs".to_owned(), "true".to_owned())],
         headers,
@@ -162,21 +220,47 @@ async fn ask(emulator: &Shared, download: &Download, token: Option<&str>) -> (u1
         json: Value::Null,
     };
     let reply = Hub::handle(emulator, &call).await;
-    let code = reply.headers.get("x-error-code").and_then(|c| c.to_str().ok()).unwrap_or_default().to_owned();
-    let body = axum::body::to_bytes(reply.body, 16 << 20).await.unwrap_or_default();
-    (reply.status.as_u16(), code, serde_json::from_slice(&body).unwrap_or_default())
+    let code = reply
+        .headers
+        .get("x-error-code")
+        .and_then(|c| c.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let body = axum::body::to_bytes(reply.body, 16 << 20)
+        .await
+        .unwrap_or_default();
+    (
+        reply.status.as_u16(),
+        code,
+        serde_json::from_slice(&body).unwrap_or_default(),
+    )
 }
 
 fn refusal(download: &Download, status: u16, code: &str, message: &str) -> Vec<String> {
-    let url = format!("https://huggingface.co/api/models/{}/revision/{}", download.model, download.revision);
+    let url = format!(
+        "https://huggingface.co/api/models/{}/revision/{}",
+        download.model, download.revision
+    );
     let (kind, text) = match (status, code) {
-        (_, "GatedRepo") => ("GatedRepoError", format!("Cannot access gated repo for url {url}.")),
-        (_, "RevisionNotFound") => ("RevisionNotFoundError", format!("Revision Not Found for url: {url}.")),
-        (401 | 404, _) => ("RepositoryNotFoundError", format!("Repository Not Found for url: {url}.")),
+        (_, "GatedRepo") => (
+            "GatedRepoError",
+            format!("Cannot access gated repo for url {url}."),
+        ),
+        (_, "RevisionNotFound") => (
+            "RevisionNotFoundError",
+            format!("Revision Not Found for url: {url}."),
+        ),
+        (401 | 404, _) => (
+            "RepositoryNotFoundError",
+            format!("Repository Not Found for url: {url}."),
+        ),
         _ => ("HfHubHTTPError", format!("Unexpected answer for url: {url}.")),
     };
     let side = if status < 500 { "Client" } else { "Server" };
-    let mut lines = vec![format!("huggingface_hub.errors.{kind}: {status} {side} Error."), text];
+    let mut lines = vec![
+        format!("huggingface_hub.errors.{kind}: {status} {side} Error."),
+        text,
+    ];
     if kind == "RepositoryNotFoundError" {
         lines.push("Please make sure you specified the correct `repo_id` and `repo_type`.".to_owned());
         lines.push(
@@ -194,20 +278,36 @@ mod tests {
     use super::*;
 
     fn run(command: &str) -> Run {
-        Run { line: 1, command: command.to_owned(), secrets: Vec::new() }
+        Run {
+            line: 1,
+            command: command.to_owned(),
+            secrets: Vec::new(),
+        }
     }
 
     fn pair(model: &str, revision: &str) -> Download {
-        Download { model: model.to_owned(), revision: revision.to_owned() }
+        Download {
+            model: model.to_owned(),
+            revision: revision.to_owned(),
+        }
     }
 
     #[test]
     fn downloads_are_found_in_every_usual_form() {
         let none = (Followed::default(), Files::new());
         let cases = [
-            ("hf download a/b --revision abc --local-dir /m", vec![pair("a/b", "abc")]),
-            ("x && HF_XET=1 huggingface-cli download --revision=v1 a/b", vec![pair("a/b", "v1")]),
-            (r#"python3 -c "from huggingface_hub import *; snapshot_download('a/b', revision='r')""#, vec![pair("a/b", "r")]),
+            (
+                "hf download a/b --revision abc --local-dir /m",
+                vec![pair("a/b", "abc")],
+            ),
+            (
+                "x && HF_XET=1 huggingface-cli download --revision=v1 a/b",
+                vec![pair("a/b", "v1")],
+            ),
+            (
+                r#"python3 -c "from huggingface_hub import *; snapshot_download('a/b', revision='r')""#,
+                vec![pair("a/b", "r")],
+            ),
             ("hf upload a/b", vec![]),
             ("echo nothing", vec![]),
         ];
@@ -222,8 +322,14 @@ mod tests {
                       \"$model\" \"$@\" --revision \"$revision\"\nfi\n";
         let files: Files = [("download.sh".to_owned(), script.as_bytes().to_vec())].into();
         let mut followed = Followed::default();
-        followed.copied.insert("/build/download.sh".to_owned(), "download.sh".to_owned());
-        let found = of(&run("sh -e /build/download.sh \"a/b\" \"c0ffee\""), &followed, &files);
+        followed
+            .copied
+            .insert("/build/download.sh".to_owned(), "download.sh".to_owned());
+        let found = of(
+            &run("sh -e /build/download.sh \"a/b\" \"c0ffee\""),
+            &followed,
+            &files,
+        );
         assert_eq!(found, [pair("a/b", "c0ffee")]);
     }
 
@@ -233,10 +339,19 @@ mod tests {
         followed.copied.insert("/m".to_owned(), "manifest.tsv".to_owned());
         followed.copied.insert("/e".to_owned(), "entry.sh".to_owned());
         let files: Files = [
-            ("manifest.tsv".to_owned(), b"00\t12\tconfig.json\n01\t99\tmodel.safetensors\n".to_vec()),
+            (
+                "manifest.tsv".to_owned(),
+                b"00\t12\tconfig.json\n01\t99\tmodel.safetensors\n".to_vec(),
+            ),
             ("entry.sh".to_owned(), b"exec vllm".to_vec()),
         ]
         .into();
-        assert_eq!(listed(&followed, &files), [("config.json".to_owned(), 12), ("model.safetensors".to_owned(), 99)]);
+        assert_eq!(
+            listed(&followed, &files),
+            [
+                ("config.json".to_owned(), 12),
+                ("model.safetensors".to_owned(), 99)
+            ]
+        );
     }
 }

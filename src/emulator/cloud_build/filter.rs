@@ -10,7 +10,11 @@ use crate::emulator::run::refusal::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     Everything,
-    Compare { field: String, operator: String, value: String },
+    Compare {
+        field: String,
+        operator: String,
+        value: String,
+    },
     Not(Box<Filter>),
     All(Vec<Filter>),
     Any(Vec<Filter>),
@@ -84,7 +88,11 @@ fn any(tokens: &mut Vec<Token>) -> Option<Filter> {
     while word(tokens, "OR") {
         parts.push(all(tokens)?);
     }
-    if parts.len() == 1 { parts.pop() } else { Some(Filter::Any(parts)) }
+    if parts.len() == 1 {
+        parts.pop()
+    } else {
+        Some(Filter::Any(parts))
+    }
 }
 
 fn all(tokens: &mut Vec<Token>) -> Option<Filter> {
@@ -100,7 +108,11 @@ fn all(tokens: &mut Vec<Token>) -> Option<Filter> {
             _ => parts.push(one(tokens)?),
         }
     }
-    if parts.len() == 1 { parts.pop() } else { Some(Filter::All(parts)) }
+    if parts.len() == 1 {
+        parts.pop()
+    } else {
+        Some(Filter::All(parts))
+    }
 }
 
 fn one(tokens: &mut Vec<Token>) -> Option<Filter> {
@@ -119,15 +131,31 @@ fn one(tokens: &mut Vec<Token>) -> Option<Filter> {
 
 fn compare(field: String, tokens: &mut Vec<Token>) -> Option<Filter> {
     const FIELDS: [&str; 12] = [
-        "tags", "status", "build_id", "id", "create_time", "createTime", "start_time", "finish_time", "trigger_id",
-        "source", "images", "results",
+        "tags",
+        "status",
+        "build_id",
+        "id",
+        "create_time",
+        "createTime",
+        "start_time",
+        "finish_time",
+        "trigger_id",
+        "source",
+        "images",
+        "results",
     ];
     let known = FIELDS.contains(&field.split('.').next().unwrap_or_default());
-    let Token::Operator(operator) = tokens.pop()? else { return None };
+    let Token::Operator(operator) = tokens.pop()? else {
+        return None;
+    };
     let (Token::Word(value) | Token::Quoted(value)) = tokens.pop()? else {
         return None;
     };
-    known.then_some(Filter::Compare { field, operator, value })
+    known.then_some(Filter::Compare {
+        field,
+        operator,
+        value,
+    })
 }
 
 impl Filter {
@@ -137,14 +165,23 @@ impl Filter {
             Self::Not(inside) => !inside.matches(build),
             Self::All(parts) => parts.iter().all(|p| p.matches(build)),
             Self::Any(parts) => parts.iter().any(|p| p.matches(build)),
-            Self::Compare { field, operator, value } => compares(build, field, operator, value),
+            Self::Compare {
+                field,
+                operator,
+                value,
+            } => compares(build, field, operator, value),
         }
     }
 }
 
 fn compares(build: &Value, field: &str, operator: &str, value: &str) -> bool {
     let values: Vec<&str> = match field {
-        "tags" | "images" => build[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        "tags" | "images" => build[field]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect(),
         "build_id" | "id" => build["id"].as_str().into_iter().collect(),
         "create_time" | "createTime" => build["createTime"].as_str().into_iter().collect(),
         "start_time" => build["startTime"].as_str().into_iter().collect(),
@@ -152,7 +189,11 @@ fn compares(build: &Value, field: &str, operator: &str, value: &str) -> bool {
         _ => Vec::new(),
     };
     let status = build["status"].as_str();
-    let values = if field == "status" { status.into_iter().collect() } else { values };
+    let values = if field == "status" {
+        status.into_iter().collect()
+    } else {
+        values
+    };
     let has = values.contains(&value);
     match operator {
         "=" | ":" => has,
@@ -161,8 +202,10 @@ fn compares(build: &Value, field: &str, operator: &str, value: &str) -> bool {
             let order = order(v, value);
             matches!(
                 (operator, order),
-                (">", Ordering::Greater) | ("<", Ordering::Less)
-                    | (">=", Ordering::Greater | Ordering::Equal) | ("<=", Ordering::Less | Ordering::Equal)
+                (">", Ordering::Greater)
+                    | ("<", Ordering::Less)
+                    | (">=", Ordering::Greater | Ordering::Equal)
+                    | ("<=", Ordering::Less | Ordering::Equal)
             )
         }),
     }
@@ -196,7 +239,10 @@ mod tests {
             (r#"tags="key-abc" AND tags="none""#, false),
             (r#"tags="key-abc" status="WORKING""#, true),
             (r#"status="QUEUED" OR status="WORKING""#, true),
-            (r#"tags="key-abc" AND (status="QUEUED" OR status="PENDING")"#, false),
+            (
+                r#"tags="key-abc" AND (status="QUEUED" OR status="PENDING")"#,
+                false,
+            ),
             (r#"NOT status="WORKING""#, false),
             (r#"status!="SUCCESS""#, true),
             (r#"build_id="b-1""#, true),
@@ -210,7 +256,16 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused() {
-        for text in ["tags", "tags=", r#"tags="x" AND"#, r#"(tags="x""#, r#"colour="red""#, r#"tags="x"#, "=x", ")"] {
+        for text in [
+            "tags",
+            "tags=",
+            r#"tags="x" AND"#,
+            r#"(tags="x""#,
+            r#"colour="red""#,
+            r#"tags="x"#,
+            "=x",
+            ")",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -27,7 +27,13 @@ pub struct Target {
 }
 
 /// Derives the image's digest from everything that goes into it; secrets don't.
-pub fn make(files: &Files, build: &DockerBuild, args: &BTreeMap<String, String>, followed: &Followed, weights: u64) -> Image {
+pub fn make(
+    files: &Files,
+    build: &DockerBuild,
+    args: &BTreeMap<String, String>,
+    followed: &Followed,
+    weights: u64,
+) -> Image {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
@@ -76,23 +82,32 @@ mod tests {
     #[test]
     fn the_digest_follows_from_the_inputs() {
         let files: Files = [("Dockerfile".to_owned(), b"FROM x".to_vec())].into();
-        let make = |files: &Files, args: &[(&str, &str)], tag: &str| {
-            let args = args.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            let build = DockerBuild { tags: vec![tag.to_owned()], ..DockerBuild::default() };
-            super::make(files, &build, &args, &Followed::default(), 7).digest
+        let digest = |files: &Files, args: &[(&str, &str)], tag: &str| {
+            let args = args
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect();
+            let build = DockerBuild {
+                tags: vec![tag.to_owned()],
+                ..DockerBuild::default()
+            };
+            make(files, &build, &args, &Followed::default(), 7).digest
         };
-        let one = make(&files, &[("A", "1")], "t");
-        assert_eq!(one, make(&files, &[("A", "1")], "another"));
-        assert_ne!(one, make(&files, &[("A", "2")], "t"));
+        let one = digest(&files, &[("A", "1")], "t");
+        assert_eq!(one, digest(&files, &[("A", "1")], "another"));
+        assert_ne!(one, digest(&files, &[("A", "2")], "t"));
         let other: Files = [("Dockerfile".to_owned(), b"FROM y".to_vec())].into();
-        assert_ne!(one, make(&other, &[("A", "1")], "t"));
+        assert_ne!(one, digest(&other, &[("A", "1")], "t"));
         assert_eq!(one.len(), "sha256:".len() + 64);
     }
 
     #[test]
     fn image_names_are_taken_apart() {
         let found = target("europe-west4-docker.pkg.dev/p/repo/a/b:k1").unwrap();
-        assert_eq!((found.location.as_str(), found.repository.as_str()), ("europe-west4", "repo"));
+        assert_eq!(
+            (found.location.as_str(), found.repository.as_str()),
+            ("europe-west4", "repo")
+        );
         assert_eq!((found.package.as_str(), found.tag.as_str()), ("a/b", "k1"));
         assert_eq!(target("europe-docker.pkg.dev/p/r/i").unwrap().tag, "latest");
         assert_eq!(target("docker.io/library/x"), None);

@@ -17,7 +17,10 @@ pub struct BuildLog {
 impl BuildLog {
     pub fn of(emulator: &Shared, build: &Value) -> Self {
         let id = build["id"].as_str().unwrap_or_default();
-        let mode = build.pointer("/options/logging").and_then(Value::as_str).unwrap_or("LEGACY");
+        let mode = build
+            .pointer("/options/logging")
+            .and_then(Value::as_str)
+            .unwrap_or("LEGACY");
         let bucket = build["logsBucket"].as_str().unwrap_or_default();
         let stored = matches!(mode, "GCS_ONLY" | "LEGACY" | "LOGGING_UNSPECIFIED");
         Self {
@@ -38,7 +41,9 @@ impl BuildLog {
 
     pub fn line(&self, text: &str) {
         if let Some((bucket, object)) = &self.object {
-            self.emulator.storage.append(bucket, object, format!("{text}\n").as_bytes());
+            self.emulator
+                .storage
+                .append(bucket, object, format!("{text}\n").as_bytes());
         }
         if self.entries {
             self.emulator.logs.write(json!({

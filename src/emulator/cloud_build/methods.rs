@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{Record, filter, validate, worker};
 use crate::emulator::{
@@ -14,7 +13,11 @@ use crate::emulator::{
 type Answer = Result<Reply, Refusal>;
 
 fn param<'a>(call: &'a Call, names: &[&str]) -> &'a str {
-    names.iter().map(|n| call.param(n)).find(|v| !v.is_empty()).unwrap_or_default()
+    names
+        .iter()
+        .map(|n| call.param(n))
+        .find(|v| !v.is_empty())
+        .unwrap_or_default()
 }
 
 fn location(call: &Call) -> &str {
@@ -38,6 +41,7 @@ pub fn is_final(build: &Value) -> bool {
 pub fn create(emulator: &Shared, call: &Call) -> Answer {
     let location = location(call);
     validate::build(&call.json)?;
+    account(emulator, &call.json)?;
     if emulator.builds.is_restricted(location) {
         return Err(Refusal::precondition(
             "failed precondition: due to quota restrictions, cannot run builds in this region, see \
@@ -59,6 +63,18 @@ pub fn create(emulator: &Shared, call: &Call) -> Answer {
     Ok(Reply::ok(&operation_of(&build)))
 }
 
+/// The account that a build runs as must exist.
+fn account(emulator: &Shared, build: &Value) -> Result<(), Refusal> {
+    let Some(name) = build["serviceAccount"]
+        .as_str()
+        .filter(|a| !a.is_empty() && !a.contains('$'))
+    else {
+        return Ok(());
+    };
+    let account = name.rsplit('/').next().unwrap_or(name);
+    run::account_exists(emulator, account)
+}
+
 /// The build with what the server adds.
 fn accepted(body: &Value, project: &str, location: &str, id: &str) -> Value {
     let mut build = body.clone();
@@ -74,7 +90,9 @@ fn accepted(body: &Value, project: &str, location: &str, id: &str) -> Value {
         }
     }
     build["id"] = json!(id);
-    build["name"] = json!(format!("projects/{PROJECT_NUMBER}/locations/{location}/builds/{id}"));
+    build["name"] = json!(format!(
+        "projects/{PROJECT_NUMBER}/locations/{location}/builds/{id}"
+    ));
     build["projectId"] = json!(project);
     build["status"] = json!("QUEUED");
     build["createTime"] = json!(now());
@@ -92,7 +110,10 @@ fn operation_of(build: &Value) -> Value {
     let name = build["name"].as_str().unwrap_or_default();
     let name = match name.split_once("/builds/") {
         Some((parent, _)) if !parent.ends_with("/global") => format!("{parent}/operations/{id}"),
-        _ => format!("operations/build/{}/{id}", build["projectId"].as_str().unwrap_or_default()),
+        _ => format!(
+            "operations/build/{}/{id}",
+            build["projectId"].as_str().unwrap_or_default()
+        ),
     };
     let mut operation = json!({"name": name, "metadata": {
         "@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": build}});
@@ -112,7 +133,8 @@ fn operation_of(build: &Value) -> Value {
                 _ => 2,
             };
             let status = build["status"].as_str().unwrap_or_default();
-            operation["error"] = json!({"code": code, "message": format!("Build failed; status: {status}. {detail}")});
+            operation["error"] =
+                json!({"code": code, "message": format!("Build failed; status: {status}. {detail}")});
         }
     }
     operation
@@ -121,27 +143,41 @@ fn operation_of(build: &Value) -> Value {
 pub fn get(emulator: &Shared, call: &Call) -> Answer {
     let here = location(call);
     let view = |r: &mut Record| (r.location == here).then(|| r.build.clone());
-    let build = emulator.builds.with(param(call, &["buildsId", "id"]), view).flatten().ok_or_else(missing)?;
+    let build = emulator
+        .builds
+        .with(param(call, &["buildsId", "id"]), view)
+        .flatten()
+        .ok_or_else(missing)?;
     Ok(Reply::ok(&build))
 }
 
 pub fn list(emulator: &Shared, call: &Call) -> Answer {
     let filter = filter::parse(call.query("filter").unwrap_or_default())?;
-    let wanted = emulator.builds.at(location(call)).into_iter().filter(|b| filter.matches(b));
+    let wanted = emulator
+        .builds
+        .at(location(call))
+        .into_iter()
+        .filter(|b| filter.matches(b));
     Ok(run::page(call, "builds", wanted.collect()))
 }
 
 pub fn cancel(emulator: &Shared, call: &Call) -> Answer {
     let here = location(call);
     let act = |r: &mut Record| (r.location == here).then(|| stop(r));
-    let build = emulator.builds.with(param(call, &["buildsId", "id"]), act).flatten().ok_or_else(missing)??;
+    let build = emulator
+        .builds
+        .with(param(call, &["buildsId", "id"]), act)
+        .flatten()
+        .ok_or_else(missing)??;
     Ok(Reply::ok(&build))
 }
 
 fn stop(record: &mut Record) -> Result<Value, Refusal> {
     if is_final(&record.build) {
         let status = record.build["status"].as_str().unwrap_or_default();
-        return Err(Refusal::precondition(format!("cannot cancel a build that is finished: its status is {status}")));
+        return Err(Refusal::precondition(format!(
+            "cannot cancel a build that is finished: its status is {status}"
+        )));
     }
     record.build["status"] = json!("CANCELLED");
     record.build["finishTime"] = json!(now());
@@ -155,11 +191,17 @@ fn operation_id(call: &Call) -> String {
 }
 
 pub fn operation(emulator: &Shared, call: &Call) -> Answer {
-    let operation = emulator.builds.with(&operation_id(call), |r| operation_of(&r.build)).ok_or_else(missing)?;
+    let operation = emulator
+        .builds
+        .with(&operation_id(call), |r| operation_of(&r.build))
+        .ok_or_else(missing)?;
     Ok(Reply::ok(&operation))
 }
 
 pub fn cancel_operation(emulator: &Shared, call: &Call) -> Answer {
-    emulator.builds.with(&operation_id(call), stop).ok_or_else(missing)??;
+    emulator
+        .builds
+        .with(&operation_id(call), stop)
+        .ok_or_else(missing)??;
     Ok(Reply::ok(&json!({})))
 }

@@ -58,7 +58,9 @@ impl Builds {
             "projects.builds.list" | "projects.locations.builds.list" => methods::list(emulator, call),
             "projects.builds.cancel" | "projects.locations.builds.cancel" => methods::cancel(emulator, call),
             "operations.get" | "projects.locations.operations.get" => methods::operation(emulator, call),
-            "operations.cancel" | "projects.locations.operations.cancel" => methods::cancel_operation(emulator, call),
+            "operations.cancel" | "projects.locations.operations.cancel" => {
+                methods::cancel_operation(emulator, call)
+            }
             _ => Ok(Reply::not_implemented(call)),
         };
         answer.unwrap_or_else(Refusal::reply)

@@ -27,7 +27,9 @@ pub fn commands(script: &str, variables: &mut Variables) -> Vec<Command> {
     reader.found
 }
 
-const KEYWORDS: [&str; 11] = ["if", "then", "else", "elif", "do", "while", "until", "!", "exec", "time", "command"];
+const KEYWORDS: [&str; 11] = [
+    "if", "then", "else", "elif", "do", "while", "until", "!", "exec", "time", "command",
+];
 
 struct Reader<'a> {
     rest: std::iter::Peekable<std::vec::IntoIter<char>>,
@@ -105,7 +107,9 @@ impl Reader<'_> {
                 while let Some(c) = self.rest.next().filter(|c| *c != '}') {
                     inside.push(c);
                 }
-                let at = inside.find([':', '-', '?', '+', '%', '#']).unwrap_or(inside.len());
+                let at = inside
+                    .find([':', '-', '?', '+', '%', '#'])
+                    .unwrap_or(inside.len());
                 let (name, rest) = inside.split_at(at);
                 let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'));
                 let known = self.variables.get(name).filter(|v| !v.is_empty());
@@ -151,7 +155,11 @@ impl Reader<'_> {
 
     fn greater(&mut self) {
         // A file descriptor before it is no word.
-        if self.word.as_deref().is_some_and(|w| w.len() == 1 && w.starts_with(|c: char| c.is_ascii_digit())) {
+        if self
+            .word
+            .as_deref()
+            .is_some_and(|w| w.len() == 1 && w.starts_with(|c: char| c.is_ascii_digit()))
+        {
             self.word = None;
         }
         self.end_word();
@@ -191,7 +199,10 @@ impl Reader<'_> {
                 !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             })
         };
-        if matches!(command.words.first().map(String::as_str), Some("export" | "local" | "readonly")) {
+        if matches!(
+            command.words.first().map(String::as_str),
+            Some("export" | "local" | "readonly")
+        ) {
             command.words.remove(0);
         }
         while command.words.first().is_some_and(assigns) {
@@ -212,15 +223,24 @@ mod tests {
 
     fn words(script: &str) -> Vec<Vec<String>> {
         let mut variables: Variables = [("TOKEN".to_owned(), "s3 cret".to_owned())].into();
-        commands(script, &mut variables).into_iter().map(|c| c.words).collect()
+        commands(script, &mut variables)
+            .into_iter()
+            .map(|c| c.words)
+            .collect()
     }
 
     #[test]
     fn scripts_are_read_as_a_shell_reads_them() {
         let cases: [(&str, &[&[&str]]); 8] = [
             ("docker build -t x .", &[&["docker", "build", "-t", "x", "."]]),
-            ("set -e; a && b || c | d", &[&["set", "-e"], &["a"], &["b"], &["c"], &["d"]]),
-            ("a \\\n  --b 'c d' \"$TOKEN\"  # no\nb", &[&["a", "--b", "c d", "s3 cret"], &["b"]]),
+            (
+                "set -e; a && b || c | d",
+                &[&["set", "-e"], &["a"], &["b"], &["c"], &["d"]],
+            ),
+            (
+                "a \\\n  --b 'c d' \"$TOKEN\"  # no\nb",
+                &[&["a", "--b", "c d", "s3 cret"], &["b"]],
+            ),
             ("if a; then b; fi", &[&["a"], &["b"], &["fi"]]),
             ("X=1 Y=${X:-2} run ${Z:-3}$X", &[&["run", "3"]]),
             ("m=$1\nuse \"$m\"", &[&["use", ""]]),

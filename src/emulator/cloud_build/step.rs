@@ -48,9 +48,15 @@ pub async fn all(job: &mut Job, secrets: &BTreeMap<String, String>) -> Result<()
     let steps = job.build["steps"].as_array().cloned().unwrap_or_default();
     let several = steps.len() > 1;
     for (n, spec) in steps.iter().enumerate() {
-        let id = spec["id"].as_str().map_or_else(String::new, |id| format!(" - \"{id}\""));
+        let id = spec["id"]
+            .as_str()
+            .map_or_else(String::new, |id| format!(" - \"{id}\""));
         let title = format!("Step #{n}{id}");
-        let prefix = if several { format!("{title}: ") } else { String::new() };
+        let prefix = if several {
+            format!("{title}: ")
+        } else {
+            String::new()
+        };
         if several {
             job.log.line(&format!("Starting {title}"));
         }
@@ -62,7 +68,13 @@ pub async fn all(job: &mut Job, secrets: &BTreeMap<String, String>) -> Result<()
             variables: variables(&job.build, spec, secrets),
             written: BTreeMap::new(),
         };
-        step.say(job, &format!("Already have image: {}", spec["name"].as_str().unwrap_or_default()));
+        step.say(
+            job,
+            &format!(
+                "Already have image: {}",
+                spec["name"].as_str().unwrap_or_default()
+            ),
+        );
         let outcome = one(job, &mut step, spec).await;
         let timeout = spec["timeout"].as_str().and_then(quantity::duration);
         let late = timeout.is_some_and(|t| job.clock - before > t.as_secs_f64());
@@ -78,8 +90,15 @@ pub async fn all(job: &mut Job, secrets: &BTreeMap<String, String>) -> Result<()
             job.log.line(&format!("Finished {title}"));
         }
         if late {
-            let detail = format!("build step {n} {:?} timed out", spec["name"].as_str().unwrap_or_default());
-            return Err(Failure { status: "TIMEOUT", kind: None, detail });
+            let detail = format!(
+                "build step {n} {:?} timed out",
+                spec["name"].as_str().unwrap_or_default()
+            );
+            return Err(Failure {
+                status: "TIMEOUT",
+                kind: None,
+                detail,
+            });
         }
         if let Err(exit) = outcome {
             for line in &exit.lines {
@@ -121,14 +140,24 @@ fn record(job: &Job, n: usize, status: &str, started: &str, code: Option<i32>) {
 fn variables(build: &Value, spec: &Value, secrets: &BTreeMap<String, String>) -> Variables {
     let mut variables = Variables::new();
     for list in [build.pointer("/options/env"), spec.get("env")] {
-        for pair in list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for pair in list
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if let Some((name, value)) = pair.split_once('=') {
                 variables.insert(name.to_owned(), value.to_owned());
             }
         }
     }
     for list in [build.pointer("/options/secretEnv"), spec.get("secretEnv")] {
-        for name in list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in list
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if let Some(value) = secrets.get(name) {
                 variables.insert(name.to_owned(), value.clone());
             }
@@ -158,7 +187,13 @@ fn commands(spec: &Value, variables: &mut Variables) -> Vec<Command> {
     let args: Vec<String> = args.filter_map(|a| a.as_str().map(str::to_owned)).collect();
     let name = spec["name"].as_str().unwrap_or_default();
     let image = name.split('@').next().unwrap_or_default();
-    let image = image.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let image = image
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .split(':')
+        .next()
+        .unwrap_or_default();
     let entrypoint = spec["entrypoint"].as_str().and_then(|e| e.rsplit('/').next());
     let words = match (entrypoint, args.first().map(String::as_str)) {
         (Some("docker"), _) => [vec!["docker".to_owned()], args].concat(),
@@ -184,10 +219,16 @@ async fn run(job: &mut Job, step: &mut Step, command: Command) -> Result<(), Exi
             step.written.insert(file.clone(), text);
             Ok(())
         }
-        ("false", _) => Err(Exit { code: 1, lines: Vec::new() }),
+        ("false", _) => Err(Exit {
+            code: 1,
+            lines: Vec::new(),
+        }),
         ("exit", _) => match rest.first().and_then(|c| c.parse().ok()).unwrap_or(0) {
             0 => Ok(()),
-            code => Err(Exit { code, lines: Vec::new() }),
+            code => Err(Exit {
+                code,
+                lines: Vec::new(),
+            }),
         },
         ("docker", _) => docker(job, step, rest).await,
         _ => Ok(()),
@@ -203,7 +244,10 @@ async fn docker(job: &mut Job, step: &mut Step, words: &[String]) -> Result<(), 
         [push, rest @ ..] if push == "push" => {
             let name = rest.last().cloned().unwrap_or_default();
             let Some(image) = job.images.get(&name).cloned() else {
-                return Err(Exit::with(1, format!("An image does not exist locally with the tag: {name}")));
+                return Err(Exit::with(
+                    1,
+                    format!("An image does not exist locally with the tag: {name}"),
+                ));
             };
             job.push_one(&name, &image).map_err(|f| Exit::with(1, f.detail))
         }
@@ -212,7 +256,10 @@ async fn docker(job: &mut Job, step: &mut Step, words: &[String]) -> Result<(), 
                 job.images.insert(to.clone(), image);
                 Ok(())
             }
-            None => Err(Exit::with(1, format!("Error response from daemon: No such image: {from}"))),
+            None => Err(Exit::with(
+                1,
+                format!("Error response from daemon: No such image: {from}"),
+            )),
         },
         _ => Ok(()),
     }

@@ -1,5 +1,7 @@
 //! What a build must obey beyond the published schema.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -18,8 +20,18 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::invalid(text))
 }
 
-fn is(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).is_ok_and(|p| p.is_match(text))
+static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\w][\w.-]{0,127}$").ok());
+static IMAGE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/:-]+(:[\w][\w.-]{0,127})?$").ok());
+static SECRET_VERSION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^projects/[^/]+/secrets/[\w-]+/versions/(latest|\d+)$").ok());
+static ACCOUNT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^projects/[^/]+/serviceAccounts/[^/@]+@?[^/]*$").ok());
+static BUCKET: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(gs://)?[a-z0-9$][\w.${}-]*(/.*)?$").ok());
+
+fn is(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    pattern.as_ref().is_some_and(|p| p.is_match(text))
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
@@ -34,26 +46,34 @@ pub fn build(build: &Value) -> Result<(), Refusal> {
     options(build)?;
     source(build)?;
     for tag in strings(&build["tags"]) {
-        if !is(r"^[\w][\w.-]{0,127}$", tag) && !tag.contains('$') {
-            return refuse(format!(r"invalid build: invalid build tag {tag:?}: must match format '^[\w][\w.-]{{0,127}}$'"));
+        if !is(&TAG, tag) && !tag.contains('$') {
+            return refuse(format!(
+                r"invalid build: invalid build tag {tag:?}: must match format '^[\w][\w.-]{{0,127}}$'"
+            ));
         }
     }
     if build["tags"].as_array().is_some_and(|t| t.len() > TAGS) {
         return refuse(format!("invalid build: too many tags, at most {TAGS}"));
     }
     for image in strings(&build["images"]) {
-        if !image.contains('$') && !is(r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/:-]+(:[\w][\w.-]{0,127})?$", image) {
-            return refuse(format!("invalid build: invalid image name {image:?}: could not parse reference"));
+        if !image.contains('$') && !is(&IMAGE, image) {
+            return refuse(format!(
+                "invalid build: invalid image name {image:?}: could not parse reference"
+            ));
         }
     }
     substitutions::check(build)
 }
 
 fn seconds(build: &Value, key: &str, default: u64) -> Result<u64, Refusal> {
-    let Some(text) = build[key].as_str() else { return Ok(default) };
+    let Some(text) = build[key].as_str() else {
+        return Ok(default);
+    };
     match quantity::duration(text) {
         Some(time) if time.as_secs() <= DAY => Ok(time.as_secs()),
-        _ => refuse(format!("invalid build: {key} {text} must be between 0s and {DAY}s")),
+        _ => refuse(format!(
+            "invalid build: {key} {text} must be between 0s and {DAY}s"
+        )),
     }
 }
 
@@ -75,13 +95,17 @@ fn steps(build: &Value) -> Result<(), Refusal> {
         }
         let args = step["args"].as_array().map_or(0, Vec::len);
         if args > ARGS || strings(&step["args"]).any(|a| a.len() > ARG) {
-            return refuse(format!("{field} at most {ARGS} args of {ARG} characters are allowed"));
+            return refuse(format!(
+                "{field} at most {ARGS} args of {ARG} characters are allowed"
+            ));
         }
         if step.get("script").is_some() && (step.get("entrypoint").is_some() || args > 0) {
             return refuse(format!("{field} script cannot be used with entrypoint or args"));
         }
         if seconds(step, "timeout", 0)? > whole {
-            return refuse(format!("{field} timeout is greater than that of the build ({whole}s)"));
+            return refuse(format!(
+                "{field} timeout is greater than that of the build ({whole}s)"
+            ));
         }
         if let Some(unknown) = strings(&step["waitFor"]).find(|w| *w != "-" && !ids.contains(w)) {
             return refuse(format!("{field} waitFor {unknown:?} is no earlier step"));
@@ -95,35 +119,50 @@ fn steps(build: &Value) -> Result<(), Refusal> {
 }
 
 fn secrets(build: &Value) -> Result<(), Refusal> {
-    let declared = build.pointer("/availableSecrets/secretManager").and_then(Value::as_array);
+    let declared = build
+        .pointer("/availableSecrets/secretManager")
+        .and_then(Value::as_array);
     let mut names = Vec::new();
     for secret in declared.into_iter().flatten() {
         let version = secret["versionName"].as_str().unwrap_or_default();
-        if !version.contains('$') && !is(r"^projects/[^/]+/secrets/[\w-]+/versions/(latest|\d+)$", version) {
+        if !version.contains('$') && !is(&SECRET_VERSION, version) {
             return refuse(format!("invalid build: invalid secret version name {version:?}"));
         }
         let env = secret["env"].as_str().unwrap_or_default();
         if names.contains(&env) {
-            return refuse(format!("invalid build: secret environment variable {env:?} is defined twice"));
+            return refuse(format!(
+                "invalid build: secret environment variable {env:?} is defined twice"
+            ));
         }
         names.push(env);
     }
-    let global: Vec<&str> = build.pointer("/options/secretEnv").map(strings).into_iter().flatten().collect();
+    let global: Vec<&str> = build
+        .pointer("/options/secretEnv")
+        .map(strings)
+        .into_iter()
+        .flatten()
+        .collect();
     let steps = build["steps"].as_array().into_iter().flatten();
     let mut used = global;
     for (n, step) in steps.enumerate() {
         for env in strings(&step["secretEnv"]) {
             if strings(&step["env"]).any(|e| e.split_once('=').is_some_and(|(k, _)| k == env)) {
-                return refuse(format!("invalid build: step #{n} sets {env:?} in both env and secretEnv"));
+                return refuse(format!(
+                    "invalid build: step #{n} sets {env:?} in both env and secretEnv"
+                ));
             }
             used.push(env);
         }
     }
     if let Some(unknown) = used.iter().find(|u| !names.contains(u)) {
-        return refuse(format!("invalid build: secret environment variable {unknown:?} is used but not defined in availableSecrets"));
+        return refuse(format!(
+            "invalid build: secret environment variable {unknown:?} is used but not defined in availableSecrets"
+        ));
     }
     match names.iter().find(|n| !used.contains(n)) {
-        Some(unused) => refuse(format!("invalid build: secret environment variable {unused:?} is defined but not used by any step")),
+        Some(unused) => refuse(format!(
+            "invalid build: secret environment variable {unused:?} is defined but not used by any step"
+        )),
         None => Ok(()),
     }
 }
@@ -132,7 +171,7 @@ fn account(build: &Value) -> Result<(), Refusal> {
     let Some(account) = build["serviceAccount"].as_str().filter(|a| !a.is_empty()) else {
         return Ok(());
     };
-    if !account.contains('$') && !is(r"^projects/[^/]+/serviceAccounts/[^/@]+@?[^/]*$", account) {
+    if !account.contains('$') && !is(&ACCOUNT, account) {
         return refuse(format!(
             "invalid build: service_account {account:?} must be of the form projects/{{project}}/serviceAccounts/{{account}}"
         ));
@@ -156,14 +195,16 @@ fn options(build: &Value) -> Result<(), Refusal> {
     if let Some(size) = options["diskSizeGb"].as_str() {
         let good = size.parse::<i64>().is_ok_and(|s| (0..=DISK_GB).contains(&s));
         if !good {
-            return refuse(format!("invalid build: disk_size_gb must be between 0 and {DISK_GB}, got {size}"));
+            return refuse(format!(
+                "invalid build: disk_size_gb must be between 0 and {DISK_GB}, got {size}"
+            ));
         }
     }
     if options["logging"] == "GCS_ONLY" && build["logsBucket"].as_str() == Some("") {
         return refuse("invalid build: GCS_ONLY logging needs logs_bucket");
     }
     match build["logsBucket"].as_str() {
-        Some(bucket) if !is(r"^(gs://)?[a-z0-9$][\w.${}-]*(/.*)?$", bucket) => {
+        Some(bucket) if !is(&BUCKET, bucket) => {
             refuse(format!("invalid build: invalid logs bucket {bucket:?}"))
         }
         _ => Ok(()),
@@ -179,7 +220,9 @@ fn source(build: &Value) -> Result<(), Refusal> {
         return refuse("invalid build: storage_source needs a bucket and an object");
     }
     if ![".tar.gz", ".tgz", ".zip"].iter().any(|e| object.ends_with(e)) {
-        return refuse(format!("invalid build: source object {object:?} must be a .tar.gz, .tgz or .zip archive"));
+        return refuse(format!(
+            "invalid build: source object {object:?} must be a .tar.gz, .tgz or .zip archive"
+        ));
     }
     Ok(())
 }
@@ -212,16 +255,41 @@ mod tests {
             ("", "images", json!(["Upper/Case"]), "could not parse reference"),
             ("", "logsBucket", json!(null), "(a) specify 'build.logs_bucket'"),
             ("", "availableSecrets", json!({}), "used but not defined"),
-            ("", "serviceAccount", json!("build@p.iam.gserviceaccount.com"), "must be of the form"),
+            (
+                "",
+                "serviceAccount",
+                json!("build@p.iam.gserviceaccount.com"),
+                "must be of the form",
+            ),
             ("/options", "diskSizeGb", json!("4001"), "between 0 and 4000"),
             ("/steps/0", "name", json!(""), "name is required"),
-            ("/steps/0", "script", json!("echo"), "script cannot be used with entrypoint or args"),
-            ("/steps/0", "timeout", json!("7201s"), "greater than that of the build"),
+            (
+                "/steps/0",
+                "script",
+                json!("echo"),
+                "script cannot be used with entrypoint or args",
+            ),
+            (
+                "/steps/0",
+                "timeout",
+                json!("7201s"),
+                "greater than that of the build",
+            ),
             ("/steps/0", "waitFor", json!(["b"]), "no earlier step"),
             ("/steps/0", "secretEnv", json!([]), "defined but not used"),
             ("/steps/0", "env", json!(["HF_TOKEN=x"]), "both env and secretEnv"),
-            ("/steps/0", "args", json!(["$HF_TOKEN"]), "not a valid built-in substitution"),
-            ("/source/storageSource", "object", json!("x.rar"), "must be a .tar.gz"),
+            (
+                "/steps/0",
+                "args",
+                json!(["$HF_TOKEN"]),
+                "not a valid built-in substitution",
+            ),
+            (
+                "/source/storageSource",
+                "object",
+                json!("x.rar"),
+                "must be a .tar.gz",
+            ),
         ];
         assert_eq!(build(&good()), Ok(()));
         for (parent, key, value, expected) in cases {

@@ -45,7 +45,9 @@ pub struct Job {
 
 /// Carries a build out, and writes how it ended.
 pub async fn run(emulator: Shared, id: String, stop: CancellationToken) {
-    let Some(build) = emulator.builds.with(&id, |r| r.build.clone()) else { return };
+    let Some(build) = emulator.builds.with(&id, |r| r.build.clone()) else {
+        return;
+    };
     let build = substitutions::apply(&build);
     let mut job = Job {
         log: BuildLog::of(&emulator, &build),
@@ -123,14 +125,15 @@ impl Job {
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {
-        let Some(storage) = self.build.pointer("/source/storageSource") else {
+        let Some(storage) = self.build.pointer("/source/storageSource").cloned() else {
             return Ok(());
         };
         let text = |key: &str| storage[key].as_str().unwrap_or_default().to_owned();
         let (bucket, object, generation) = (text("bucket"), text("object"), text("generation"));
         self.log.line("FETCHSOURCE");
         let place = format!("gs://{bucket}/{object}");
-        self.log.line(&format!("Fetching storage object: {place}#{generation}"));
+        self.log
+            .line(&format!("Fetching storage object: {place}#{generation}"));
         self.pretend(FETCH).await;
         let failed = |detail: String| Failure {
             status: "FAILURE",
@@ -138,13 +141,20 @@ impl Job {
             detail,
         };
         let Some(archive) = self.emulator.storage.get(&bucket, &object) else {
-            self.log.line("ERROR: (gcloud.storage.cp) The following URLs matched no objects or files:");
+            self.log
+                .line("ERROR: (gcloud.storage.cp) The following URLs matched no objects or files:");
             self.log.line(&place);
-            return Err(failed(format!("error fetching storage source: {place} does not exist")));
+            return Err(failed(format!(
+                "error fetching storage source: {place} does not exist"
+            )));
         };
-        self.files = context::unpack(&archive).map_err(|e| failed(format!("error fetching storage source: {e}")))?;
-        self.log.line(&format!("Operation completed over 1 objects/{} B.", archive.len()));
-        let resolved = json!({"bucket": bucket, "object": object, "generation": generation});
+        self.files =
+            context::unpack(&archive).map_err(|e| failed(format!("error fetching storage source: {e}")))?;
+        self.log.line(&format!(
+            "Operation completed over 1 objects/{} B.",
+            archive.len()
+        ));
+        let resolved = storage.clone();
         self.update(|b| b["sourceProvenance"] = json!({"resolvedStorageSource": resolved}));
         self.clock += 10.0;
         Ok(())
@@ -152,7 +162,10 @@ impl Job {
 
     /// Values of the declared secrets, by their environment variable.
     fn secrets(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let declared = self.build.pointer("/availableSecrets/secretManager").and_then(Value::as_array);
+        let declared = self
+            .build
+            .pointer("/availableSecrets/secretManager")
+            .and_then(Value::as_array);
         let mut values = BTreeMap::new();
         for secret in declared.into_iter().flatten() {
             let name = secret["versionName"].as_str().unwrap_or_default();
@@ -201,14 +214,18 @@ impl Job {
             let image = self.images.get(name).cloned().ok_or_else(|| Failure {
                 status: "FAILURE",
                 kind: Some("PUSH_IMAGE_NOT_FOUND"),
-                detail: format!("failed to find one or more images after execution of build steps: [\"{name}\"]"),
+                detail: format!(
+                    "failed to find one or more images after execution of build steps: [\"{name}\"]"
+                ),
             })?;
             self.pretend(PUSH).await;
             self.clock += image.bytes as f64 / PUSH_RATE;
             self.in_time()?;
             self.push_one(name, &image)?;
-            pushed.push(json!({"name": name, "digest": image.digest, "ociMediaType": "IMAGE_MANIFEST",
-                "pushTiming": {"startTime": started, "endTime": now()}}));
+            pushed.push(
+                json!({"name": name, "digest": image.digest, "ociMediaType": "IMAGE_MANIFEST",
+                "pushTiming": {"startTime": started, "endTime": now()}}),
+            );
         }
         self.update(|b| b["results"]["images"] = json!(pushed));
         Ok(())
@@ -221,12 +238,23 @@ impl Job {
             kind: Some("PUSH_FAILED"),
             detail: format!("failed to push \"{name}\": {detail}"),
         };
-        let target = image::target(name).ok_or_else(|| failed("denied: requested access to the resource is denied".to_owned()))?;
-        self.log.line(&format!("The push refers to repository [{}]", name.rsplit_once(':').map_or(name, |(n, _)| n)));
+        let target = image::target(name)
+            .ok_or_else(|| failed("denied: requested access to the resource is denied".to_owned()))?;
+        self.log.line(&format!(
+            "The push refers to repository [{}]",
+            name.rsplit_once(':').map_or(name, |(n, _)| n)
+        ));
         let (digest, tag) = (&image.digest, &target.tag);
         self.emulator
             .registry
-            .push(&target.location, &target.repository, &target.package, tag, digest, image.bytes)
+            .push(
+                &target.location,
+                &target.repository,
+                &target.package,
+                tag,
+                digest,
+                image.bytes,
+            )
             .map_err(failed)?;
         self.log.line(&format!("{tag}: digest: {digest} size: 3456"));
         Ok(())
@@ -243,7 +271,11 @@ impl Job {
                 });
             }
             Err(failure) => {
-                let headline = if failure.status == "FAILURE" { "ERROR" } else { failure.status };
+                let headline = if failure.status == "FAILURE" {
+                    "ERROR"
+                } else {
+                    failure.status
+                };
                 self.log.line(headline);
                 self.log.line(&format!("ERROR: {}", failure.detail));
                 self.update(|b| {

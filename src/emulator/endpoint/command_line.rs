@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Refused,
-    flag_names::{SWITCHES, VALUED},
+    flag_names::{MANY, SHORT, SWITCHES, VALUED},
 };
 
 /// The command line, sorted into flags and words.
@@ -14,15 +14,6 @@ pub struct Given {
     switches: Vec<String>,
     words: Vec<String>,
 }
-
-/// Flags that take every word up to the next flag.
-const MANY: &[&str] = &[
-    "served-model-name",
-    "api-key",
-    "lora-modules",
-    "ssl-ciphers",
-    "middleware",
-];
 
 impl Given {
     /// # Errors
@@ -120,25 +111,25 @@ impl Given {
     }
 }
 
-/// `--max_model_len` → `max_model_len`; the short forms that vLLM has.
+/// `--max_model_len=4` → `max_model_len=4`; `-tp=2` → `tensor-parallel-size=2`; `None` for a word.
 fn long_form(arg: &str) -> Option<String> {
     if let Some(name) = arg.strip_prefix("--") {
         return (!name.is_empty()).then(|| name.to_owned());
     }
-    let (short, rest) = (arg.get(..3).unwrap_or(arg), arg.get(3..).unwrap_or_default());
-    let long = match short {
-        "-tp" => "tensor-parallel-size",
-        "-pp" => "pipeline-parallel-size",
-        "-dp" => "data-parallel-size",
-        "-ep" => "enable-expert-parallel",
-        "-q" => "quantization",
-        "-cc" => "compilation-config",
-        "-O" | "-O0" | "-O1" | "-O2" | "-O3" => {
-            return Some(format!("optimization-level={}", short.get(2..).unwrap_or("2")));
-        }
-        _ => return None,
-    };
-    Some(format!("{long}{rest}"))
+    if let Some(level) = arg.strip_prefix("-O") {
+        return Some(format!("optimization-level={}", level.trim_start_matches('=')));
+    }
+    let (short, value) = arg
+        .split_once('=')
+        .map_or((arg, None), |(short, value)| (short, Some(value)));
+    // `-cc.mode` sets one key of a JSON value.
+    let (short, key) = short
+        .split_once('.')
+        .map_or((short, None), |(short, key)| (short, Some(key)));
+    let (_, long) = SHORT.iter().find(|(name, _)| *name == short)?;
+    let key = key.map(|key| format!(".{key}")).unwrap_or_default();
+    let value = value.map(|value| format!("={value}")).unwrap_or_default();
+    Some(format!("{long}{key}{value}"))
 }
 
 fn is_flag(word: &str) -> bool {
@@ -152,7 +143,7 @@ pub fn argparse(message: &str) -> Refused {
     } else {
         (
             "vllm",
-            "usage: vllm [-h] [-v] {chat,complete,serve,launch,bench,collect-env,run-batch} ...",
+            "usage: vllm [-h] [-v] {chat,complete,serve,launch,bench,collect-env,download-kernels,preload,run-batch,snapshot} ...",
         )
     };
     Refused {

@@ -46,8 +46,8 @@ pub fn parse(stand_in: &StandIn) -> Result<Flags, Refused> {
         Some(name) if !name.is_empty() => {
             choice("reasoning-parser", name, REASONING_PARSERS).map_err(|_| {
                 engine(format!(
-                    "KeyError: \"Reasoning parser '{name}' not found. Available parsers: {}\"",
-                    REASONING_PARSERS.join(", ")
+                    "KeyError: 'invalid reasoning parser: {name} (chose from {{ {} }})'",
+                    REASONING_PARSERS.join(",")
                 ))
             })?;
             true
@@ -312,7 +312,7 @@ mod tests {
             parsed(&["--reasoning-parser", "nonesuch"])
                 .unwrap_err()
                 .message
-                .contains("'nonesuch' not found")
+                .contains("invalid reasoning parser: nonesuch")
         );
     }
 }

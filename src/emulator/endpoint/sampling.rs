@@ -174,23 +174,8 @@ fn room(
         ));
     }
     let left = length - prompt;
-    match asked {
-        Some(tokens) if tokens > left => {
-            let least = length - tokens + 1;
-            Err(Problem::parameter(
-                &format!(
-                    "This model's maximum context length is {length} tokens. However, you requested {tokens} output \
-                     tokens and your prompt contains at least {least} input tokens, for a total of at least {} \
-                     tokens. Please reduce the length of the input prompt or the number of requested output tokens.",
-                    tokens + least
-                ),
-                "input_tokens",
-                &least.to_string(),
-            ))
-        }
-        Some(tokens) => Ok(tokens),
-        None => Ok(default_max.unwrap_or(left).min(left)),
-    }
+    // More than is left is cut to it, not refused.
+    Ok(asked.or(default_max).map_or(left, |tokens| tokens.min(left)))
 }
 
 fn stops(fields: &Fields) -> Result<Vec<String>, Problem> {
@@ -282,4 +267,19 @@ fn plain(pattern: &str) -> Option<String> {
         }
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_gets_what_the_prompt_leaves_and_no_more() {
+        assert_eq!(room(Some(10), 90, 100, None), Ok(10));
+        assert_eq!(room(Some(50), 90, 100, None), Ok(10));
+        assert_eq!(room(None, 90, 100, None), Ok(10));
+        assert_eq!(room(None, 10, 100, Some(16)), Ok(16));
+        assert!(room(Some(101), 10, 100, None).is_err());
+        assert!(room(Some(1), 101, 100, None).is_err());
+    }
 }

@@ -100,7 +100,13 @@ impl Drop for InFlight {
 }
 
 impl Backend {
-    pub fn new(emulator: &Shared, id: &Id, revision: &str, template: &Value, stop: CancellationToken) -> Arc<Self> {
+    pub fn new(
+        emulator: &Shared,
+        id: &Id,
+        revision: &str,
+        template: &Value,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         Arc::new(Self {
             emulator: Arc::downgrade(emulator),
             id: id.clone(),
@@ -119,7 +125,8 @@ impl Backend {
     /// Longest time for one request.
     pub fn timeout(&self) -> std::time::Duration {
         let text = self.template["timeout"].as_str();
-        text.and_then(super::quantity::duration).unwrap_or(std::time::Duration::from_secs(300))
+        text.and_then(super::quantity::duration)
+            .unwrap_or(std::time::Duration::from_secs(300))
     }
 
     pub fn enter(self: &Arc<Self>) -> InFlight {
@@ -142,7 +149,10 @@ impl Backend {
 
     /// Whether it may be stopped without anybody noticing but by a cold start.
     pub fn is_idle(&self) -> bool {
-        let min = self.template.pointer("/scaling/minInstanceCount").and_then(Value::as_u64);
+        let min = self
+            .template
+            .pointer("/scaling/minInstanceCount")
+            .and_then(Value::as_u64);
         min.unwrap_or(0) == 0 && self.in_flight.load(Ordering::Relaxed) == 0
     }
 
@@ -221,13 +231,12 @@ impl Backend {
             let lines = log.clone();
             tokio::spawn(async move {
                 let said = move |text: String| lines.line("stdout", &text);
-                endpoint::serve(stand_in, listener, said, stop.clone()).await;
-                let how = if stop.is_cancelled() {
-                    "Container terminated on signal 15."
-                } else {
-                    "Container called exit(1)."
+                let how = match endpoint::serve(stand_in, listener, said, stop.clone()).await {
+                    Err(refused) => format!("Container called exit({}).", refused.exit_code),
+                    Ok(()) if stop.is_cancelled() => "Container terminated on signal 15.".to_owned(),
+                    Ok(()) => "Container called exit(0).".to_owned(),
                 };
-                sender.send_replace(Some(how.to_owned()));
+                sender.send_replace(Some(how));
             });
             emulator.settings.pace
         };
@@ -239,10 +248,18 @@ impl Backend {
 
     /// The startup probe, for messages.
     pub fn probe(&self) -> Probe {
-        let containers = self.template["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let containers = self.template["containers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let exposed = containers.iter().find(|c| c.pointer("/ports/0").is_some());
-        let port = exposed.and_then(|c| c.pointer("/ports/0/containerPort")).and_then(Value::as_u64);
-        Probe::of(exposed.map_or(&Value::Null, |c| &c["startupProbe"]), port.unwrap_or(8080))
+        let port = exposed
+            .and_then(|c| c.pointer("/ports/0/containerPort"))
+            .and_then(Value::as_u64);
+        Probe::of(
+            exposed.map_or(&Value::Null, |c| &c["startupProbe"]),
+            port.unwrap_or(8080),
+        )
     }
 }
 
@@ -258,12 +275,17 @@ fn stopped() -> Cause {
 fn report(log: &super::log::InstanceLog, launch: &Launch, outcome: &Result<u32, Failure>) {
     let Probe { path, port, .. } = &launch.probe;
     let kind = launch.probe.kind();
-    let place = path.as_ref().map_or_else(String::new, |p| format!(" path \"{p}\""));
+    let place = path
+        .as_ref()
+        .map_or_else(String::new, |p| format!(" path \"{p}\""));
     let place = format!("for container \"{}\" on port {port}{place}.", launch.container);
     match outcome {
         Ok(tries) => {
             let s = if *tries == 1 { "" } else { "s" };
-            log.system("INFO", &format!("STARTUP {kind} probe succeeded after {tries} attempt{s} {place}"));
+            log.system(
+                "INFO",
+                &format!("STARTUP {kind} probe succeeded after {tries} attempt{s} {place}"),
+            );
         }
         Err(Failure::Unanswered { periods, last }) => {
             let s = if *periods == 1 { "" } else { "s" };

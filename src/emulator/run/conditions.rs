@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub const PENDING: &str = "CONDITION_PENDING";
 pub const RECONCILING: &str = "CONDITION_RECONCILING";
 pub const FAILED: &str = "CONDITION_FAILED";
 pub const SUCCEEDED: &str = "CONDITION_SUCCEEDED";

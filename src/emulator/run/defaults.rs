@@ -87,14 +87,22 @@ pub fn fill(spec: &mut Value, limits: &Limits) {
 
 fn fill_container(container: &mut Value, several: bool) {
     if !several {
-        default(container, "ports", json!([{"name": "http1", "containerPort": 8080}]));
+        default(
+            container,
+            "ports",
+            json!([{"name": "http1", "containerPort": 8080}]),
+        );
     }
     for port in container["ports"].as_array_mut().into_iter().flatten() {
         default(port, "name", json!("http1"));
         default(port, "containerPort", json!(8080));
     }
     // Absent `resources` means request-based billing; with `resources`, an absent `cpuIdle` means false.
-    default(container, "resources", json!({"cpuIdle": true, "startupCpuBoost": true}));
+    default(
+        container,
+        "resources",
+        json!({"cpuIdle": true, "startupCpuBoost": true}),
+    );
     default(&mut container["resources"], "limits", json!({}));
     default(&mut container["resources"]["limits"], "cpu", json!("1000m"));
     default(&mut container["resources"]["limits"], "memory", json!("512Mi"));
@@ -105,7 +113,9 @@ fn fill_container(container: &mut Value, several: bool) {
         "tcpSocket": {"port": port}});
     default(container, "startupProbe", tcp);
     for key in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        let Some(probe) = container.get_mut(key) else { continue };
+        let Some(probe) = container.get_mut(key) else {
+            continue;
+        };
         default(probe, "timeoutSeconds", json!(probe_rules::TIMEOUT));
         default(probe, "periodSeconds", json!(probe_rules::PERIOD));
         default(probe, "failureThreshold", json!(probe_rules::THRESHOLD));

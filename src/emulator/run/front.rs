@@ -103,7 +103,10 @@ impl Front {
     pub fn admit(&self, spec: &Value, policy: &Value) {
         let mut invokers: Vec<String> = Vec::new();
         for binding in policy["bindings"].as_array().into_iter().flatten() {
-            if matches!(binding["role"].as_str(), Some("roles/run.invoker" | "roles/run.admin")) {
+            if matches!(
+                binding["role"].as_str(),
+                Some("roles/run.invoker" | "roles/run.admin")
+            ) {
                 let members = binding["members"].as_array().into_iter().flatten();
                 invokers.extend(members.filter_map(|m| m.as_str().map(str::to_owned)));
             }
@@ -115,7 +118,9 @@ impl Front {
         *super::write(&self.access) = Access {
             public: everyone || spec["invokerIamDisabled"].as_bool() == Some(true),
             closed: spec["defaultUriDisabled"].as_bool() == Some(true)
-                || spec["ingress"].as_str().is_some_and(|i| i != "INGRESS_TRAFFIC_ALL"),
+                || spec["ingress"]
+                    .as_str()
+                    .is_some_and(|i| i != "INGRESS_TRAFFIC_ALL"),
             audiences,
             invokers,
         };
@@ -123,7 +128,9 @@ impl Front {
 }
 
 fn listen(listener: TcpListener, front: Arc<Front>, tag: Option<String>, stop: CancellationToken) {
-    let router = axum::Router::new().fallback(proxy::answer).with_state((front, tag));
+    let router = axum::Router::new()
+        .fallback(proxy::answer)
+        .with_state((front, tag));
     // Latency is measured through here: tokens must leave at once.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     tokio::spawn(async move {

@@ -19,7 +19,9 @@ pub enum Refused {
 
 /// The token of a request: `X-Serverless-Authorization` goes before `Authorization`.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get("x-serverless-authorization").or_else(|| headers.get(header::AUTHORIZATION))?;
+    let value = headers
+        .get("x-serverless-authorization")
+        .or_else(|| headers.get(header::AUTHORIZATION))?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -41,9 +43,18 @@ pub fn check(
     let claims = claims(token).ok_or(Refused::Unauthorized)?;
     if !access.audiences.contains(&claims.audience) {
         // A path in the audience is known to be refused with 403.
-        let with_path = |a: &String| claims.audience.strip_prefix(a).is_some_and(|rest| rest.starts_with('/'));
+        let with_path = |a: &String| {
+            claims
+                .audience
+                .strip_prefix(a)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
         let path = access.audiences.iter().any(with_path);
-        return Err(if path { Refused::Forbidden } else { Refused::Unauthorized });
+        return Err(if path {
+            Refused::Forbidden
+        } else {
+            Refused::Unauthorized
+        });
     }
     let allowed = |member: &String| {
         let email = member.split_once(':').map(|(_, email)| email);
@@ -92,7 +103,10 @@ pub fn page(status: StatusCode, title: &str, text: &str) -> Response {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -128,7 +142,10 @@ mod tests {
             (None, Err(Refused::Forbidden)),
             (Some("Basic abc".to_owned()), Err(Refused::Forbidden)),
             (Some("Bearer rubbish".to_owned()), Err(Refused::Unauthorized)),
-            (Some("Bearer http://127.0.0.1:4001|friend@p".to_owned()), Err(Refused::Unauthorized)),
+            (
+                Some("Bearer http://127.0.0.1:4001|friend@p".to_owned()),
+                Err(Refused::Unauthorized),
+            ),
             (Some(format!("Bearer {URL}/v1|friend@p")), Err(Refused::Forbidden)),
             (Some(format!("Bearer {URL}|stranger@p")), Err(Refused::Forbidden)),
             (Some(format!("Bearer {URL}|friend@p")), Ok(())),
@@ -136,8 +153,16 @@ mod tests {
             (Some("Bearer custom|friend@p".to_owned()), Ok(())),
         ];
         for (value, expected) in cases {
-            assert_eq!(ask(&access, "authorization", value.as_deref()), expected, "{value:?}");
-            assert_eq!(ask(&access, "x-serverless-authorization", value.as_deref()), expected, "{value:?}");
+            assert_eq!(
+                ask(&access, "authorization", value.as_deref()),
+                expected,
+                "{value:?}"
+            );
+            assert_eq!(
+                ask(&access, "x-serverless-authorization", value.as_deref()),
+                expected,
+                "{value:?}"
+            );
         }
     }
 

@@ -17,7 +17,6 @@ pub struct Launch {
     pub container: String,
     /// Port in the specification; the instance itself listens on the `PORT` that it is given.
     pub port: u64,
-    pub command: Vec<String>,
     pub args: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub probe: Probe,
@@ -29,13 +28,19 @@ impl Launch {
     /// # Errors
     /// When a secret isn't there.
     pub fn of(emulator: &Emulator, id: &Id, revision: &str, template: &Value) -> Result<Self, Cause> {
-        let containers = template["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let containers = template["containers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let (index, container) = containers
             .iter()
             .enumerate()
             .find(|(_, c)| c["ports"].as_array().is_some_and(|p| !p.is_empty()))
             .unwrap_or((0, &Value::Null));
-        let port = container.pointer("/ports/0/containerPort").and_then(Value::as_u64).unwrap_or(8080);
+        let port = container
+            .pointer("/ports/0/containerPort")
+            .and_then(Value::as_u64)
+            .unwrap_or(8080);
         let account = template["serviceAccount"].as_str().unwrap_or_default();
         let mut env = environment(emulator, index, container, account)?;
         env.insert("K_SERVICE".to_owned(), id.service.clone());
@@ -44,7 +49,6 @@ impl Launch {
         Ok(Self {
             container: container["name"].as_str().unwrap_or_default().to_owned(),
             port,
-            command: strings(&container["command"]),
             args: strings(&container["args"]),
             env,
             probe: Probe::of(&container["startupProbe"], port),
@@ -102,7 +106,8 @@ fn environment(
                 let secret = full.rsplit('/').next().unwrap_or_default();
                 let version = source["version"].as_str().unwrap_or("latest");
                 let value = emulator.secrets.value(secret, version);
-                let value = value.ok_or_else(|| conditions::secret_denied(index, n, secret, version, account))?;
+                let value =
+                    value.ok_or_else(|| conditions::secret_denied(index, n, secret, version, account))?;
                 String::from_utf8_lossy(&value).into_owned()
             }
         };
@@ -122,12 +127,16 @@ mod tests {
         let launch = Launch {
             container: String::new(),
             port: 8000,
-            command: Vec::new(),
-            args: ["--port=8000", "--port", "8000", "--max-model-len", "8000"].map(str::to_owned).to_vec(),
+            args: ["--port=8000", "--port", "8000", "--max-model-len", "8000"]
+                .map(str::to_owned)
+                .to_vec(),
             env: BTreeMap::new(),
             probe: Probe::of(&json!({}), 8000),
         };
-        assert_eq!(launch.args_at(41_000), ["--port=41000", "--port", "41000", "--max-model-len", "8000"]);
+        assert_eq!(
+            launch.args_at(41_000),
+            ["--port=41000", "--port", "41000", "--max-model-len", "8000"]
+        );
         assert_eq!(launch.env_at(41_000)["PORT"], "41000");
     }
 }

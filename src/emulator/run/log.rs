@@ -40,7 +40,10 @@ impl RevisionLog {
 
     /// A line of the platform itself.
     pub fn system(&self, severity: &str, text: &str) {
-        self.write("varlog%2Fsystem", json!({"severity": severity, "textPayload": text}));
+        self.write(
+            "varlog%2Fsystem",
+            json!({"severity": severity, "textPayload": text}),
+        );
     }
 
     /// A request's line; `request` is a `HttpRequest`.
@@ -69,12 +72,16 @@ impl RevisionLog {
 impl InstanceLog {
     /// A line that the container wrote to `stdout` or `stderr`.
     pub fn line(&self, stream: &str, text: &str) {
-        self.revision.write(stream, json!({"textPayload": text, "labels": {"instanceId": self.instance}}));
+        self.revision.write(
+            stream,
+            json!({"textPayload": text, "labels": {"instanceId": self.instance}}),
+        );
     }
 
     /// A line of the platform about this instance.
     pub fn system(&self, severity: &str, text: &str) {
-        let entry = json!({"severity": severity, "textPayload": text, "labels": {"instanceId": self.instance}});
+        let entry =
+            json!({"severity": severity, "textPayload": text, "labels": {"instanceId": self.instance}});
         self.revision.write("varlog%2Fsystem", entry);
     }
 }

@@ -52,7 +52,12 @@ const TEMPLATE: [&str; 22] = [
     "volumes",
     "vpcAccess",
 ];
-const SCALING: [&str; 4] = ["manualInstanceCount", "maxInstanceCount", "minInstanceCount", "scalingMode"];
+const SCALING: [&str; 4] = [
+    "manualInstanceCount",
+    "maxInstanceCount",
+    "minInstanceCount",
+    "scalingMode",
+];
 
 fn camel(name: &str) -> String {
     let mut words = name.split('_');
@@ -87,7 +92,12 @@ fn exists(path: &[String]) -> bool {
 /// # Errors
 /// 400 for a path that no field of a service has.
 pub fn apply(current: &Value, incoming: &Value, mask: Option<&str>) -> Result<Value, Refusal> {
-    let paths: Vec<&str> = mask.unwrap_or("*").split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
+    let paths: Vec<&str> = mask
+        .unwrap_or("*")
+        .split(',')
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .collect();
     if paths.is_empty() || paths == ["*"] {
         return Ok(incoming.clone());
     }
@@ -135,14 +145,26 @@ mod tests {
             "template": {"timeout": "1s", "serviceAccount": "x"}});
         let incoming = json!({"labels": {"a": "9"}, "description": "new", "template": {"timeout": "2s"}});
         let cases = [
-            ("description", json!({"labels": {"a": "1", "b": "2"}, "description": "new",
-                "template": {"timeout": "1s", "serviceAccount": "x"}})),
-            ("labels", json!({"labels": {"a": "9"}, "description": "old",
-                "template": {"timeout": "1s", "serviceAccount": "x"}})),
-            ("labels.a, template.timeout", json!({"labels": {"a": "9", "b": "2"}, "description": "old",
-                "template": {"timeout": "2s", "serviceAccount": "x"}})),
-            ("template.service_account", json!({"labels": {"a": "1", "b": "2"}, "description": "old",
-                "template": {"timeout": "1s"}})),
+            (
+                "description",
+                json!({"labels": {"a": "1", "b": "2"}, "description": "new",
+                "template": {"timeout": "1s", "serviceAccount": "x"}}),
+            ),
+            (
+                "labels",
+                json!({"labels": {"a": "9"}, "description": "old",
+                "template": {"timeout": "1s", "serviceAccount": "x"}}),
+            ),
+            (
+                "labels.a, template.timeout",
+                json!({"labels": {"a": "9", "b": "2"}, "description": "old",
+                "template": {"timeout": "2s", "serviceAccount": "x"}}),
+            ),
+            (
+                "template.service_account",
+                json!({"labels": {"a": "1", "b": "2"}, "description": "old",
+                "template": {"timeout": "1s"}}),
+            ),
             ("uri,etag", current.clone()),
         ];
         for (mask, expected) in cases {
@@ -153,7 +175,14 @@ mod tests {
 
     #[test]
     fn a_path_that_does_not_exist_is_refused() {
-        for path in ["templates", "template.replicas", "scaling.min", "traffic.percent", "labels.a.b", "template."] {
+        for path in [
+            "templates",
+            "template.replicas",
+            "scaling.min",
+            "traffic.percent",
+            "labels.a.b",
+            "template.",
+        ] {
             let refused = apply(&json!({}), &json!({}), Some(path)).unwrap_err();
             assert!(refused.message.contains(path), "{path}");
         }

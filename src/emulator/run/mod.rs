@@ -43,7 +43,7 @@ use self::{
     record::{Id, Service},
     refusal::Refusal,
 };
-use crate::emulator::{Call, Reply, Shared};
+use crate::emulator::{Call, PROJECT_NUMBER, Reply, Shared};
 
 pub use resources::Limits;
 
@@ -66,6 +66,17 @@ pub fn deployer(project: &str) -> String {
     format!("llm-deployer@{project}.iam.gserviceaccount.com")
 }
 
+/// Refuses a service account that isn't there, in the words for one that may not be used.
+pub(in crate::emulator) fn account_exists(emulator: &Shared, account: &str) -> Result<(), Refusal> {
+    let default = account == format!("{PROJECT_NUMBER}-compute@developer.gserviceaccount.com");
+    if default || emulator.iam.email(account).is_some() {
+        return Ok(());
+    }
+    Err(Refusal::denied(format!(
+        "Permission 'iam.serviceaccounts.actAs' denied on service account {account} (or it may not exist)."
+    )))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -81,7 +92,10 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 impl Run {
     /// Answers a call whose method and body fit the schema.
     pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
-        let method = call.id.strip_prefix("run.projects.locations.").unwrap_or(&call.id);
+        let method = call
+            .id
+            .strip_prefix("run.projects.locations.")
+            .unwrap_or(&call.id);
         let answer = match method {
             "services.create" => services::create(emulator, call).await,
             "services.patch" => services::patch(emulator, call).await,
@@ -146,7 +160,10 @@ impl Run {
 
     fn services(&self, project: &str, region: &str) -> Vec<Value> {
         let state = lock(&self.state);
-        let here = state.services.values().filter(|s| s.id.project == project && s.id.region == region);
+        let here = state
+            .services
+            .values()
+            .filter(|s| s.id.project == project && s.id.region == region);
         here.map(Service::view).collect()
     }
 
@@ -177,7 +194,8 @@ impl Run {
     fn operations(&self, parent: &str) -> Vec<Value> {
         let state = lock(&self.state);
         let here = state.operations.values().filter(|o| o.name.starts_with(parent));
-        here.map(|o| o.view(state.services.get(&o.service).map(Service::view).as_ref())).collect()
+        here.map(|o| o.view(state.services.get(&o.service).map(Service::view).as_ref()))
+            .collect()
     }
 
     fn forget_operation(&self, name: &str) -> bool {
@@ -199,7 +217,10 @@ impl Run {
             .collect();
         let holding = all.iter().filter(|b| b.holds_instance()).count() as u64;
         if holding >= allowed {
-            let idle = all.iter().filter(|b| b.port().is_some() && b.is_idle()).min_by_key(|b| b.last_used());
+            let idle = all
+                .iter()
+                .filter(|b| b.port().is_some() && b.is_idle())
+                .min_by_key(|b| b.last_used());
             match idle {
                 Some(idle) if holding == allowed => idle.scale_in(),
                 _ => return false,
@@ -212,7 +233,11 @@ impl Run {
 
 /// A page of a list, by `pageSize` and `pageToken`.
 pub(in crate::emulator) fn page(call: &Call, key: &str, items: Vec<Value>) -> Reply {
-    let size = call.query("pageSize").and_then(|s| s.parse::<usize>().ok()).filter(|s| *s > 0).unwrap_or(100);
+    let size = call
+        .query("pageSize")
+        .and_then(|s| s.parse::<usize>().ok())
+        .filter(|s| *s > 0)
+        .unwrap_or(100);
     let start: usize = match call.query("pageToken").filter(|t| !t.is_empty()) {
         None => 0,
         Some(token) => match token.strip_prefix('n').and_then(|n| n.parse().ok()) {

@@ -50,7 +50,8 @@ pub fn revision(service: &str, revision: &str) -> Result<(), Violation> {
         .is_some_and(|rest| !rest.is_empty());
     let field = "spec.template.metadata.name";
     if !prefixed {
-        let text = format!("Revision name '{revision}' must be prefixed by the name of the service, '{service}-'.");
+        let text =
+            format!("Revision name '{revision}' must be prefixed by the name of the service, '{service}-'.");
         return Err(Violation::new(field, text));
     }
     if !is_dns_label(revision) || revision.len() > REVISION_NAME {
@@ -106,7 +107,10 @@ pub fn labels(field: &str, labels: Option<&Value>) -> Vec<Violation> {
     let labels = as_map(labels);
     let mut found = Vec::new();
     if labels.len() > LABELS {
-        found.push(Violation::new(field, format!("at most {LABELS} labels are allowed.")));
+        found.push(Violation::new(
+            field,
+            format!("at most {LABELS} labels are allowed."),
+        ));
     }
     for (key, value) in labels {
         if let Some(text) = reserved(key) {
@@ -166,7 +170,14 @@ mod tests {
     #[test]
     fn a_revision_is_named_after_its_service() {
         assert_eq!(revision("svc", "svc-abc123"), Ok(()));
-        for bad in ["svc", "svc-", "other-abc", "svcabc", "svc-A", &format!("svc-{}", "a".repeat(60))] {
+        for bad in [
+            "svc",
+            "svc-",
+            "other-abc",
+            "svcabc",
+            "svc-A",
+            &format!("svc-{}", "a".repeat(60)),
+        ] {
             assert!(revision("svc", bad).is_err(), "{bad}");
         }
     }
@@ -188,7 +199,10 @@ mod tests {
 
     #[test]
     fn labels_are_checked_for_charset_namespace_and_number() {
-        assert_eq!(labels("labels", Some(&json!({"managed-by": "llm_deploy-1", "pr": ""}))), []);
+        assert_eq!(
+            labels("labels", Some(&json!({"managed-by": "llm_deploy-1", "pr": ""}))),
+            []
+        );
         for bad in [
             json!({"Managed": "x"}),
             json!({"a": "Upper"}),
@@ -200,6 +214,9 @@ mod tests {
         }
         let many: serde_json::Map<_, _> = (0..65).map(|n| (format!("k{n}"), json!("v"))).collect();
         assert_eq!(labels("labels", Some(&many.into())).len(), 1);
-        assert_eq!(annotations("a", Some(&json!({"autoscaling.knative.dev/maxScale": "3"}))).len(), 1);
+        assert_eq!(
+            annotations("a", Some(&json!({"autoscaling.knative.dev/maxScale": "3"}))).len(),
+            1
+        );
     }
 }

@@ -95,11 +95,18 @@ fn name(call: &Call) -> String {
 }
 
 fn missing(call: &Call) -> Reply {
-    Refusal::not_found(format!("Requested entity was not found. Operation: {}", name(call))).reply()
+    Refusal::not_found(format!(
+        "Requested entity was not found. Operation: {}",
+        name(call)
+    ))
+    .reply()
 }
 
 pub fn get(emulator: &Shared, call: &Call) -> Reply {
-    emulator.run.operation(&name(call)).map_or_else(|| missing(call), |view| Reply::ok(&view))
+    emulator
+        .run
+        .operation(&name(call))
+        .map_or_else(|| missing(call), |view| Reply::ok(&view))
 }
 
 pub async fn wait(emulator: &Shared, call: &Call) -> Reply {
@@ -117,7 +124,11 @@ pub async fn wait(emulator: &Shared, call: &Call) -> Reply {
 }
 
 pub fn list(emulator: &Shared, call: &Call) -> Reply {
-    let parent = format!("projects/{}/locations/{}/", call.param("projectsId"), call.param("locationsId"));
+    let parent = format!(
+        "projects/{}/locations/{}/",
+        call.param("projectsId"),
+        call.param("locationsId")
+    );
     let only_done = match call.query("filter").map(str::trim) {
         None | Some("") => None,
         Some("done:true" | "done=true") => Some(true),
@@ -125,7 +136,9 @@ pub fn list(emulator: &Shared, call: &Call) -> Reply {
         Some(other) => return Refusal::invalid(format!("Invalid filter: {other}")).reply(),
     };
     let all = emulator.run.operations(&parent);
-    let wanted = all.into_iter().filter(|o| only_done.is_none_or(|done| o["done"].as_bool().unwrap_or(false) == done));
+    let wanted = all
+        .into_iter()
+        .filter(|o| only_done.is_none_or(|done| o["done"].as_bool().unwrap_or(false) == done));
     super::page(call, "operations", wanted.collect())
 }
 

@@ -14,7 +14,10 @@ type Answer = Result<Reply, Refusal>;
 
 pub fn get(emulator: &Shared, call: &Call) -> Answer {
     let id = id(call);
-    let policy = emulator.run.with(&id, |s| s.policy.clone()).ok_or_else(|| missing(&id))?;
+    let policy = emulator
+        .run
+        .with(&id, |s| s.policy.clone())
+        .ok_or_else(|| missing(&id))?;
     Ok(Reply::ok(&shown(policy)))
 }
 
@@ -37,13 +40,17 @@ pub fn set(emulator: &Shared, call: &Call) -> Answer {
     }
     let act = |service: &mut Service| {
         let current = service.policy["etag"].as_str().unwrap_or_default();
-        if wanted["etag"].as_str().is_some_and(|e| !e.is_empty() && e != current) {
+        if wanted["etag"]
+            .as_str()
+            .is_some_and(|e| !e.is_empty() && e != current)
+        {
             return Err(Refusal::aborted(
                 "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
             ));
         }
         let etag = BASE64_STANDARD.encode(uuid::Uuid::new_v4().as_bytes());
-        service.policy = json!({"version": wanted["version"].as_u64().unwrap_or(1), "etag": etag, "bindings": bindings});
+        service.policy =
+            json!({"version": wanted["version"].as_u64().unwrap_or(1), "etag": etag, "bindings": bindings});
         service.front.admit(&service.spec, &service.policy);
         Ok(service.policy.clone())
     };
@@ -53,9 +60,13 @@ pub fn set(emulator: &Shared, call: &Call) -> Answer {
 
 fn binding_ok(binding: &Value) -> Result<(), Refusal> {
     let role = binding["role"].as_str().unwrap_or_default();
-    let known = ["roles/", "projects/", "organizations/"].iter().any(|p| role.starts_with(p));
+    let known = ["roles/", "projects/", "organizations/"]
+        .iter()
+        .any(|p| role.starts_with(p));
     if !known {
-        return Err(Refusal::invalid(format!("Role {role} is not supported for this resource.")));
+        return Err(Refusal::invalid(format!(
+            "Role {role} is not supported for this resource."
+        )));
     }
     for member in binding["members"].as_array().into_iter().flatten() {
         let member = member.as_str().unwrap_or_default();
@@ -74,6 +85,12 @@ pub fn test(emulator: &Shared, call: &Call) -> Answer {
     let id = id(call);
     emulator.run.with(&id, |_| ()).ok_or_else(|| missing(&id))?;
     let asked = call.json["permissions"].as_array().into_iter().flatten();
-    let held: Vec<&Value> = asked.filter(|p| p.as_str().is_some_and(|p| p.starts_with("run."))).collect();
-    Ok(Reply::ok(&if held.is_empty() { json!({}) } else { json!({"permissions": held}) }))
+    let held: Vec<&Value> = asked
+        .filter(|p| p.as_str().is_some_and(|p| p.starts_with("run.")))
+        .collect();
+    Ok(Reply::ok(&if held.is_empty() {
+        json!({})
+    } else {
+        json!({"permissions": held})
+    }))
 }

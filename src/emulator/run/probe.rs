@@ -49,7 +49,9 @@ impl Probe {
             threshold: u32::try_from(number("failureThreshold", probe_rules::THRESHOLD)).unwrap_or(u32::MAX),
             port: port.unwrap_or(container_port),
             container_port,
-            path: spec.get("httpGet").map(|h| h["path"].as_str().unwrap_or("/").to_owned()),
+            path: spec
+                .get("httpGet")
+                .map(|h| h["path"].as_str().unwrap_or("/").to_owned()),
             headers: headers
                 .into_iter()
                 .flatten()
@@ -121,14 +123,18 @@ impl Probe {
             return connected.map_err(|_| refused())?.map(drop).map_err(|_| refused());
         };
         let path = path.strip_prefix('/').unwrap_or(path);
-        let mut request = http.get(format!("http://127.0.0.1:{own}/{path}")).timeout(self.timeout);
+        let mut request = http
+            .get(format!("http://127.0.0.1:{own}/{path}"))
+            .timeout(self.timeout);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         match request.send().await {
             Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Ok(()),
             Ok(answer) => Err(format!("Probe failed with status {}.", answer.status().as_u16())),
-            Err(error) if error.is_timeout() => Err("Connection failed with status DEADLINE_EXCEEDED.".to_owned()),
+            Err(error) if error.is_timeout() => {
+                Err("Connection failed with status DEADLINE_EXCEEDED.".to_owned())
+            }
             Err(_) => Err(refused()),
         }
     }
@@ -158,7 +164,10 @@ mod tests {
         let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let probe = Probe::of(&json!({"httpGet": {"path": "/health"}, "failureThreshold": 4}), 8080);
+        let probe = Probe::of(
+            &json!({"httpGet": {"path": "/health"}, "failureThreshold": 4}),
+            8080,
+        );
         let (_alive, exited) = watch::channel(None);
         let failure = probe.wait(&client(), port, exited, 0.0).await.unwrap_err();
         assert_eq!(
@@ -192,7 +201,10 @@ mod tests {
 
     #[test]
     fn the_window_is_the_specifications() {
-        let probe = Probe::of(&json!({"initialDelaySeconds": 30, "periodSeconds": 10, "failureThreshold": 24}), 1);
+        let probe = Probe::of(
+            &json!({"initialDelaySeconds": 30, "periodSeconds": 10, "failureThreshold": 24}),
+            1,
+        );
         assert_eq!(probe.window(), Duration::from_secs(270));
     }
 }

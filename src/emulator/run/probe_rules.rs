@@ -30,10 +30,20 @@ pub fn check(index: usize, key: &str, probe: &Value) -> Vec<Violation> {
         }
     };
     // A zero can't be told from an absent field in proto3, so zero means the default.
-    range("initial_delay_seconds", field(probe, "initialDelaySeconds"), 0, most);
+    range(
+        "initial_delay_seconds",
+        field(probe, "initialDelaySeconds"),
+        0,
+        most,
+    );
     range("period_seconds", field(probe, "periodSeconds"), 0, most);
     range("timeout_seconds", field(probe, "timeoutSeconds"), 0, most);
-    range("failure_threshold", field(probe, "failureThreshold"), 0, i64::from(i32::MAX));
+    range(
+        "failure_threshold",
+        field(probe, "failureThreshold"),
+        0,
+        i64::from(i32::MAX),
+    );
     let or = |key, default| field(probe, key).filter(|v| *v != 0).unwrap_or(default);
     let (timeout, period) = (or("timeoutSeconds", TIMEOUT), or("periodSeconds", PERIOD));
     if timeout > period {
@@ -43,10 +53,16 @@ pub fn check(index: usize, key: &str, probe: &Value) -> Vec<Violation> {
     let kinds = ["httpGet", "tcpSocket", "grpc"];
     let set = kinds.iter().filter(|kind| probe.get(**kind).is_some()).count();
     if set != 1 {
-        found.push(Violation::new(at.clone(), "exactly one of http_get, tcp_socket or grpc must be set."));
+        found.push(Violation::new(
+            at.clone(),
+            "exactly one of http_get, tcp_socket or grpc must be set.",
+        ));
     }
     if key == "livenessProbe" && probe.get("tcpSocket").is_some() {
-        found.push(Violation::new(at, "tcp_socket is not supported for liveness probes."));
+        found.push(Violation::new(
+            at,
+            "tcp_socket is not supported for liveness probes.",
+        ));
     }
     found
 }
@@ -61,18 +77,45 @@ mod tests {
     fn probe_fields_are_held_to_cloud_runs_ranges() {
         let probe = |extra: Value| {
             let mut probe = json!({"httpGet": {"path": "/health"}});
-            probe.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            probe
+                .as_object_mut()
+                .unwrap()
+                .extend(extra.as_object().unwrap().clone());
             probe
         };
         let cases = [
-            ("startupProbe", json!({"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 180}), None),
+            (
+                "startupProbe",
+                json!({"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 180}),
+                None,
+            ),
             ("startupProbe", json!({"initialDelaySeconds": 240}), None),
-            ("startupProbe", json!({"periodSeconds": 300}), Some("period_seconds must be a number between 0 and 240.")),
-            ("startupProbe", json!({"initialDelaySeconds": 241}), Some("initial_delay_seconds must be")),
-            ("startupProbe", json!({"timeoutSeconds": 11}), Some("must not be greater than period_seconds (10)")),
-            ("startupProbe", json!({"failureThreshold": -1}), Some("failure_threshold")),
+            (
+                "startupProbe",
+                json!({"periodSeconds": 300}),
+                Some("period_seconds must be a number between 0 and 240."),
+            ),
+            (
+                "startupProbe",
+                json!({"initialDelaySeconds": 241}),
+                Some("initial_delay_seconds must be"),
+            ),
+            (
+                "startupProbe",
+                json!({"timeoutSeconds": 11}),
+                Some("must not be greater than period_seconds (10)"),
+            ),
+            (
+                "startupProbe",
+                json!({"failureThreshold": -1}),
+                Some("failure_threshold"),
+            ),
             ("livenessProbe", json!({"periodSeconds": 3600}), None),
-            ("livenessProbe", json!({"periodSeconds": 3601}), Some("between 0 and 3600")),
+            (
+                "livenessProbe",
+                json!({"periodSeconds": 3601}),
+                Some("between 0 and 3600"),
+            ),
         ];
         for (key, extra, refused) in cases {
             let found = check(0, key, &probe(extra.clone()));

@@ -16,8 +16,17 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Longest line that is kept whole.
 const LINE: u64 = 64 << 10;
 /// A container sees nothing of the credentials and the job of the machine it runs on.
-const HIDDEN: [&str; 9] =
-    ["ACTIONS_", "CLOUDSDK_", "GCE_", "GITHUB_", "GOOGLE_", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LLM_DEPLOY_", "INPUT_"];
+const HIDDEN: [&str; 9] = [
+    "ACTIONS_",
+    "CLOUDSDK_",
+    "GCE_",
+    "GITHUB_",
+    "GOOGLE_",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "LLM_DEPLOY_",
+    "INPUT_",
+];
 
 /// A process group; dropping it kills what is left of it.
 struct Group(u32);
@@ -26,7 +35,13 @@ impl Group {
     fn signal(&self, signal: &str) {
         // `kill` of the shell needs no other program and no unsafe code.
         let killed = std::process::Command::new("sh")
-            .args(["-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, &self.0.to_string()])
+            .args([
+                "-c",
+                "kill -s \"$1\" -- \"-$2\"",
+                "sh",
+                signal,
+                &self.0.to_string(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -57,12 +72,18 @@ pub fn start(
     command.args(["-c", &format!("{serve} \"$@\""), "sh"]);
     command.args(launch.args_at(port));
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|n| HIDDEN.iter().any(|h| n.starts_with(h))) {
+        if name
+            .to_str()
+            .is_some_and(|n| HIDDEN.iter().any(|h| n.starts_with(h)))
+        {
             command.env_remove(&name);
         }
     }
     command.envs(launch.env_at(port));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true);
     let mut child = command.spawn()?;
     let group = child.id().map(Group);

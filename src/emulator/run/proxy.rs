@@ -117,7 +117,13 @@ async fn forward(http: &reqwest::Client, backend: &Arc<Backend>, request: Reques
     };
     let outgoing = match outgoing(http, request, port, public, backend.timeout()) {
         Ok(outgoing) => outgoing,
-        Err(_) => return page(StatusCode::BAD_REQUEST, "Bad Request", "The request can't be passed on."),
+        Err(_) => {
+            return page(
+                StatusCode::BAD_REQUEST,
+                "Bad Request",
+                "The request can't be passed on.",
+            );
+        }
     };
     match http.execute(outgoing).await {
         Ok(incoming) => answer_of(incoming, guard),
@@ -159,7 +165,10 @@ fn outgoing(
     timeout: Duration,
 ) -> reqwest::Result<reqwest::Request> {
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", axum::http::uri::PathAndQuery::as_str);
     let has_body = parts.headers.contains_key(header::CONTENT_LENGTH)
         || parts.headers.contains_key(header::TRANSFER_ENCODING)
         || !matches!(parts.method, Method::GET | Method::HEAD);
@@ -180,7 +189,9 @@ fn headers(mut headers: HeaderMap, public: bool) -> HeaderMap {
     // The platform checked the token: the container gets it without its signature, as on Cloud Run.
     let separate = headers.remove("x-serverless-authorization").is_some();
     if !public && !separate {
-        let token = invoker::token(&headers).and_then(|t| t.rsplit_once('.')).map(|(unsigned, _)| unsigned);
+        let token = invoker::token(&headers)
+            .and_then(|t| t.rsplit_once('.'))
+            .map(|(unsigned, _)| unsigned);
         let unsigned = token.map(|t| format!("Bearer {t}.SIGNATURE_REMOVED_BY_GOOGLE"));
         match unsigned.and_then(|t| HeaderValue::from_str(&t).ok()) {
             Some(value) => drop(headers.insert(header::AUTHORIZATION, value)),
@@ -213,4 +224,3 @@ fn answer_of(incoming: reqwest::Response, guard: InFlight) -> Response {
     *response.body_mut() = Body::from_stream(body);
     response
 }
-

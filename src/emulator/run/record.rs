@@ -105,7 +105,10 @@ impl Service {
             view.insert("reconciling".to_owned(), json!(true));
         }
         let url = |tag: &str| self.tags.get(tag).map(|t| t.url.clone());
-        view.insert("trafficStatuses".to_owned(), json!(traffic::statuses(&self.shares, &url)));
+        view.insert(
+            "trafficStatuses".to_owned(),
+            json!(traffic::statuses(&self.shares, &url)),
+        );
         Value::Object(view)
     }
 
@@ -154,13 +157,16 @@ impl Service {
     /// Whether a revision gets traffic or has a tag, in what is served or asked for.
     pub fn is_referenced(&self, revision: &str) -> bool {
         let asked = self.spec["traffic"].as_array().into_iter().flatten();
-        self.shares.iter().any(|s| s.revision == revision) || asked.into_iter().any(|t| t["revision"] == revision)
+        self.shares.iter().any(|s| s.revision == revision)
+            || asked.into_iter().any(|t| t["revision"] == revision)
     }
 
     /// A name for the next revision, as Cloud Run makes them: `svc-00001-abc`.
     pub fn next_name(&self) -> String {
         const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz";
-        let tail: String = (0..3).map(|_| char::from(LETTERS[fastrand::usize(..LETTERS.len())])).collect();
+        let tail: String = (0..3)
+            .map(|_| char::from(LETTERS[fastrand::usize(..LETTERS.len())]))
+            .collect();
         format!("{}-{:05}-{tail}", self.id.service, self.made + 1)
     }
 }

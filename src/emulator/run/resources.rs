@@ -30,7 +30,14 @@ static ACCELERATORS: [Accelerator; 3] = [
         min_cpu: 4,
         min_gib: 16,
         max_gib: 32,
-        regions: &["us-central1", "us-east4", "europe-west1", "europe-west4", "asia-southeast1", "asia-south1"],
+        regions: &[
+            "us-central1",
+            "us-east4",
+            "europe-west1",
+            "europe-west4",
+            "asia-southeast1",
+            "asia-south1",
+        ],
         quota: "NvidiaL4",
         preview: false,
     },
@@ -95,11 +102,17 @@ fn limit<'a>(container: &'a Value, key: &str) -> Option<&'a str> {
 /// What one instance of the template takes, all containers together.
 pub fn need(template: &Value) -> Need {
     let containers = template.get("containers").and_then(Value::as_array);
-    containers.into_iter().flatten().fold(Need::default(), |sum, c| Need {
-        milli_cpu: sum.milli_cpu + limit(c, "cpu").and_then(quantity::milli_cpu).unwrap_or(1000),
-        memory_bytes: sum.memory_bytes + limit(c, "memory").and_then(quantity::bytes).unwrap_or(GIB / 2),
-        gpus: sum.gpus + limit(c, "nvidia.com/gpu").and_then(|g| g.parse::<u64>().ok()).unwrap_or(0),
-    })
+    containers
+        .into_iter()
+        .flatten()
+        .fold(Need::default(), |sum, c| Need {
+            milli_cpu: sum.milli_cpu + limit(c, "cpu").and_then(quantity::milli_cpu).unwrap_or(1000),
+            memory_bytes: sum.memory_bytes + limit(c, "memory").and_then(quantity::bytes).unwrap_or(GIB / 2),
+            gpus: sum.gpus
+                + limit(c, "nvidia.com/gpu")
+                    .and_then(|g| g.parse::<u64>().ok())
+                    .unwrap_or(0),
+        })
 }
 
 /// Rules within one container.
@@ -114,7 +127,10 @@ pub fn container(index: usize, container: &Value) -> Vec<Violation> {
             "memory" => quantity::bytes(text).is_some(),
             "nvidia.com/gpu" => text == "1",
             _ => {
-                found.push(Violation::new(at(key), "only cpu, memory and nvidia.com/gpu can be limited."));
+                found.push(Violation::new(
+                    at(key),
+                    "only cpu, memory and nvidia.com/gpu can be limited.",
+                ));
                 true
             }
         };
@@ -145,7 +161,10 @@ pub fn template(template: &Value, region: &str, launch_stage: &str) -> Vec<Viola
 fn gpu(template: &Value, name: &str, gpus: u64, need: Need, region: &str, stage: &str) -> Vec<Violation> {
     let field = "spec.template.spec.nodeSelector";
     let Some(kind) = ACCELERATORS.iter().find(|a| a.name == name) else {
-        return vec![Violation::new(field, format!("GPU type '{name}' is not supported."))];
+        return vec![Violation::new(
+            field,
+            format!("GPU type '{name}' is not supported."),
+        )];
     };
     let mut found = Vec::new();
     if !kind.regions.contains(&region) {
@@ -178,7 +197,10 @@ fn minimums(kind: &Accelerator, need: Need) -> Vec<Violation> {
         found.push(Violation::new(at("cpu"), text));
     }
     if need.memory_bytes < kind.min_gib * GIB {
-        let text = format!("GPU type '{}' requires at least {}Gi of memory.", kind.name, kind.min_gib);
+        let text = format!(
+            "GPU type '{}' requires at least {}Gi of memory.",
+            kind.name, kind.min_gib
+        );
         found.push(Violation::new(at("memory"), text));
     }
     if found.is_empty() {
@@ -218,7 +240,10 @@ fn memory_per_cpu(need: Need, max_gib: u64) -> Option<Violation> {
 fn gpu_settings(template: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
     let idle = |c: &Value| c.pointer("/resources/cpuIdle").and_then(Value::as_bool) == Some(true);
-    if template["containers"].as_array().is_some_and(|c| c.iter().any(idle)) {
+    if template["containers"]
+        .as_array()
+        .is_some_and(|c| c.iter().any(idle))
+    {
         found.push(Violation::new(
             "spec.template.metadata.annotations[run.googleapis.com/cpu-throttling]",
             "GPU requires instance-based billing: cpu_idle must be false.",
@@ -248,8 +273,18 @@ pub fn quota(template: &Value, max_instances: u64, limits: &Limits) -> Result<()
         if zonal { "" } else { "NoZonalRedundancy" }
     );
     let rules = [
-        ("CpuAllocPerProjectRegion", "CPU", need.milli_cpu, limits.milli_cpu),
-        ("MemAllocPerProjectRegion", "memory", need.memory_bytes, limits.memory_bytes),
+        (
+            "CpuAllocPerProjectRegion",
+            "CPU",
+            need.milli_cpu,
+            limits.milli_cpu,
+        ),
+        (
+            "MemAllocPerProjectRegion",
+            "memory",
+            need.memory_bytes,
+            limits.memory_bytes,
+        ),
         (gpu_quota.as_str(), "GPU", need.gpus, gpus),
     ];
     let broken: Vec<_> = rules
@@ -259,7 +294,11 @@ pub fn quota(template: &Value, max_instances: u64, limits: &Limits) -> Result<()
     let Some((_, what, ..)) = broken.first() else {
         return Ok(());
     };
-    let fits = broken.iter().map(|(_, _, one, allowed)| allowed / one).min().unwrap_or(0);
+    let fits = broken
+        .iter()
+        .map(|(_, _, one, allowed)| allowed / one)
+        .min()
+        .unwrap_or(0);
     let lines: Vec<String> = broken
         .iter()
         .map(|(id, _, one, allowed)| format!("{id} requested: {} allowed: {allowed}", one * max_instances))

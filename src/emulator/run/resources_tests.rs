@@ -15,15 +15,64 @@ fn gpu_minimums_and_regions_are_a_table() {
     let cases = [
         ("nvidia-l4", "4", "16Gi", "europe-west4", "GA", None),
         ("nvidia-l4", "8", "32Gi", "us-central1", "GA", None),
-        ("nvidia-l4", "2", "16Gi", "europe-west4", "GA", Some("at least 4 CPU")),
-        ("nvidia-l4", "4", "8Gi", "europe-west4", "GA", Some("at least 16Gi")),
-        ("nvidia-l4", "4", "32Gi", "europe-west4", "GA", Some("between 2048Mi and 16Gi")),
-        ("nvidia-l4", "8", "32Gi", "europe-north1", "GA", Some("not available in region europe-north1")),
+        (
+            "nvidia-l4",
+            "2",
+            "16Gi",
+            "europe-west4",
+            "GA",
+            Some("at least 4 CPU"),
+        ),
+        (
+            "nvidia-l4",
+            "4",
+            "8Gi",
+            "europe-west4",
+            "GA",
+            Some("at least 16Gi"),
+        ),
+        (
+            "nvidia-l4",
+            "4",
+            "32Gi",
+            "europe-west4",
+            "GA",
+            Some("between 2048Mi and 16Gi"),
+        ),
+        (
+            "nvidia-l4",
+            "8",
+            "32Gi",
+            "europe-north1",
+            "GA",
+            Some("not available in region europe-north1"),
+        ),
         ("nvidia-rtx-pro-6000", "20", "80Gi", "us-central1", "GA", None),
-        ("nvidia-rtx-pro-6000", "8", "80Gi", "us-central1", "GA", Some("at least 20 CPU")),
+        (
+            "nvidia-rtx-pro-6000",
+            "8",
+            "80Gi",
+            "us-central1",
+            "GA",
+            Some("at least 20 CPU"),
+        ),
         ("nvidia-h100-80gb", "20", "200Gi", "us-east4", "ALPHA", None),
-        ("nvidia-h100-80gb", "20", "200Gi", "us-east4", "GA", Some("declared launch stage")),
-        ("nvidia-t4", "8", "32Gi", "us-central1", "GA", Some("'nvidia-t4' is not supported")),
+        (
+            "nvidia-h100-80gb",
+            "20",
+            "200Gi",
+            "us-east4",
+            "GA",
+            Some("declared launch stage"),
+        ),
+        (
+            "nvidia-t4",
+            "8",
+            "32Gi",
+            "us-central1",
+            "GA",
+            Some("'nvidia-t4' is not supported"),
+        ),
     ];
     for (accelerator, cpu, memory, region, stage, refused) in cases {
         let found = template(&with(accelerator, cpu, memory), region, stage);
@@ -57,7 +106,11 @@ fn an_instance_has_one_gpu() {
 fn a_gpu_without_a_node_selector_is_refused() {
     let mut body = with("nvidia-l4", "8", "32Gi");
     body.as_object_mut().unwrap().remove("nodeSelector");
-    assert!(template(&body, "europe-west4", "GA")[0].description.contains("accelerator"));
+    assert!(
+        template(&body, "europe-west4", "GA")[0]
+            .description
+            .contains("accelerator")
+    );
 }
 
 #[test]
@@ -74,7 +127,11 @@ fn the_regional_quota_counts_the_most_instances() {
     CpuAllocPerProjectRegion requested: 60000 allowed: 20000
     MemAllocPerProjectRegion requested: 257698037760 allowed: 42949672960
     ");
-    let wide = Limits { milli_cpu: 1_000_000, memory_bytes: 1 << 50, ..limits };
+    let wide = Limits {
+        milli_cpu: 1_000_000,
+        memory_bytes: 1 << 50,
+        ..limits
+    };
     let refused = quota(&with("nvidia-l4", "8", "32Gi"), 10, &wide).unwrap_err();
     assert!(
         refused
@@ -85,10 +142,17 @@ fn the_regional_quota_counts_the_most_instances() {
 
 #[test]
 fn a_project_without_gpu_quota_is_told_so_in_googles_words() {
-    let none = Limits { gpus: 0, ..Limits::default() };
+    let none = Limits {
+        gpus: 0,
+        ..Limits::default()
+    };
     let mut body = with("nvidia-l4", "8", "32Gi");
     let refused = quota(&body, 1, &none).unwrap_err();
-    assert!(refused.message.contains("You do not have quota for using GPUs without zonal redundancy."));
+    assert!(
+        refused
+            .message
+            .contains("You do not have quota for using GPUs without zonal redundancy.")
+    );
     body.as_object_mut().unwrap().remove("gpuZonalRedundancyDisabled");
     let refused = quota(&body, 1, &Limits::default()).unwrap_err();
     assert!(

@@ -47,20 +47,34 @@ pub fn conflict(service: &Service) -> Result<(), Refusal> {
 pub fn make(emulator: &Shared, service: &mut Service) -> Result<String, Refusal> {
     conflict(service)?;
     let template = service.spec["template"].clone();
-    let name = template["revision"].as_str().map_or_else(|| service.next_name(), str::to_owned);
+    let name = template["revision"]
+        .as_str()
+        .map_or_else(|| service.next_name(), str::to_owned);
     service.latest_created.clone_from(&name);
     if service.revisions.contains_key(&name) {
         return Ok(name);
     }
     service.made += 1;
     let mut conditions = Vec::new();
-    for kind in ["Ready", "ContainerReady", "ResourcesAvailable", "ContainerHealthy", "Active"] {
+    for kind in [
+        "Ready",
+        "ContainerReady",
+        "ResourcesAvailable",
+        "ContainerHealthy",
+        "Active",
+    ] {
         conditions::set(&mut conditions, kind, RECONCILING, "");
     }
     let now = conditions::now();
     let revision = Revision {
         name: name.clone(),
-        backend: Backend::new(emulator, &service.id, &name, &template, service.stop.child_token()),
+        backend: Backend::new(
+            emulator,
+            &service.id,
+            &name,
+            &template,
+            service.stop.child_token(),
+        ),
         template,
         conditions,
         reconciling: true,
@@ -83,18 +97,35 @@ fn missing_revision(call: &Call) -> Refusal {
 }
 
 pub fn get(emulator: &Shared, call: &Call) -> Answer {
-    let view = |s: &mut Service| s.revisions.get(call.param("revisionsId")).map(|r| s.revision_view(r));
-    let view = emulator.run.with(&id(call), view).flatten().ok_or_else(|| missing_revision(call))?;
+    let view = |s: &mut Service| {
+        s.revisions
+            .get(call.param("revisionsId"))
+            .map(|r| s.revision_view(r))
+    };
+    let view = emulator
+        .run
+        .with(&id(call), view)
+        .flatten()
+        .ok_or_else(|| missing_revision(call))?;
     Ok(Reply::ok(&view))
 }
 
 /// Newest first; `services/-` lists those of all services of the region.
 pub fn list(emulator: &Shared, call: &Call) -> Answer {
     let id = id(call);
-    let views = |s: &mut Service| s.revisions.values().rev().map(|r| s.revision_view(r)).collect::<Vec<_>>();
+    let views = |s: &mut Service| {
+        s.revisions
+            .values()
+            .rev()
+            .map(|r| s.revision_view(r))
+            .collect::<Vec<_>>()
+    };
     let all = if id.service == "-" {
         let mut state = super::lock(&emulator.run.state);
-        let here = state.services.values_mut().filter(|s| s.id.project == id.project && s.id.region == id.region);
+        let here = state
+            .services
+            .values_mut()
+            .filter(|s| s.id.project == id.project && s.id.region == id.region);
         here.flat_map(views).collect()
     } else {
         emulator.run.with(&id, views).ok_or_else(|| missing(&id))?
@@ -106,7 +137,11 @@ pub fn delete(emulator: &Shared, call: &Call) -> Answer {
     let id = id(call);
     let name = call.param("revisionsId");
     let act = |s: &mut Service| {
-        let view = s.revisions.get(name).map(|r| s.revision_view(r)).ok_or_else(|| missing_revision(call))?;
+        let view = s
+            .revisions
+            .get(name)
+            .map(|r| s.revision_view(r))
+            .ok_or_else(|| missing_revision(call))?;
         same_etag(call.query("etag"), &s.etag, name)?;
         if s.is_referenced(name) {
             let text = format!("Revision '{name}' can't be deleted: it receives traffic or has a tag.");

@@ -70,11 +70,16 @@ pub async fn run(emulator: Shared, rollout: Rollout, operation: String) {
             message: "The service was deleted while the change was under way.".to_owned(),
         }),
     };
-    let ended = emulator.run.with(&rollout.id, |service| conclude(service, &rollout, &outcome));
+    let ended = emulator
+        .run
+        .with(&rollout.id, |service| conclude(service, &rollout, &outcome));
     let result = match (outcome, ended) {
         (Ok(()), Some(view)) => Ok(view),
         (Ok(()), None) => Err((5, format!("Service '{}' was deleted.", rollout.id.service))),
-        (Err(cause), _) => Err((cause.code, conditions::not_ready(&rollout.revision, &cause.message))),
+        (Err(cause), _) => Err((
+            cause.code,
+            conditions::not_ready(&rollout.revision, &cause.message),
+        )),
     };
     emulator.run.finish(&operation, result);
 }
@@ -99,10 +104,25 @@ fn conclude(service: &mut Service, rollout: &Rollout, outcome: &Result<(), Cause
         // What was served stays: traffic, its statuses and the observed generation are those of before.
         Err(cause) if current => {
             let text = conditions::not_ready(&rollout.revision, &cause.message);
-            conditions::fail(&mut service.conditions, "ConfigurationsReady", &text, cause.reason);
-            conditions::fail(&mut service.terminal, "Ready", &text, ("reason", "REVISION_FAILED"));
+            conditions::fail(
+                &mut service.conditions,
+                "ConfigurationsReady",
+                &text,
+                cause.reason,
+            );
+            conditions::fail(
+                &mut service.terminal,
+                "Ready",
+                &text,
+                ("reason", "REVISION_FAILED"),
+            );
             if service.shares.is_empty() {
-                conditions::fail(&mut service.conditions, "RoutesReady", &text, ("reason", "REVISION_FAILED"));
+                conditions::fail(
+                    &mut service.conditions,
+                    "RoutesReady",
+                    &text,
+                    ("reason", "REVISION_FAILED"),
+                );
             } else {
                 conditions::set(&mut service.conditions, "RoutesReady", SUCCEEDED, "");
             }
@@ -114,7 +134,9 @@ fn conclude(service: &mut Service, rollout: &Rollout, outcome: &Result<(), Cause
 
 async fn deploy(emulator: &Shared, rollout: &Rollout) -> Result<(), Cause> {
     let started = Instant::now();
-    let found = with_revision(emulator, rollout, |r| (r.ready, r.template.clone(), Arc::clone(&r.backend)));
+    let found = with_revision(emulator, rollout, |r| {
+        (r.ready, r.template.clone(), Arc::clone(&r.backend))
+    });
     let (ready, template, backend) = found?;
     if !ready {
         if let Err(cause) = bring_up(emulator, rollout, &template, &backend).await {
@@ -124,10 +146,17 @@ async fn deploy(emulator: &Shared, rollout: &Rollout) -> Result<(), Cause> {
         with_revision(emulator, rollout, |r| {
             r.ready = true;
             r.reconciling = false;
-            conditions::set(&mut r.conditions, "Ready", SUCCEEDED, &conditions::deployed(started.elapsed()));
+            conditions::set(
+                &mut r.conditions,
+                "Ready",
+                SUCCEEDED,
+                &conditions::deployed(started.elapsed()),
+            );
             conditions::set(&mut r.conditions, "Active", SUCCEEDED, "");
         })?;
-        emulator.run.with(&rollout.id, |s| s.latest_ready = Some(rollout.revision.clone()));
+        emulator
+            .run
+            .with(&rollout.id, |s| s.latest_ready = Some(rollout.revision.clone()));
     }
     pretend(emulator, ROUTE).await;
     route(emulator, rollout).await
@@ -135,12 +164,26 @@ async fn deploy(emulator: &Shared, rollout: &Rollout) -> Result<(), Cause> {
 
 fn failed(revision: &mut Revision, cause: &Cause) {
     revision.reconciling = false;
-    conditions::fail(&mut revision.conditions, cause.condition, &cause.message, cause.reason);
+    conditions::fail(
+        &mut revision.conditions,
+        cause.condition,
+        &cause.message,
+        cause.reason,
+    );
     conditions::fail(&mut revision.conditions, "Ready", &cause.message, cause.reason);
-    conditions::fail(&mut revision.conditions, "Active", "", ("revisionReason", "NO_DEPLOYMENT"));
+    conditions::fail(
+        &mut revision.conditions,
+        "Active",
+        "",
+        ("revisionReason", "NO_DEPLOYMENT"),
+    );
 }
 
-fn with_revision<T>(emulator: &Shared, rollout: &Rollout, act: impl FnOnce(&mut Revision) -> T) -> Result<T, Cause> {
+fn with_revision<T>(
+    emulator: &Shared,
+    rollout: &Rollout,
+    act: impl FnOnce(&mut Revision) -> T,
+) -> Result<T, Cause> {
     let found = emulator.run.with(&rollout.id, |s| {
         s.updated = conditions::now();
         s.revisions.get_mut(&rollout.revision).map(|r| {
@@ -164,7 +207,9 @@ async fn bring_up(
     backend: &Arc<Backend>,
 ) -> Result<(), Cause> {
     let note = |kind: &str, state: &str, text: &str| {
-        with_revision(emulator, rollout, |r| conditions::set(&mut r.conditions, kind, state, text))
+        with_revision(emulator, rollout, |r| {
+            conditions::set(&mut r.conditions, kind, state, text);
+        })
     };
     let started = Instant::now();
     note("ContainerReady", RECONCILING, "Importing container image.")?;
@@ -175,13 +220,25 @@ async fn bring_up(
         }
     }
     pretend(emulator, IMPORT).await;
-    note("ContainerReady", SUCCEEDED, &conditions::imported(started.elapsed()))?;
+    note(
+        "ContainerReady",
+        SUCCEEDED,
+        &conditions::imported(started.elapsed()),
+    )?;
     let started = Instant::now();
-    note("ResourcesAvailable", RECONCILING, "Provisioning imported containers.")?;
+    note(
+        "ResourcesAvailable",
+        RECONCILING,
+        "Provisioning imported containers.",
+    )?;
     pretend(emulator, PROVISION).await;
     if template["healthCheckDisabled"].as_bool() == Some(true) {
         note("ResourcesAvailable", SUCCEEDED, "")?;
-        return note("ContainerHealthy", SUCCEEDED, "Container health check was skipped.");
+        return note(
+            "ContainerHealthy",
+            SUCCEEDED,
+            "Container health check was skipped.",
+        );
     }
     let probe = backend.probe();
     let waiting = conditions::provisioned(started.elapsed(), probe.window(), probe.delay);
@@ -189,7 +246,11 @@ async fn bring_up(
     let started = Instant::now();
     backend.ensure(Why::Deployment).await?;
     tokio::spawn(backend::log_crash(Arc::downgrade(backend)));
-    note("ContainerHealthy", SUCCEEDED, &conditions::healthy(started.elapsed()))
+    note(
+        "ContainerHealthy",
+        SUCCEEDED,
+        &conditions::healthy(started.elapsed()),
+    )
 }
 
 /// Moves the traffic, opens and closes the tags' listeners, retires what nothing refers to.
@@ -213,10 +274,17 @@ async fn route(emulator: &Shared, rollout: &Rollout) -> Result<(), Cause> {
         let open = front.open_tag(&tag, rollout.stop.child_token()).await;
         opened.insert(tag, open.map_err(|_| gone())?);
     }
-    emulator.run.with(&rollout.id, |s| switch(s, shares, opened)).ok_or_else(gone)?
+    emulator
+        .run
+        .with(&rollout.id, |s| switch(s, shares, opened))
+        .ok_or_else(gone)?
 }
 
-fn switch(service: &mut Service, shares: Vec<Share>, opened: BTreeMap<String, TagFront>) -> Result<(), Cause> {
+fn switch(
+    service: &mut Service,
+    shares: Vec<Share>,
+    opened: BTreeMap<String, TagFront>,
+) -> Result<(), Cause> {
     let mut by_share = Vec::new();
     let mut by_tag = BTreeMap::new();
     for share in &shares {
@@ -226,7 +294,10 @@ fn switch(service: &mut Service, shares: Vec<Share>, opened: BTreeMap<String, Ta
                 code: 9,
                 condition: "Ready",
                 reason: ("revisionReason", "NO_DEPLOYMENT"),
-                message: format!("Revision '{}' gets traffic or a tag, but is not ready.", share.revision),
+                message: format!(
+                    "Revision '{}' gets traffic or a tag, but is not ready.",
+                    share.revision
+                ),
             });
         };
         if share.percent > 0 {
@@ -240,11 +311,20 @@ fn switch(service: &mut Service, shares: Vec<Share>, opened: BTreeMap<String, Ta
     service.tags.retain(|tag, _| by_tag.contains_key(tag));
     service.front.route(by_share, by_tag);
     service.shares = shares;
-    let referenced: Vec<bool> = service.revisions.keys().map(|r| service.is_referenced(r)).collect();
+    let referenced: Vec<bool> = service
+        .revisions
+        .keys()
+        .map(|r| service.is_referenced(r))
+        .collect();
     for (revision, referenced) in service.revisions.values_mut().zip(referenced) {
         if !referenced && revision.ready {
             revision.backend.scale_in();
-            conditions::fail(&mut revision.conditions, "Active", "Revision retired.", ("revisionReason", "RETIRED"));
+            conditions::fail(
+                &mut revision.conditions,
+                "Active",
+                "Revision retired.",
+                ("revisionReason", "RETIRED"),
+            );
         } else if revision.ready {
             conditions::set(&mut revision.conditions, "Active", SUCCEEDED, "");
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    conditions, defaults, mask,
+    conditions, defaults,
     front::Front,
+    mask,
     operations::Operation,
     record::{self, Id, Service},
     refusal::Refusal,
@@ -56,9 +57,15 @@ pub fn get(emulator: &Shared, call: &Call) -> Answer {
 pub fn list(emulator: &Shared, call: &Call) -> Answer {
     let (project, region) = (call.param("projectsId"), call.param("locationsId"));
     if region == "-" {
-        return Err(Refusal::invalid("Listing services in all locations ('-') is not supported."));
+        return Err(Refusal::invalid(
+            "Listing services in all locations ('-') is not supported.",
+        ));
     }
-    Ok(super::page(call, "services", emulator.run.services(project, region)))
+    Ok(super::page(
+        call,
+        "services",
+        emulator.run.services(project, region),
+    ))
 }
 
 pub async fn create(emulator: &Shared, call: &Call) -> Answer {
@@ -70,11 +77,18 @@ pub async fn create(emulator: &Shared, call: &Call) -> Answer {
 async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
     let spec = checked(emulator, &id, defaults::mutable(&call.json), &|_| false, true)?;
     if emulator.run.with(&id, |_| ()).is_some() {
-        return Err(Refusal::already_exists(format!("Resource '{}' already exists.", id.service)));
+        return Err(Refusal::already_exists(format!(
+            "Resource '{}' already exists.",
+            id.service
+        )));
     }
     let stop = emulator.stop.child_token();
     let dry = flag(call, "validateOnly");
-    let front = Front::open(Arc::downgrade(emulator), if dry { cancelled() } else { stop.clone() }).await;
+    let front = Front::open(
+        Arc::downgrade(emulator),
+        if dry { cancelled() } else { stop.clone() },
+    )
+    .await;
     let front = front.map_err(|e| Refusal::precondition(format!("No loopback port is free: {e}.")))?;
     let now = conditions::now();
     let mut service = Service {
@@ -109,7 +123,10 @@ async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
     service.front.admit(&service.spec, &service.policy);
     let rollout = Rollout::of(&service, revision);
     if !emulator.run.add(service) {
-        return Err(Refusal::already_exists(format!("Resource '{}' already exists.", id.service)));
+        return Err(Refusal::already_exists(format!(
+            "Resource '{}' already exists.",
+            id.service
+        )));
     }
     tokio::spawn(rollout::scale_in_when_idle(Arc::downgrade(emulator), id));
     Ok(begin(emulator, rollout))
@@ -145,13 +162,25 @@ fn checked(
     defaults::fill(&mut spec, &limits);
     validate::service(&id.service, &id.region, &spec)?;
     if new_template {
-        let most = spec.pointer("/template/scaling/maxInstanceCount").and_then(Value::as_u64).unwrap_or(1);
-        let whole = spec.pointer("/scaling/maxInstanceCount").and_then(Value::as_u64).unwrap_or(most);
+        let most = spec
+            .pointer("/template/scaling/maxInstanceCount")
+            .and_then(Value::as_u64)
+            .unwrap_or(1);
+        let whole = spec
+            .pointer("/scaling/maxInstanceCount")
+            .and_then(Value::as_u64)
+            .unwrap_or(most);
         resources::quota(&spec["template"], most.min(whole), &limits)?;
+        let account = spec.pointer("/template/serviceAccount").and_then(Value::as_str);
+        super::account_exists(emulator, account.unwrap_or_default())?;
     }
     let made = spec.pointer("/template/revision").and_then(Value::as_str);
     let known = |name: &str| made == Some(name) || exists(name);
-    traffic::check(&id.service, spec["traffic"].as_array().map(Vec::as_slice).unwrap_or_default(), &known)?;
+    traffic::check(
+        &id.service,
+        spec["traffic"].as_array().map(Vec::as_slice).unwrap_or_default(),
+        &known,
+    )?;
     Ok(spec)
 }
 
@@ -167,12 +196,18 @@ pub async fn patch(emulator: &Shared, call: &Call) -> Answer {
     let next = emulator.run.with(&id, change).ok_or_else(|| missing(&id))??;
     Ok(match next {
         Next::Answer(reply) => reply,
+        Next::Done(operation) => {
+            let answer = operation.view(None);
+            emulator.run.keep(*operation);
+            Reply::ok(&answer)
+        }
         Next::Begin(rollout) => begin(emulator, *rollout),
     })
 }
 
 enum Next {
     Answer(Reply),
+    Done(Box<Operation>),
     Begin(Box<Rollout>),
 }
 
@@ -192,7 +227,11 @@ fn changed(emulator: &Shared, call: &Call, service: &mut Service) -> Result<Next
     if flag(call, "validateOnly") {
         std::mem::swap(&mut service.spec, &mut before);
         service.spec = spec;
-        let fits = if new_template { revisions::conflict(service) } else { Ok(()) };
+        let fits = if new_template {
+            revisions::conflict(service)
+        } else {
+            Ok(())
+        };
         let reply = answer_dry(service);
         service.spec = before;
         fits?;
@@ -200,7 +239,7 @@ fn changed(emulator: &Shared, call: &Call, service: &mut Service) -> Result<Next
     }
     if spec == service.spec && !force {
         let done = Operation::finished(&service.id, Ok(service.view()));
-        return Ok(Next::Answer(Reply::ok(&done.view(None))));
+        return Ok(Next::Done(Box::new(done)));
     }
     let old = std::mem::replace(&mut service.spec, spec);
     if new_template && let Err(refusal) = revisions::conflict(service) {
@@ -234,7 +273,10 @@ pub fn delete(emulator: &Shared, call: &Call) -> Answer {
         return Ok(Reply::ok(&Operation::finished(&id, Ok(view)).view(None)));
     }
     let operation = emulator.run.keep(Operation::new(&id));
-    let answer = emulator.run.with_operation(&operation, |o| o.view(Some(&view))).unwrap_or_default();
+    let answer = emulator
+        .run
+        .with_operation(&operation, |o| o.view(Some(&view)))
+        .unwrap_or_default();
     let emulator = Arc::clone(emulator);
     tokio::spawn(async move {
         rollout::pretend(&emulator, 0.3).await;

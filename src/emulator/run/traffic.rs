@@ -34,12 +34,18 @@ pub fn check(service: &str, targets: &[Value], exists: &dyn Fn(&str) -> bool) ->
         let percent = target["percent"].as_i64().unwrap_or(0);
         sum += percent;
         if !(0..=100).contains(&percent) {
-            found.push(Violation::new("spec.traffic.percent", format!("percent must be 0 to 100, got {percent}.")));
+            found.push(Violation::new(
+                "spec.traffic.percent",
+                format!("percent must be 0 to 100, got {percent}."),
+            ));
         }
         if let Some(tag) = target["tag"].as_str().filter(|t| !t.is_empty()) {
             found.extend(names::tag(service, tag).err());
             if tags.contains(&tag) {
-                found.push(Violation::new("spec.traffic.tag", format!("traffic tag '{tag}' is used twice.")));
+                found.push(Violation::new(
+                    "spec.traffic.tag",
+                    format!("traffic tag '{tag}' is used twice."),
+                ));
             }
             tags.push(tag);
         }
@@ -59,11 +65,18 @@ fn revision(target: &Value, exists: &dyn Fn(&str) -> bool) -> Option<Violation> 
     let field = "spec.traffic.revision_name";
     let name = target["revision"].as_str().unwrap_or_default();
     if is_latest(target) {
-        return (!name.is_empty())
-            .then(|| Violation::new(field, "revision must not be set for the latest revision's target."));
+        return (!name.is_empty()).then(|| {
+            Violation::new(
+                field,
+                "revision must not be set for the latest revision's target.",
+            )
+        });
     }
     if name.is_empty() {
-        return Some(Violation::new(field, "revision is required for a target of type REVISION."));
+        return Some(Violation::new(
+            field,
+            "revision is required for a target of type REVISION.",
+        ));
     }
     (!exists(name)).then(|| Violation::new(field, format!("Revision {name} does not exist or is deleted")))
 }
@@ -78,7 +91,10 @@ pub fn resolve(targets: &[Value], latest_ready: &str) -> Vec<Share> {
             Share {
                 revision: if latest { latest_ready } else { named }.to_owned(),
                 percent: target["percent"].as_u64().unwrap_or(0),
-                tag: target["tag"].as_str().filter(|t| !t.is_empty()).map(str::to_owned),
+                tag: target["tag"]
+                    .as_str()
+                    .filter(|t| !t.is_empty())
+                    .map(str::to_owned),
                 latest,
             }
         })
@@ -137,19 +153,31 @@ mod tests {
                        {"type": REVISION, "revision": "svc-2", "tag": "cand"}]),
                 None,
             ),
-            (json!([{"type": LATEST, "percent": 99}]), Some("must sum to 100 percent, got 99")),
+            (
+                json!([{"type": LATEST, "percent": 99}]),
+                Some("must sum to 100 percent, got 99"),
+            ),
             (json!([]), Some("got 0")),
             (
                 json!([{"type": REVISION, "revision": "svc-9", "percent": 100}]),
                 Some("Revision svc-9 does not exist or is deleted"),
             ),
-            (json!([{"type": REVISION, "percent": 100}]), Some("revision is required")),
-            (json!([{"type": LATEST, "revision": "svc-1", "percent": 100}]), Some("must not be set")),
+            (
+                json!([{"type": REVISION, "percent": 100}]),
+                Some("revision is required"),
+            ),
+            (
+                json!([{"type": LATEST, "revision": "svc-1", "percent": 100}]),
+                Some("must not be set"),
+            ),
             (
                 json!([{"percent": 100, "tag": "a"}, {"type": REVISION, "revision": "svc-1", "tag": "a"}]),
                 Some("used twice"),
             ),
-            (json!([{"percent": 101}, {"percent": -1}]), Some("percent must be 0 to 100")),
+            (
+                json!([{"percent": 101}, {"percent": -1}]),
+                Some("percent must be 0 to 100"),
+            ),
         ];
         for (targets, refused) in cases {
             let result = check("svc", targets.as_array().unwrap(), &exists);
@@ -175,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_tag_has_its_url_in_the_statuses() {
-        let targets = json!([{"type": LATEST, "percent": 100}, {"type": REVISION, "revision": "s-2", "tag": "cand"}]);
+        let targets =
+            json!([{"type": LATEST, "percent": 100}, {"type": REVISION, "revision": "s-2", "tag": "cand"}]);
         let shares = resolve(targets.as_array().unwrap(), "s-1");
         assert_eq!(shares[0].revision, "s-1");
         let statuses = statuses(&shares, &|tag| Some(format!("http://{tag}")));

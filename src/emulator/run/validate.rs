@@ -21,10 +21,19 @@ pub fn service(id: &str, region: &str, spec: &Value) -> Result<(), Refusal> {
     let mut found = Vec::new();
     found.extend(names::service_id(id).err());
     found.extend(names::labels("metadata.labels", spec.get("labels")));
-    found.extend(names::annotations("metadata.annotations", spec.get("annotations")));
-    if spec["description"].as_str().is_some_and(|d| d.chars().count() > DESCRIPTION) {
+    found.extend(names::annotations(
+        "metadata.annotations",
+        spec.get("annotations"),
+    ));
+    if spec["description"]
+        .as_str()
+        .is_some_and(|d| d.chars().count() > DESCRIPTION)
+    {
         let text = format!("description must be at most {DESCRIPTION} characters.");
-        found.push(Violation::new("metadata.annotations[run.googleapis.com/description]", text));
+        found.push(Violation::new(
+            "metadata.annotations[run.googleapis.com/description]",
+            text,
+        ));
     }
     let stage = spec["launchStage"].as_str().unwrap_or("GA");
     found.extend(template(id, region, stage, &spec["template"]));
@@ -40,16 +49,33 @@ fn template(service: &str, region: &str, stage: &str, template: &Value) -> Vec<V
     if let Some(revision) = template["revision"].as_str() {
         found.extend(names::revision(service, revision).err());
     }
-    found.extend(names::labels("spec.template.metadata.labels", template.get("labels")));
-    found.extend(names::annotations("spec.template.metadata.annotations", template.get("annotations")));
+    found.extend(names::labels(
+        "spec.template.metadata.labels",
+        template.get("labels"),
+    ));
+    found.extend(names::annotations(
+        "spec.template.metadata.annotations",
+        template.get("annotations"),
+    ));
     found.extend(timeout(template));
     found.extend(scaling("spec.template.scaling", template.get("scaling")));
-    if template["maxInstanceRequestConcurrency"].as_i64().is_some_and(|c| !(1..=1000).contains(&c)) {
+    if template["maxInstanceRequestConcurrency"]
+        .as_i64()
+        .is_some_and(|c| !(1..=1000).contains(&c))
+    {
         let text = "container_concurrency must be between 1 and 1000.";
         found.push(Violation::new("spec.template.spec.container_concurrency", text));
     }
-    let containers = template["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    found.extend(containers.iter().enumerate().flat_map(|(i, c)| container(i, c, template)));
+    let containers = template["containers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    found.extend(
+        containers
+            .iter()
+            .enumerate()
+            .flat_map(|(i, c)| container(i, c, template)),
+    );
     found.extend(exposed_ports(containers));
     found.extend(resources::template(template, region, stage));
     found
@@ -105,18 +131,29 @@ fn container(index: usize, container: &Value, template: &Value) -> Vec<Violation
         found.push(Violation::new(at("image"), "image is required."));
     }
     for port in container["ports"].as_array().into_iter().flatten() {
-        if !port["containerPort"].as_i64().is_some_and(|p| (1..=65_535).contains(&p)) {
+        if !port["containerPort"]
+            .as_i64()
+            .is_some_and(|p| (1..=65_535).contains(&p))
+        {
             let text = "container_port must be between 1 and 65535.";
             found.push(Violation::new(at("ports[0].container_port"), text));
         }
         if !matches!(port["name"].as_str(), None | Some("" | "http1" | "h2c")) {
-            found.push(Violation::new(at("ports[0].name"), "port name must be empty, http1 or h2c."));
+            found.push(Violation::new(
+                at("ports[0].name"),
+                "port name must be empty, http1 or h2c.",
+            ));
         }
     }
     found.extend(environment(index, container));
     found.extend(resources::container(index, container));
     for key in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        found.extend(container.get(key).into_iter().flat_map(|p| probe_rules::check(index, key, p)));
+        found.extend(
+            container
+                .get(key)
+                .into_iter()
+                .flat_map(|p| probe_rules::check(index, key, p)),
+        );
     }
     found.extend(mounts(index, container, template));
     found
@@ -131,10 +168,16 @@ fn environment(index: usize, container: &Value) -> Vec<Violation> {
         let name = entry["name"].as_str().unwrap_or_default();
         let at = format!("{field}[{n}]");
         if name.is_empty() || name.contains('=') {
-            found.push(Violation::new(at.clone(), format!("'{name}' is no name of an environment variable.")));
+            found.push(Violation::new(
+                at.clone(),
+                format!("'{name}' is no name of an environment variable."),
+            ));
         }
         if seen.contains(&name) {
-            found.push(Violation::new(at.clone(), format!("duplicate environment variable '{name}'.")));
+            found.push(Violation::new(
+                at.clone(),
+                format!("duplicate environment variable '{name}'."),
+            ));
         }
         seen.push(name);
         if RESERVED_ENV.contains(&name) {
@@ -151,7 +194,10 @@ fn environment(index: usize, container: &Value) -> Vec<Violation> {
         if let Some(source) = entry.pointer("/valueSource/secretKeyRef")
             && source["version"].as_str().unwrap_or_default().is_empty()
         {
-            found.push(Violation::new(format!("{at}.value_from.secret_key_ref.key"), "version is required."));
+            found.push(Violation::new(
+                format!("{at}.value_from.secret_key_ref.key"),
+                "version is required.",
+            ));
         }
     }
     if !reserved.is_empty() {
@@ -167,16 +213,24 @@ fn environment(index: usize, container: &Value) -> Vec<Violation> {
 fn mounts(index: usize, container: &Value, template: &Value) -> Vec<Violation> {
     let volumes = template["volumes"].as_array();
     let known = |name: &str| volumes.is_some_and(|v| v.iter().any(|v| v["name"] == name));
-    let mounts = container["volumeMounts"].as_array().into_iter().flatten().enumerate();
+    let mounts = container["volumeMounts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate();
     mounts
         .filter_map(|(n, mount)| {
             let name = mount["name"].as_str().unwrap_or_default();
             let at = format!("spec.template.spec.containers[{index}].volume_mounts[{n}]");
             if !known(name) {
-                return Some(Violation::new(at, format!("volume '{name}' is not declared in the template.")));
+                return Some(Violation::new(
+                    at,
+                    format!("volume '{name}' is not declared in the template."),
+                ));
             }
             let path = mount["mountPath"].as_str().unwrap_or_default();
-            (!path.starts_with('/')).then(|| Violation::new(at, format!("mount path '{path}' is not absolute.")))
+            (!path.starts_with('/'))
+                .then(|| Violation::new(at, format!("mount path '{path}' is not absolute.")))
         })
         .collect()
 }
@@ -206,24 +260,48 @@ mod tests {
     #[test]
     fn each_rule_refuses_what_breaks_it() {
         let cases = [
-            ("/template/timeout", json!("3601s"), "timeout_seconds must be between"),
-            ("/template/revision", json!("other-1"), "must be prefixed by the name of the service"),
+            (
+                "/template/timeout",
+                json!("3601s"),
+                "timeout_seconds must be between",
+            ),
+            (
+                "/template/revision",
+                json!("other-1"),
+                "must be prefixed by the name of the service",
+            ),
             ("/template/containers", json!([]), "at least one container"),
             ("/template/containers/0/image", json!(""), "image is required"),
-            ("/template/containers/0/ports", json!([]), "exactly one container with an exposed port"),
+            (
+                "/template/containers/0/ports",
+                json!([]),
+                "exactly one container with an exposed port",
+            ),
             (
                 "/template/containers/0/ports",
                 json!([{"containerPort": 1}, {"containerPort": 2}]),
                 "exactly one container with an exposed port",
             ),
-            ("/template/containers/0/ports", json!([{"containerPort": 70_000}]), "between 1 and 65535"),
-            ("/template/containers/0/ports", json!([{"containerPort": 80, "name": "web"}]), "http1 or h2c"),
+            (
+                "/template/containers/0/ports",
+                json!([{"containerPort": 70_000}]),
+                "between 1 and 65535",
+            ),
+            (
+                "/template/containers/0/ports",
+                json!([{"containerPort": 80, "name": "web"}]),
+                "http1 or h2c",
+            ),
             (
                 "/template/containers/0/env",
                 json!([{"name": "PORT", "value": "1"}]),
                 "The following reserved env names were provided: PORT.",
             ),
-            ("/template/containers/0/env", json!([{"name": "A"}, {"name": "A"}]), "duplicate"),
+            (
+                "/template/containers/0/env",
+                json!([{"name": "A"}, {"name": "A"}]),
+                "duplicate",
+            ),
             (
                 "/template/containers/0/env",
                 json!([{"name": "A", "value": "x".repeat(32_769)}]),
@@ -234,10 +312,26 @@ mod tests {
                 json!([{"name": "A", "valueSource": {"secretKeyRef": {"secret": "s"}}}]),
                 "version is required",
             ),
-            ("/template/containers/0/volumeMounts", json!([{"name": "w", "mountPath": "/m"}]), "not declared"),
-            ("/template/containers/0/startupProbe", json!({"periodSeconds": 5}), "exactly one of http_get"),
-            ("/template/scaling", json!({"minInstanceCount": 3, "maxInstanceCount": 1}), "must not be greater"),
-            ("/template/maxInstanceRequestConcurrency", json!(1001), "between 1 and 1000"),
+            (
+                "/template/containers/0/volumeMounts",
+                json!([{"name": "w", "mountPath": "/m"}]),
+                "not declared",
+            ),
+            (
+                "/template/containers/0/startupProbe",
+                json!({"periodSeconds": 5}),
+                "exactly one of http_get",
+            ),
+            (
+                "/template/scaling",
+                json!({"minInstanceCount": 3, "maxInstanceCount": 1}),
+                "must not be greater",
+            ),
+            (
+                "/template/maxInstanceRequestConcurrency",
+                json!(1001),
+                "between 1 and 1000",
+            ),
             ("/labels", json!({"Bad": "x"}), "label key 'Bad'"),
             ("/description", json!("x".repeat(513)), "at most 512"),
         ];
@@ -248,7 +342,11 @@ mod tests {
             body.pointer_mut(parent).unwrap()[key] = value;
             let refused = service("svc", "europe-west4", &body).unwrap_err();
             assert_eq!(refused.code, 400);
-            assert!(refused.message.contains(expected), "{pointer}: {}", refused.message);
+            assert!(
+                refused.message.contains(expected),
+                "{pointer}: {}",
+                refused.message
+            );
         }
     }
 
