@@ -1,5 +1,5 @@
 // Runs GitHub's own language service over action.yml and workflows, and holds each `with:` of this action
-// against action.yml. usage: node check.bundle.mjs ROOT FILE…   (bundled by run.sh; exits 1 when anything is reported)
+// against action.yml; likewise the README's workflows and tables. usage: node check.bundle.mjs ROOT FILE…   (bundled by run.sh; exits 1 when anything is reported)
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { validate } from "@actions/languageservice";
@@ -21,14 +21,31 @@ function unknownInputs(workflow) {
     .map((name) => `input ${name} is not declared in action.yml`);
 }
 
-let problems = 0;
-for (const file of files) {
-  const document = TextDocument.create(`file:///${file}`, "yaml", 1, text(file));
+async function check(name, yaml) {
+  const document = TextDocument.create(`file:///${name}`, "yaml", 1, yaml);
   const found = await validate(document); // by the name: action.yml is an action, the rest are workflows
   const messages = found.map((d) => `${d.range.start.line + 1}:${d.range.start.character + 1} ${d.message}`);
-  if (file !== "action.yml") messages.push(...unknownInputs(parse(text(file))));
-  for (const message of messages) console.log(`${file}:${message}`);
-  problems += messages.length;
+  return name === "action.yml" ? messages : [...messages, ...unknownInputs(parse(yaml))];
 }
-console.log(`${files.length} files, ${problems} problems`);
-process.exit(problems === 0 && files.length > 0 ? 0 : 1);
+
+// The README's workflows parse, and its tables have every input and output, and no other.
+async function checkReadme(readme) {
+  const workflows = [...readme.matchAll(/```yaml\n(# \.github\/workflows\/[\s\S]*?)```/g)].map((match) => match[1]);
+  const messages = (await Promise.all(workflows.map((yaml) => check("README.yml", yaml)))).flat();
+  if (workflows.length === 0) messages.push("no yaml block starts with `# .github/workflows/`");
+  for (const kind of ["inputs", "outputs"]) {
+    const section = readme.split(/^## /m).find((part) => part.toLowerCase().startsWith(`${kind}\n`)) ?? "";
+    const rows = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]);
+    const names = Object.keys(action[kind]);
+    messages.push(...names.filter((name) => !rows.includes(name)).map((name) => `${kind}: no row for ${name}`));
+    messages.push(...rows.filter((name) => !names.includes(name)).map((name) => `${kind}: ${name} is not in action.yml`));
+  }
+  return messages;
+}
+
+const results = await Promise.all(files.map(async (file) => [file, await check(file, text(file))]));
+results.push(["README.md", await checkReadme(readFileSync(join(root, "README.md"), "utf8"))]);
+const lines = results.flatMap(([file, messages]) => messages.map((message) => `${file}:${message}`));
+for (const line of lines) console.log(line);
+console.log(`${results.length} files, ${lines.length} problems`);
+process.exit(lines.length === 0 && files.length > 0 ? 0 : 1);
