@@ -39,6 +39,9 @@ set +a
 project=${GOOGLE_CLOUD_PROJECT:-${CLOUDSDK_CORE_PROJECT:?the env file names no project}}
 export LLM_DEPLOY_EMULATED_PROJECT=$project
 
+# Inside a workflow of our own, the run under test must not write that job's outputs and summary.
+unset GITHUB_ACTIONS GITHUB_OUTPUT GITHUB_STEP_SUMMARY GITHUB_ENV GITHUB_PATH
+
 # A push to the default branch, as the runner would present it.
 cat >"$work/event.json" <<'J'
 {
