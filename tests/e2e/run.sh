@@ -28,8 +28,9 @@ else
 fi
 
 # vLLM's first start compiles kernels: it can take two minutes on two cores.
+# The emulator adds the container's arguments to the command.
 status=0
-timeout 1200 "$binary" demo --serve "VLLM_DIR='$VLLM_DIR' exec '$here/serve.sh' \"\$@\"" --out "$out" || status=$?
+timeout 1200 "$binary" demo --serve "VLLM_DIR='$VLLM_DIR' exec '$here/serve.sh'" --out "$out" || status=$?
 if [ "$status" -ne 0 ]; then
   echo "demo ended with $status; the report, as far as there is one, is in $out"
   exit 1
