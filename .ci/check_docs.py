@@ -30,7 +30,10 @@ def keys(schema: object) -> set[str]:
 
 def unnamed_keys() -> list[str]:
     page = CONFIGURATION.read_text()
-    missing = sorted(key for key in keys(json.loads(SCHEMA.read_text())) if f"`{key}`" not in page)
+    known = keys(json.loads(SCHEMA.read_text()))
+    if not known:
+        return [f"{SCHEMA}: it has no keys"]
+    missing = sorted(key for key in known if f"`{key}`" not in page)
     return [f"{CONFIGURATION}: no word about `{key}`" for key in missing]
 
 
