@@ -1,21 +1,27 @@
 #!/usr/bin/env python3
-"""Reads builds and the repository with gcloud, which the environment points at the emulator.
+"""Reads builds, a build's log and the repository with gcloud, which the environment points at the emulator.
 
 usage: gcloud.py PROJECT [BUILD_LOCATION] [REGION]     (exits 1 and says why when something is not as promised)
 """
 
 import json
+import os
+import pathlib
 import subprocess
 import sys
+import tempfile
+
+import storage_front
 
 PROJECT = sys.argv[1]
 BUILDS = sys.argv[2] if len(sys.argv) > 2 else "global"
 REGION = sys.argv[3] if len(sys.argv) > 3 else "europe-west4"
 
 
-def gcloud(*arguments: str) -> str:
+def gcloud(*arguments: str, **variables: str) -> str:
     command = ["gcloud", *arguments, f"--project={PROJECT}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
     return done.stdout
@@ -27,27 +33,33 @@ def promise(text: str, kept: bool, seen: object) -> None:
     print(f"ok      {text}")
 
 
-def main() -> None:
+def check_builds() -> None:
     region = f"--region={BUILDS}"
     builds = json.loads(gcloud("builds", "list", region, "--format=json"))
-    succeeded = [b for b in builds if b.get("status") == "SUCCESS"]
+    succeeded = [build for build in builds if build.get("status") == "SUCCESS"]
     promise("`gcloud builds list` has the build, with success", len(succeeded) == 1, builds)
     build = succeeded[0]["id"]
 
     described = json.loads(gcloud("builds", "describe", build, region, "--format=json"))
-    images = described.get("results", {}).get("images", [])
     promise("`gcloud builds describe` has the same build", described.get("id") == build, described)
-    digests = [image.get("digest", "") for image in images]
+    digests = [image.get("digest", "") for image in described.get("results", {}).get("images", [])]
     promise("its result is an image with a digest", any(d.startswith("sha256:") for d in digests), described)
 
-    log = gcloud("builds", "log", build, region)
-    promise("`gcloud builds log` has the build's log", "FETCHSOURCE" in log or "Step #0" in log, log)
-
-    described = gcloud("artifacts", "repositories", "describe", "llm-deploy", f"--location={REGION}", "--format=json")
-    repository = json.loads(described)
-    promise("`gcloud artifacts repositories describe` has a Docker repository", repository.get("format") == "DOCKER", repository)
-    policies = repository.get("cleanupPolicies", {})
-    promise("it has a cleanup policy that keeps and one that deletes", {p.get("action") for p in policies.values()} == {"KEEP", "DELETE"}, policies)
+    with tempfile.TemporaryDirectory() as directory:
+        front = storage_front.start(pathlib.Path(directory))
+        log = gcloud("builds", "log", build, region, **front)
+    promise("`gcloud builds log` has the build's log", build in log and "DONE" in log, log)
 
 
-main()
+def check_repository() -> None:
+    location = f"--location={REGION}"
+    answer = gcloud("artifacts", "repositories", "describe", "llm-deploy", location, "--format=json")
+    repository = json.loads(answer)
+    docker = repository.get("format") == "DOCKER"
+    promise("`gcloud artifacts repositories describe` has a Docker repository", docker, repository)
+    actions = {policy.get("action") for policy in repository.get("cleanupPolicies", {}).values()}
+    promise("it has a cleanup policy that keeps and one that deletes", actions == {"KEEP", "DELETE"}, repository)
+
+
+check_builds()
+check_repository()

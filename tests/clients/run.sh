@@ -13,9 +13,9 @@ tools=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/llm-deploy-ci/clients}
 . "$root/tests/lib/emulator.sh"
 
 python=$tools/bin/python
-if ! "$python" -c 'import googleapiclient' 2>/dev/null; then
+if ! "$python" -c 'import googleapiclient, trustme' 2>/dev/null; then
   python3 -m venv "$tools"
-  "$tools/bin/pip" install -q --disable-pip-version-check google-api-python-client==2.202.0
+  "$tools/bin/pip" install -q --disable-pip-version-check google-api-python-client==2.202.0 trustme==1.2.1
 fi
 
 binary=$(realpath "$(built_binary "$root")")
@@ -76,7 +76,7 @@ timeout 300 "$python" "$here/google_clients.py"
 
 echo "--- gcloud"
 if command -v gcloud >/dev/null 2>&1; then
-  CLOUDSDK_CONFIG=$work/gcloud CLOUDSDK_CORE_DISABLE_PROMPTS=1 timeout 300 python3 "$here/gcloud.py" "$project"
+  CLOUDSDK_CONFIG=$work/gcloud CLOUDSDK_CORE_DISABLE_PROMPTS=1 timeout 300 "$python" "$here/gcloud.py" "$project"
 else
   echo "skipped: no gcloud on this machine"
 fi
