@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Finds llm-deploy for the action and writes its path to the step's output `path`.
+#
+# LLM_DEPLOY_BINARY, when set, is taken as it is; otherwise the action's own folder is built.
+set -euo pipefail
+
+fail() {
+  echo "::error title=llm-deploy is not there::$1"
+  exit 1
+}
+
+give() {
+  if [ -n "${GITHUB_OUTPUT:-}" ]; then
+    printf 'path=%s\n' "$1" >>"$GITHUB_OUTPUT"
+  fi
+  printf 'llm-deploy: %s\n' "$1"
+}
+
+build() {
+  local source=$1
+  command -v cargo >/dev/null 2>&1 ||
+    fail "This runner has no cargo, which builds llm-deploy. Install a Rust toolchain in an earlier step (GitHub's own runners have one), or point LLM_DEPLOY_BINARY at a built llm-deploy."
+  echo "::group::Build llm-deploy ($(cargo --version))"
+  # From the action's folder, so that a rust-toolchain or .cargo/config of the caller's workspace has no say.
+  if ! (cd "$source" && cargo build --release --locked --bin llm-deploy --target-dir "$source/target"); then
+    echo "::endgroup::"
+    fail "cargo could not build llm-deploy; the group above has its messages."
+  fi
+  echo "::endgroup::"
+}
+
+if [ -n "${LLM_DEPLOY_BINARY:-}" ]; then
+  [ -f "$LLM_DEPLOY_BINARY" ] && [ -x "$LLM_DEPLOY_BINARY" ] ||
+    fail "LLM_DEPLOY_BINARY is set, but names no executable file. Correct it, or unset it to have llm-deploy built."
+  give "$LLM_DEPLOY_BINARY"
+  exit 0
+fi
+
+source=${GITHUB_ACTION_PATH:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+[ -f "$source/Cargo.lock" ] || fail "The action's folder has no Cargo.lock; the checkout of the action is incomplete."
+build "$source"
+give "$source/target/release/llm-deploy"

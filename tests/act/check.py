@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Looks at what the action left: one comment at the emulated GitHub, outputs for later steps, a job summary.
+
+usage: check.py DIR     (the folder that prepare.py and run.sh filled; exits 1 and says why when a promise is broken)
+"""
+
+import json
+import pathlib
+import re
+import sys
+import urllib.request
+
+DIRECTORY = pathlib.Path(sys.argv[1])
+PULL_REQUEST = "repos/octo-org/llm-app/issues/7/comments?per_page=100"
+NUMBERS = ["ttft-p50-ms", "ttft-p95-ms", "itl-p50-ms", "itl-p95-ms", "e2e-p50-ms", "e2e-p95-ms", "tokens-per-second"]
+broken = []
+
+
+def promise(text: str, kept: bool, seen: object = "") -> None:
+    print(("ok      " if kept else "BROKEN  ") + text + ("" if kept else f": {str(seen)[:2000]}"))
+    if not kept:
+        broken.append(text)
+
+
+def environment() -> dict[str, str]:
+    lines = (DIRECTORY / "act.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def comments() -> list[dict]:
+    variables = environment()
+    url = variables["GITHUB_API_URL"].rstrip("/") + "/" + PULL_REQUEST
+    token = variables.get("GITHUB_TOKEN", "act")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
+
+
+def check_outputs(outputs: dict[str, str]) -> None:
+    promise("the outputs give the endpoint's URL", outputs.get("url", "").startswith("http"), outputs)
+    promise("the outputs say `succeeded`", outputs.get("status") == "succeeded", outputs)
+    promise("the image is named by digest", "@sha256:" in outputs.get("image", ""), outputs)
+    promise("the outputs name the revision", bool(outputs.get("revision")), outputs)
+    for name in NUMBERS:
+        promise(f"{name} is a number above 0", positive(outputs.get(name, "")), outputs)
+
+
+def has_latency_table(markdown: str) -> bool:
+    """A table with p50 and p95 in its head, and a row for the time to the first token with figures in it."""
+    rows = [line for line in markdown.splitlines() if line.lstrip().startswith("|")]
+    head = any("p50" in row and "p95" in row for row in rows)
+    figure = re.compile(r"^[\d.,]+ ?(ms|s)$")
+    first_token = [row.split("|") for row in rows if "TTFT" in row]
+    return head and any(sum(bool(figure.match(cell.strip())) for cell in row) >= 2 for row in first_token)
+
+
+def live_text(markdown: str) -> str:
+    """What is left for the renderer to act on: no code blocks, no code spans, no escaped punctuation."""
+    without_blocks = re.sub(r"^(`{3,}).*?^\1`*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    without_spans = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", without_blocks)
+    return re.sub(r"\\[!-/:-@\[-`{-~]", "", without_spans)
+
+
+def check_comment(url: str) -> None:
+    found = comments()
+    marked = [c["body"] for c in found if c.get("body", "").startswith("<!--")]
+    promise("exactly one comment starts with a hidden marker", len(marked) == 1, found)
+    with_url = [c for c in found if url in c.get("body", "")]
+    promise("exactly one comment has the endpoint's URL", len(with_url) == 1, found)
+    body = marked[0] if marked else ""
+    promise("that is the same one", url in body, body)
+    promise("it has a latency table", has_latency_table(body), body)
+    live = live_text(body)
+    promise("the pull request's title has no effect in it", "<img" not in live and "@everyone" not in live, live)
+
+
+def main() -> None:
+    outputs = json.loads((DIRECTORY / "outputs.json").read_text())
+    check_outputs(outputs)
+    check_comment(outputs.get("url") or "no url")
+    summary = (DIRECTORY / "summary.md").read_text()
+    promise("the job summary has the endpoint's URL", (outputs.get("url") or "no url") in summary, summary)
+    promise("the job summary has a latency table", has_latency_table(summary), summary)
+    sys.exit(1 if broken else 0)
+
+
+main()

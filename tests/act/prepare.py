@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Makes what act needs in DIR: a repository with the README's least workflow, the event, the environment.
+
+usage: prepare.py DIR ENV_FILE     (ENV_FILE: the emulator's `export NAME=VALUE` lines)
+
+The workflow is the README's own text; only the Google Cloud project is the emulator's, and a step is added that
+shows and checks the action's outputs.
+"""
+
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+README = HERE.parent.parent / "README.md"
+ACTION = "uses: org/llm-deploy-action@v1"
+
+LATER_STEP = """\
+      - name: Outputs
+        shell: bash
+        env:
+          OUTPUTS: ${{ toJSON(steps.llm.outputs) }}
+          URL: ${{ steps.llm.outputs.url }}
+        run: |
+          [ -n "$URL" ] || { echo "the output url is empty"; exit 1; }
+          printf '%s' "$OUTPUTS" >"$OUTPUTS_FILE"
+"""
+
+
+def exports(path: pathlib.Path) -> dict[str, str]:
+    """Reads `export NAME=VALUE` lines as a shell would."""
+    found = {}
+    for line in path.read_text().splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["export"]:
+            words = words[1:]
+        for word in words:
+            name, _, value = word.partition("=")
+            found[name] = value
+    return found
+
+
+def least_workflow(project: str) -> str:
+    block = re.search(r"```yaml\n(# \.github/workflows/llm\.yml\n.*?)```", README.read_text(), re.DOTALL)
+    if block is None:
+        sys.exit("README.md has no yaml block that starts with `# .github/workflows/llm.yml`")
+    text = block.group(1)
+    if text.count(ACTION) != 1:
+        sys.exit(f"the README's workflow does not have `{ACTION}` exactly once")
+    text = text.replace(ACTION, f"id: llm\n        {ACTION}")
+    return text.replace("my-project", project) + LATER_STEP
+
+
+def git(repository: pathlib.Path, *arguments: str) -> str:
+    who = ["-c", "user.name=act", "-c", "user.email=act@example.com", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *who, *arguments], cwd=repository, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def main() -> None:
+    directory, env_file = map(pathlib.Path, sys.argv[1:])
+    variables = exports(env_file)
+    project = variables.get("GOOGLE_CLOUD_PROJECT") or variables.get("CLOUDSDK_CORE_PROJECT")
+    if not project:
+        sys.exit(f"{env_file} exports no GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT")
+
+    repository = directory / "repository"
+    workflow = repository / ".github/workflows/llm.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(least_workflow(project))
+    git(repository, "init", "-q")
+    git(repository, "remote", "add", "origin", "https://github.com/octo-org/llm-app.git")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "LLM endpoint")
+    head = git(repository, "rev-parse", "HEAD")
+
+    event = (HERE / "pull_request.json").read_text().replace("@SHA@", head)
+    json.loads(event)
+    (directory / "event.json").write_text(event)
+    # A ready access token would be taken before the federation that this test is about.
+    variables.pop("CLOUDSDK_AUTH_ACCESS_TOKEN", None)
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    (directory / "act.env").write_text("\n".join(lines) + "\n")
+
+
+main()
