@@ -27,6 +27,10 @@ pub enum Trigger {
     Closed(PullRequest),
     /// A schedule fired: test production as it is.
     Schedule,
+    /// Asked for by hand: test production as it is, and nothing else.
+    Smoke,
+    /// Asked for by hand: delete the previews that have expired or whose pull request is closed.
+    Cleanup,
     /// Nothing may be changed; the reason is for the user (a fork's pull request, another branch).
     PlanOnly {
         reason: String,

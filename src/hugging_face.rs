@@ -137,7 +137,16 @@ async fn resolve_with(
         token,
         retry,
     };
-    hub.model(url).await
+    match hub.model(url).await {
+        // Without a token a gated model's revisions are closed, but its own page is open, and describes `main`.
+        Err(Error::Gated { .. }) if token.is_none() && revision == "main" => {
+            let page = base
+                .join(&format!("api/models/{id}?blobs=true"))
+                .map_err(|_| Error::BadId(id.to_owned()))?;
+            hub.model(page).await
+        }
+        result => result,
+    }
 }
 
 struct Hub<'a> {

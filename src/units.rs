@@ -47,6 +47,12 @@ impl fmt::Display for Memory {
     }
 }
 
+impl serde::Serialize for Memory {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Reads a duration: `500ms`, `90s`, `30m`, `72h`, `30d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected =

@@ -27,6 +27,7 @@ mod tests;
 use std::{collections::BTreeMap, time::Duration};
 
 use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::{
@@ -35,10 +36,11 @@ pub use self::{
     resolve::{Source, resolve},
     schema::json_schema,
 };
-use crate::units::Memory;
+use crate::units::{Memory, human_duration};
 
 /// The resolved configuration: every default filled in, every value checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Config {
     /// Google Cloud project id.
     pub project: String,
@@ -49,6 +51,7 @@ pub struct Config {
     pub build: Build,
     pub preview: Preview,
     /// Where each resolved value came from, by dotted path (`models[0].service.cpu`); `plan` shows it.
+    #[serde(skip)]
     pub origins: BTreeMap<String, Origin>,
 }
 
@@ -63,7 +66,8 @@ pub enum Origin {
 }
 
 /// One model and the service that serves it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Model {
     /// Cloud Run service name of the production service, at most 37 characters so that a candidate
     /// tag fits beside it (Cloud Run allows 46 for tag and name together).
@@ -80,7 +84,8 @@ pub struct Model {
 }
 
 /// vLLM's settings. All are container arguments: changing one needs a new revision, never a build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Engine {
     pub dtype: String,
     /// Share of the GPU's memory that vLLM may take, above 0 and at most 1.
@@ -96,7 +101,8 @@ pub struct Engine {
 }
 
 /// The Cloud Run service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Service {
     /// Accelerator type as Cloud Run names it, `nvidia-l4`.
     pub gpu: String,
@@ -108,8 +114,10 @@ pub struct Service {
     /// Requests that one instance takes at a time.
     pub concurrency: u32,
     /// Longest request, at most an hour.
+    #[serde(serialize_with = "human")]
     pub request_timeout: Duration,
     /// How long the container may take to answer `/health`; by default sized to the model.
+    #[serde(serialize_with = "human_option")]
     pub startup_timeout: Option<Duration>,
     pub access: Access,
     /// Service account that the container runs as; the project's default one when absent.
@@ -121,7 +129,8 @@ pub struct Service {
 }
 
 /// Who may call the endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Callers need `roles/run.invoker` and a Google ID token.
     Private,
@@ -138,7 +147,8 @@ pub struct SecretRef {
 }
 
 /// How the baked image is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Image {
     /// Base image with vLLM, pinned by digest by default.
     pub base: String,
@@ -147,7 +157,8 @@ pub struct Image {
 }
 
 /// Cloud Build and Artifact Registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Build {
     /// Cloud Build location: a region or `global`. New projects often have no regional quota, `global` does.
     pub location: String,
@@ -156,6 +167,7 @@ pub struct Build {
     /// Disk in GB; by default by the model's size.
     pub disk_gb: Option<u64>,
     /// Longest build; by default by the model's size.
+    #[serde(serialize_with = "human_option")]
     pub timeout: Option<Duration>,
     /// Service account that builds run as; the project's default one when absent.
     pub service_account: Option<String>,
@@ -166,23 +178,28 @@ pub struct Build {
     /// How many images of each model the cleanup policy keeps.
     pub keep: u32,
     /// Age after which the others are deleted.
+    #[serde(serialize_with = "human")]
     pub delete_older_than: Duration,
 }
 
 /// What differs for a pull request's preview.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Preview {
     pub cpu: u32,
     pub memory: Memory,
     pub max_instances: u32,
     /// How long a preview lives at most.
+    #[serde(serialize_with = "human")]
     pub expires: Duration,
 }
 
 /// Smoke tests: the built-in ones and the user's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Smoke {
     /// Deadline of each built-in check.
+    #[serde(serialize_with = "human")]
     pub timeout: Duration,
     /// Prompt of the built-in chat checks.
     pub prompt: String,
@@ -191,7 +208,8 @@ pub struct Smoke {
 }
 
 /// A check that the user wrote: a prompt and what its answer must satisfy (all that are given).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Check {
     pub name: String,
     pub prompt: String,
@@ -203,11 +221,13 @@ pub struct Check {
     pub matches: Option<String>,
     /// A JSON Schema that the whole answer, parsed as JSON, must satisfy; already known to compile.
     pub json_schema: Option<Value>,
+    #[serde(serialize_with = "human")]
     pub deadline: Duration,
 }
 
 /// The latency measurement that follows the smoke tests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Latency {
     /// Requests at each concurrency; 0 turns the measurement off.
     pub requests: u32,
@@ -215,5 +235,24 @@ pub struct Latency {
     pub prompt: String,
     /// Output tokens asked of each request.
     pub max_tokens: u32,
+    #[serde(serialize_with = "human")]
     pub timeout: Duration,
+}
+
+/// Durations as people read them: `plan` shows the configuration.
+fn human<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&human_duration(*duration))
+}
+
+fn human_option<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => human(duration, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Serialize for SecretRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}:{}", self.name, self.version))
+    }
 }

@@ -29,22 +29,30 @@ pub fn end_group() -> &'static str {
     "::endgroup::"
 }
 
-/// An annotation that marks the run as failed for the reader.
-pub fn error(title: &str, message: &str) -> String {
-    annotation("error", title, message)
+/// An annotation that marks the run as failed for the reader, on a line of a file where one is the cause.
+pub fn error(title: &str, message: &str, place: Option<(&str, usize)>) -> String {
+    match place {
+        Some((file, line)) => annotation(
+            &format!("error file={},line={line},", property(file)),
+            title,
+            message,
+        ),
+        None => annotation("error ", title, message),
+    }
 }
 
 pub fn warning(title: &str, message: &str) -> String {
-    annotation("warning", title, message)
+    annotation("warning ", title, message)
 }
 
 pub fn notice(title: &str, message: &str) -> String {
-    annotation("notice", title, message)
+    annotation("notice ", title, message)
 }
 
-fn annotation(kind: &str, title: &str, message: &str) -> String {
+/// `start` is the command and its first properties.
+fn annotation(start: &str, title: &str, message: &str) -> String {
     format!(
-        "::{kind} title={}::{}",
+        "::{start}title={}::{}",
         property(&escape::line(title)),
         data(&escape::visible(message))
     )
@@ -181,7 +189,7 @@ mod tests {
     #[test]
     fn annotations_are_escaped_as_the_runner_wants() {
         assert_eq!(
-            error("a:b,c", "50%\nnext::x"),
+            error("a:b,c", "50%\nnext::x", None),
             "::error title=a%3Ab%2Cc::50%25%0Anext::x"
         );
         assert_eq!(warning("t", "m"), "::warning title=t::m");

@@ -116,6 +116,14 @@ impl Error {
         }
     }
 
+    /// Short name of the revision that did not become ready.
+    pub fn revision(&self) -> Option<&str> {
+        match self {
+            Self::NotReady { revision, .. } => revision.as_deref(),
+            _ => None,
+        }
+    }
+
     pub fn is_deadline(&self) -> bool {
         matches!(self, Self::Deadline { .. })
     }

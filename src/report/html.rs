@@ -23,6 +23,7 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
             .map(|pr| format!("#{} {}", pr.number, clip(&line(&pr.title), 200))),
         run_url: report.run_url.as_deref().and_then(safe_url),
         notices: report.notices.iter().map(|n| line(n)).collect(),
+        failure: report.failure.as_ref().map(failure),
         models: report
             .models
             .iter()
@@ -47,6 +48,7 @@ struct Page {
     pull_request: Option<String>,
     run_url: Option<String>,
     notices: Vec<String>,
+    failure: Option<FailureView>,
     models: Vec<Model>,
     tool_version: String,
     started: String,

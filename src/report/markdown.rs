@@ -70,6 +70,9 @@ fn body(report: &Report, limits: &Limits) -> String {
     for notice in report.notices.iter().take(limits.items) {
         let _ = writeln!(out, "> {}\n", prose(&clip(notice, limits.prose)));
     }
+    if let Some(failure) = &report.failure {
+        failure::render(failure, limits, &mut out);
+    }
     match report.models.as_slice() {
         [] => {}
         [only] => model::single(only, report, limits, &mut out),

@@ -38,6 +38,8 @@ pub struct Report {
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     pub models: Vec<ModelReport>,
+    /// Why the run as a whole could not start (configuration, credentials); no model was looked at then.
+    pub failure: Option<Failure>,
     /// Plain sentences for the user: why nothing was deployed, that the endpoint is a stand-in …
     pub notices: Vec<String>,
 }

@@ -28,6 +28,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("scheduled", scheduled()),
         ("skipped", skipped()),
         ("hostile", hostile()),
+        ("broken", broken()),
     ]
 }
 
@@ -51,6 +52,7 @@ pub fn report(kind: Kind, status: Status, models: Vec<ModelReport>) -> Report {
         started_at: at(24, 9),
         duration: Duration::from_secs(742),
         models,
+        failure: None,
         notices: Vec::new(),
     }
 }
@@ -79,6 +81,7 @@ fn latency(concurrency: u32, factor: f64) -> LatencyResult {
         output_tokens_per_second: 41.2 * f64::from(concurrency) / factor,
         output_tokens: 2560,
         tokens_counted_by_server: true,
+        notes: Vec::new(),
     }
 }
 
@@ -432,5 +435,18 @@ pub fn hostile() -> Report {
     measured.errors = 2;
     measured.error_samples = vec![text];
     model.latency = vec![measured];
+    report
+}
+
+/// A run whose configuration is wrong: no model was looked at.
+pub fn broken() -> Report {
+    let mut report = report(Kind::Preview, Status::Failed, Vec::new());
+    report.failure = Some(Failure {
+        stage: "setup".to_owned(),
+        title: "the run could not start".to_owned(),
+        cause: "error: unknown key `memroy`\n --> llm-deploy.yaml:5:3\n  |\n5 |   memroy: 24Gi\n  |   ^^^^^^\n  = help: did you mean `memory`?".to_owned(),
+        fix: Some("Correct `llm-deploy.yaml` and push again".to_owned()),
+        log: Vec::new(),
+    });
     report
 }

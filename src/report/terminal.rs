@@ -23,6 +23,9 @@ pub fn render(report: &Report, width: usize, colors: bool) -> String {
     for notice in &report.notices {
         page.wrapped("", "! ", notice);
     }
+    if let Some(failure) = &report.failure {
+        page.failure(failure);
+    }
     for model in &report.models {
         page.model(model, report.models.len() > 1);
     }
@@ -68,6 +71,13 @@ impl Page {
             .max(20);
         for (i, part) in wrap(&line(text), room).iter().enumerate() {
             let _ = writeln!(self.out, "{indent}{}{part}", if i == 0 { first } else { &hang });
+        }
+    }
+
+    /// Lines whose layout means something, such as a pointed-at line of a file.
+    fn verbatim(&mut self, text: &str) {
+        for part in visible(text).lines() {
+            let _ = writeln!(self.out, "  {part}");
         }
     }
 
@@ -118,7 +128,11 @@ impl Page {
     fn failure(&mut self, failure: &Failure) {
         self.out.push('\n');
         self.wrapped("  ", "", &failure.title);
-        self.wrapped("  ", "Cause: ", &failure.cause);
+        if failure.cause.trim().contains('\n') {
+            self.verbatim(&failure.cause);
+        } else {
+            self.wrapped("  ", "Cause: ", &failure.cause);
+        }
         if let Some(fix) = &failure.fix {
             self.wrapped("  ", "What to do: ", fix);
         }

@@ -136,8 +136,23 @@ pub fn latency_note(results: &[LatencyResult]) -> String {
     };
     format!(
         "TTFT: time to first token. ITL: gap between tokens. E2E: whole answer. \
-         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}"
+         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}{}",
+        notes(results)
     )
+}
+
+/// What else must be known about the figures, each thing once. May quote the server.
+fn notes(results: &[LatencyResult]) -> String {
+    let mut notes: Vec<&str> = Vec::new();
+    for note in results.iter().flat_map(|r| &r.notes) {
+        if !notes.contains(&note.as_str()) {
+            notes.push(note);
+        }
+    }
+    notes
+        .into_iter()
+        .map(|note| format!(" {}.", note.trim_end_matches('.')))
+        .collect()
 }
 
 /// `20 requests, 2 failed, 41.2 tokens/s in all`

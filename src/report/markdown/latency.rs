@@ -31,7 +31,11 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     if let Some(cold) = words::cold_start(model) {
         let _ = writeln!(out, "- {cold}");
     }
-    let _ = writeln!(out, "\n{}\n", words::latency_note(&model.latency));
+    let _ = writeln!(
+        out,
+        "\n{}\n",
+        prose(&clip(&words::latency_note(&model.latency), 2 * limits.prose))
+    );
 }
 
 /// A row that names the load, and one for each metric: four narrow columns fit a phone.
