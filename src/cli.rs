@@ -1,1 +1,200 @@
-//! To come.
+//! Command-line definitions, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    long_about = None,
+    after_help = "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Does what the GitHub event asks for: production, preview, clean-up or scheduled test.
+    Run(Common),
+    /// Shows what would be done, and every setting with its origin; changes nothing.
+    Plan(Common),
+    /// Builds the image of every model that is not in Artifact Registry yet.
+    Build(Common),
+    /// Builds, deploys, tests and gives the traffic to the tested revision.
+    Deploy(DeployArgs),
+    /// Tests the live production services: smoke checks and latency.
+    Smoke(Common),
+    /// Deletes this repository's previews that have expired.
+    Cleanup(CleanupArgs),
+    /// Prints the JSON Schema of llm-deploy.yaml.
+    Schema,
+    /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
+    Demo(DemoArgs),
+    /// Serves those stand-ins for other programs until it is stopped.
+    Emulator(EmulatorArgs),
+}
+
+/// Options of every command that works on a configuration. Each can be given as an input of the action or in the
+/// environment as well; they win over the file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// Configuration file [default: llm-deploy.yaml, if it is there].
+    #[arg(long, value_name = "FILE", env = "LLM_DEPLOY_CONFIG")]
+    pub config: Option<String>,
+    /// Hugging Face model, such as Qwen/Qwen3.5-4B.
+    #[arg(long, value_name = "ID", env = "LLM_DEPLOY_MODEL")]
+    pub model: Option<String>,
+    /// Branch, tag or commit of the model [default: main].
+    #[arg(long, value_name = "REV", env = "LLM_DEPLOY_MODEL_REVISION")]
+    pub model_revision: Option<String>,
+    /// Cloud Run service name [default: from the model's name].
+    #[arg(long, env = "LLM_DEPLOY_NAME")]
+    pub name: Option<String>,
+    /// Google Cloud project id.
+    #[arg(long, env = "LLM_DEPLOY_PROJECT")]
+    pub project: Option<String>,
+    /// Google Cloud region, such as europe-west4.
+    #[arg(long, env = "LLM_DEPLOY_REGION")]
+    pub region: Option<String>,
+    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER.
+    #[arg(long, value_name = "NAME", env = "LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER")]
+    pub workload_identity_provider: Option<String>,
+    /// Service account that deploys and that calls private endpoints.
+    #[arg(long, value_name = "EMAIL", env = "LLM_DEPLOY_SERVICE_ACCOUNT")]
+    pub service_account: Option<String>,
+    /// Secret in Secret Manager that holds the Hugging Face token: NAME or NAME:VERSION.
+    #[arg(long, value_name = "SECRET", env = "LLM_DEPLOY_HF_TOKEN_SECRET")]
+    pub hf_token_secret: Option<String>,
+    /// Accelerator [default: nvidia-l4].
+    #[arg(long, env = "LLM_DEPLOY_GPU")]
+    pub gpu: Option<String>,
+    /// vCPUs [default: 8].
+    #[arg(long, env = "LLM_DEPLOY_CPU")]
+    pub cpu: Option<String>,
+    /// Memory [default: 32Gi].
+    #[arg(long, env = "LLM_DEPLOY_MEMORY")]
+    pub memory: Option<String>,
+    /// Context length in tokens [default: 4096].
+    #[arg(long, value_name = "TOKENS", env = "LLM_DEPLOY_MAX_MODEL_LEN")]
+    pub max_model_len: Option<String>,
+    /// Instances that always run [default: 0].
+    #[arg(long, value_name = "N", env = "LLM_DEPLOY_MIN_INSTANCES")]
+    pub min_instances: Option<String>,
+    /// Instances that may run at most [default: 1].
+    #[arg(long, value_name = "N", env = "LLM_DEPLOY_MAX_INSTANCES")]
+    pub max_instances: Option<String>,
+    /// Who may call the endpoint: private or public [default: private].
+    #[arg(long, env = "LLM_DEPLOY_ACCESS")]
+    pub access: Option<String>,
+    /// Base image with vLLM [default: a pinned vllm/vllm-openai].
+    #[arg(long, value_name = "IMAGE", env = "LLM_DEPLOY_BASE_IMAGE")]
+    pub base_image: Option<String>,
+    /// Folder for report.json and report.html.
+    #[arg(long, value_name = "DIR", env = "LLM_DEPLOY_REPORT_DIR")]
+    pub report_dir: Option<String>,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Deploys the preview of this pull request instead of production.
+    #[arg(long, value_name = "NUMBER")]
+    pub pull_request: Option<u64>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanupArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Deletes the preview of this pull request, whether it has expired or not.
+    #[arg(long, value_name = "NUMBER")]
+    pub pull_request: Option<u64>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// GitHub event that starts the job.
+    #[arg(long, value_enum, default_value_t = DemoEvent::PullRequest)]
+    pub event: DemoEvent,
+    /// Command that serves the model for real, such as 'vllm serve …'. It gets the container's arguments and
+    /// environment, PORT among them.
+    #[arg(long, value_name = "CMD")]
+    pub serve: Option<String>,
+    /// Folder for comment.md, summary.md, report.html and report.json.
+    #[arg(long, value_name = "DIR", default_value = "llm-deploy-demo")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DemoEvent {
+    Push,
+    #[value(name = "pull_request")]
+    PullRequest,
+    Closed,
+    Schedule,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct EmulatorArgs {
+    /// File that gets the port once the emulator listens.
+    #[arg(long, value_name = "FILE")]
+    pub port_file: PathBuf,
+    /// File that gets `export` lines for every base URL, a project and a token.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: PathBuf,
+    /// Command that serves each revision; the built-in endpoint when absent.
+    #[arg(long, value_name = "CMD")]
+    pub serve: Option<String>,
+    /// File that gets one JSON line for each request.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Factor on the pretended delays of builds and imports; 0 for none.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub pace: f64,
+    /// Milliseconds to the first token of the built-in endpoint.
+    #[arg(long, value_name = "MS", default_value_t = 40)]
+    pub ttft_ms: u64,
+    /// Milliseconds between tokens of the built-in endpoint.
+    #[arg(long, value_name = "MS", default_value_t = 8)]
+    pub gap_ms: u64,
+}
+
+impl Common {
+    /// The settings that go into the configuration, by the action's input names. Actions passes absent inputs as
+    /// empty values; those are left out.
+    pub fn inputs(&self) -> Vec<(String, String)> {
+        [
+            ("model", &self.model),
+            ("model-revision", &self.model_revision),
+            ("name", &self.name),
+            ("project", &self.project),
+            ("region", &self.region),
+            ("hf-token-secret", &self.hf_token_secret),
+            ("gpu", &self.gpu),
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("max-model-len", &self.max_model_len),
+            ("min-instances", &self.min_instances),
+            ("max-instances", &self.max_instances),
+            ("access", &self.access),
+            ("base-image", &self.base_image),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), given(value.as_deref())?.to_owned())))
+        .collect()
+    }
+}
+
+/// A value that is there and not empty.
+pub fn given(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|v| !v.is_empty())
+}

@@ -22,4 +22,6 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod signal;
+pub mod ui;
 pub mod units;

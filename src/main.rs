@@ -1,1 +1,65 @@
-fn main() {}
+//! Parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use llm_deploy::{
+    cli::Cli,
+    commands::{self, Error},
+    environment::Environment,
+    signal,
+};
+
+/// As a shell reports a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Fails only when a provider is installed already, which then is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: could not start: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    let code = runtime.block_on(run(cli));
+    // Nothing that is left (a name lookup, say) may keep a finished run from ending.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn run(cli: Cli) -> u8 {
+    let environment = Environment::from_process();
+    let serves = matches!(cli.command, llm_deploy::cli::Command::Emulator(_));
+    let interrupted = async {
+        signal::stopped().await;
+        // The emulator ends by itself, after its child processes.
+        if serves {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        result = commands::dispatch(cli, environment.clone()) => {
+            result.unwrap_or_else(|error| fail(&environment, &error))
+        }
+        () = interrupted => {
+            eprintln!("interrupted: what was already asked of Google Cloud goes on, the next run takes it up");
+            INTERRUPTED
+        }
+    }
+}
+
+fn fail(environment: &Environment, error: &Error) -> u8 {
+    if environment.in_actions() {
+        commands::run::annotate(environment, error);
+    } else {
+        eprintln!(
+            "{} {}",
+            console::style("error:").red().bold().for_stderr(),
+            error.message
+        );
+    }
+    error.blame.exit_code()
+}

@@ -1,1 +1,83 @@
-//! One thin file per command.
+//! One thin file per command: gathers its inputs, calls the pipeline, hands the report over.
+
+pub mod build;
+pub mod cleanup;
+pub mod demo;
+pub mod deploy;
+pub mod emulator;
+pub mod event;
+pub mod plan;
+pub mod run;
+pub mod setup;
+pub mod smoke;
+
+use crate::{
+    cli::{Cli, Command},
+    environment::Environment,
+    pipeline::failed::{Blame, Failed},
+};
+
+/// Why a command ended without a report: printed by `main`, with an annotation in Actions.
+#[derive(Debug)]
+pub struct Error {
+    pub blame: Blame,
+    pub message: String,
+    /// Where to put the annotation: file and line.
+    pub location: Option<(String, usize)>,
+}
+
+impl Error {
+    pub fn input(message: impl Into<String>) -> Self {
+        Self {
+            blame: Blame::Input,
+            message: message.into(),
+            location: None,
+        }
+    }
+
+    pub fn service(message: impl Into<String>) -> Self {
+        Self {
+            blame: Blame::Service,
+            message: message.into(),
+            location: None,
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        let failure = failed.failure;
+        let fix = failure.fix.map(|fix| format!("\n{fix}")).unwrap_or_default();
+        Self {
+            blame: failed.blame,
+            message: format!("{}: {}{fix}", failure.title, failure.cause),
+            location: None,
+        }
+    }
+}
+
+/// Runs a command; the exit code follows from what came of it.
+pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
+    match cli.command {
+        Command::Run(common) => run::run(&common, environment).await,
+        Command::Plan(common) => plan::run(&common, environment).await,
+        Command::Build(common) => build::run(&common, environment).await,
+        Command::Deploy(args) => deploy::run(&args, environment).await,
+        Command::Smoke(common) => smoke::run(&common, environment).await,
+        Command::Cleanup(args) => cleanup::run(&args, environment).await,
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&crate::config::json_schema())
+                .map_err(|e| Error::service(e.to_string()))?;
+            print(&schema);
+            Ok(0)
+        }
+        Command::Demo(args) => demo::run(&args, &environment).await,
+        Command::Emulator(args) => emulator::run(args).await,
+    }
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no error.
+pub fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

@@ -1,3 +1,34 @@
-//! The stages with side effects, in the order in which they run.
+//! The stages with side effects, in order: survey, build, deploy, verify, report; and the clean-up.
 
+pub mod build;
+pub mod cleanup;
+pub mod deploy;
+pub mod explain;
+pub mod failed;
+pub mod github_pages;
+pub mod jobs;
+pub mod model;
+pub mod recorder;
+pub mod report;
+pub mod scheduled;
 pub mod smoke;
+pub mod survey;
+pub mod verify;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::{auth::Credentials, environment::Environment, google, progress::Progress};
+
+/// What every stage works with.
+pub struct Services {
+    pub environment: Environment,
+    pub google: google::Client,
+    pub credentials: Credentials,
+    pub progress: Arc<dyn Progress>,
+    /// Token for Hugging Face's API on this machine (`HF_TOKEN`); builds get theirs from Secret Manager.
+    pub hugging_face_token: Option<SecretString>,
+    /// vLLM's own API key, when the service has one (`LLM_DEPLOY_API_KEY`).
+    pub api_key: Option<SecretString>,
+}

@@ -1,1 +1,239 @@
-//! To come.
+//! Config and live state → what will be done. Pure: nothing here reads a clock, the network or the environment.
+
+pub mod cost;
+pub mod diff;
+pub mod engine;
+pub mod fit;
+pub mod probe;
+pub mod service;
+pub mod show;
+pub mod target;
+pub mod traffic;
+
+use std::time::Duration;
+
+use diff::Change;
+use target::{Stage, Target, label};
+
+use crate::google::run::types::{Service, TrafficTarget, short_name};
+
+/// What is known before anything is done.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Hugging Face commit that the configured revision means.
+    pub commit: String,
+    pub weights_bytes: u64,
+    /// The image's path in Artifact Registry without tag or digest.
+    pub image_path: String,
+    /// Content key, which is the image's tag.
+    pub image_key: String,
+    /// Digest behind that tag; `None` when the image has to be built.
+    pub image_digest: Option<String>,
+    pub live: Option<Service>,
+}
+
+/// What will be done for one model.
+#[derive(Clone, Debug)]
+pub struct ModelPlan {
+    pub target: Target,
+    pub facts: Facts,
+    pub action: Action,
+    /// Time that the container gets to answer its startup probe.
+    pub startup_window: Duration,
+    /// For the user: tight fit, long probe window …
+    pub warnings: Vec<String>,
+    pub hourly_cost_usd: Option<f64>,
+}
+
+/// What happens to the service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Create,
+    /// Fields differ; with `new_revision` the template is among them.
+    Update {
+        changes: Vec<Change>,
+        new_revision: bool,
+    },
+    /// A candidate with this very template is there and ready, but was never given the traffic.
+    Resume {
+        revision: String,
+    },
+    /// Everything is as it should be.
+    Nothing,
+}
+
+/// Why a plan can't be carried out.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    #[error("{0}")]
+    TooLarge(String),
+    #[error(
+        "Cloud Run service `{service}` belongs to {owner}. Choose another `name:` for this model, or delete that service first"
+    )]
+    NotOurs { service: String, owner: String },
+}
+
+/// Image placeholder in a plan whose image is yet to be built.
+const UNBUILT: &str = "(to be built)";
+
+/// Compares what should be with what is.
+pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
+    if let Some(live) = &facts.live {
+        check_owner(&target, live)?;
+    }
+    let startup_window = probe::startup_window(&target.model, facts.weights_bytes);
+    let mut warnings: Vec<String> = probe::window_warning(startup_window).into_iter().collect();
+    match fit::check(&target.model, facts.weights_bytes) {
+        fit::Fit::TooLarge(why) => return Err(Refusal::TooLarge(why)),
+        fit::Fit::Tight(why) => warnings.push(why),
+        fit::Fit::Fits | fit::Fit::Unknown => {}
+    }
+    let hourly_cost_usd = cost::hourly_usd(&target.region, &target.model.service);
+    let image = match &facts.image_digest {
+        Some(digest) => format!("{}@{digest}", facts.image_path),
+        None => format!("{}:{} {UNBUILT}", facts.image_path, facts.image_key),
+    };
+    let action = action(
+        &target,
+        &facts,
+        &service::desired(&target, &image, startup_window),
+    );
+    Ok(ModelPlan {
+        target,
+        facts,
+        action,
+        startup_window,
+        warnings,
+        hourly_cost_usd,
+    })
+}
+
+/// A service of that name which is not ours, or is another repository's, is never touched.
+fn check_owner(target: &Target, live: &Service) -> Result<(), Refusal> {
+    let refuse = |owner: String| {
+        Err(Refusal::NotOurs {
+            service: target.service.clone(),
+            owner,
+        })
+    };
+    let wanted = target::repository_label(&target.repository);
+    match (
+        live.labels.get(label::MANAGED_BY).map(String::as_str),
+        live.labels.get(label::REPOSITORY),
+    ) {
+        (Some(label::TOOL), Some(owner)) if *owner != wanted => {
+            refuse(format!("the repository labelled `{owner}`"))
+        }
+        (Some(label::TOOL), _) => Ok(()),
+        _ => refuse("somebody else: it lacks the label `managed-by: llm-deploy`".to_owned()),
+    }
+}
+
+fn action(target: &Target, facts: &Facts, desired: &Service) -> Action {
+    let Some(live) = &facts.live else {
+        return Action::Create;
+    };
+    let changes = diff::changes(desired, live);
+    let newest_failed = live.latest_created_revision != live.latest_ready_revision;
+    let new_revision = newest_failed || diff::update_mask(&changes).contains(&"template");
+    if new_revision || !changes.is_empty() || expires_soon(target, live) {
+        return Action::Update {
+            changes,
+            new_revision,
+        };
+    }
+    let newest = live
+        .latest_ready_revision
+        .as_deref()
+        .map(short_name)
+        .unwrap_or_default();
+    match target.stage {
+        Stage::Production if !traffic::serves_all(live, newest) => Action::Resume {
+            revision: newest.to_owned(),
+        },
+        _ => Action::Nothing,
+    }
+}
+
+/// A preview in use gets its life prolonged once less than half of it is left.
+fn expires_soon(target: &Target, live: &Service) -> bool {
+    let Stage::Preview {
+        expires_at, lifetime, ..
+    } = &target.stage
+    else {
+        return false;
+    };
+    let expires = live
+        .labels
+        .get(label::EXPIRES)
+        .and_then(|text| text.parse::<i64>().ok())
+        .unwrap_or(0);
+    let gained = expires_at.timestamp() - expires;
+    gained > i64::try_from(lifetime.as_secs() / 2).unwrap_or(i64::MAX)
+}
+
+impl ModelPlan {
+    pub fn needs_build(&self) -> bool {
+        self.facts.image_digest.is_none()
+    }
+
+    /// The service as it should be, with the built image.
+    pub fn desired(&self, digest: &str) -> Service {
+        service::desired(
+            &self.target,
+            &format!("{}@{digest}", self.facts.image_path),
+            self.startup_window,
+        )
+    }
+
+    /// Name of the next revision: unique by the service's generation, and the same when a killed run is repeated.
+    /// `None` on a first create, where Cloud Run chooses.
+    pub fn next_revision(&self, desired: &Service) -> Option<String> {
+        let live = self.facts.live.as_ref()?;
+        let generation: u64 = live
+            .generation
+            .as_deref()
+            .and_then(|g| g.parse().ok())
+            .unwrap_or(0);
+        let template = serde_json::to_string(&desired.template).unwrap_or_default();
+        let hash = target::short_hash(&template);
+        Some(format!(
+            "{}-{:05}-{}",
+            self.target.service,
+            generation + 1,
+            &hash[..4]
+        ))
+    }
+
+    /// Traffic to send with a new revision: production keeps what it has and adds the candidate.
+    pub fn traffic(&self, revision: &str) -> Vec<TrafficTarget> {
+        match (&self.target.stage, &self.facts.live) {
+            (Stage::Production, Some(live)) if !traffic::serving(live).is_empty() => {
+                traffic::with_candidate(live, revision)
+            }
+            (Stage::Production, _) => traffic::all_on(revision),
+            (Stage::Preview { .. }, _) => service::desired(&self.target, "", self.startup_window).traffic,
+        }
+    }
+
+    /// One phrase for each thing that will be done.
+    pub fn steps(&self) -> Vec<String> {
+        let mut steps = Vec::new();
+        if self.needs_build() {
+            steps.push("build the image".to_owned());
+        }
+        let service = &self.target.service;
+        match &self.action {
+            Action::Create => steps.push(format!("create service {service}")),
+            Action::Update {
+                new_revision: true, ..
+            } => steps.push(format!("make a new revision of {service}")),
+            Action::Update { .. } => steps.push(format!("update settings of {service}, same revision")),
+            Action::Resume { revision } => {
+                steps.push(format!("test revision {revision}, which has no traffic yet"));
+            }
+            Action::Nothing => {}
+        }
+        steps
+    }
+}

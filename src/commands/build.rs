@@ -1,0 +1,54 @@
+//! `build`: bakes the images that are not in Artifact Registry yet, and prints every image by digest.
+
+use futures::future::join_all;
+
+use super::{Error, event, setup};
+use crate::{
+    cli::Common,
+    config::Config,
+    environment::Environment,
+    pipeline::{Services, build, failed::Failed, survey},
+    plan::target::Target,
+};
+
+pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
+    let progress = crate::ui::progress(&environment);
+    let context = event::place(&environment);
+    let config = setup::config(common)?;
+    let services = setup::services(common, environment, progress).await?;
+    let builds = config.models.iter().map(|model| {
+        let target = Target::production(&config, model, &context.repository, &context.sha);
+        one(&services, &config, target)
+    });
+    let mut images = serde_json::Map::new();
+    for (model, result) in config.models.iter().zip(join_all(builds).await) {
+        images.insert(model.name.clone(), result?.into());
+    }
+    if common.json {
+        super::print(&serde_json::Value::from(images).to_string());
+    } else {
+        images
+            .values()
+            .filter_map(|image| image.as_str())
+            .for_each(super::print);
+    }
+    Ok(0)
+}
+
+async fn one(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
+    let surveyed = survey::survey(services, &config.build, target).await?;
+    let facts = &surveyed.plan.facts;
+    let digest = match &facts.image_digest {
+        Some(digest) => {
+            services
+                .progress
+                .note(&surveyed.plan.target.service, "the image was there");
+            digest.clone()
+        }
+        None => {
+            let (built, _) = build::build(services, &config.build, &surveyed.plan, &surveyed.files).await?;
+            built.digest
+        }
+    };
+    Ok(format!("{}@{digest}", facts.image_path))
+}

@@ -1,0 +1,23 @@
+//! `cleanup`: deletes previews, the expired ones or one pull request's.
+
+use super::{Error, event, run};
+use crate::{
+    cli::CleanupArgs,
+    environment::Environment,
+    event::{PullRequest, Trigger},
+};
+
+pub async fn run(args: &CleanupArgs, environment: Environment) -> Result<u8, Error> {
+    let context = event::place(&environment);
+    let trigger = match args.pull_request {
+        Some(number) => Trigger::Closed(PullRequest {
+            number,
+            title: String::new(),
+            head_sha: context.sha.clone(),
+            head_ref: String::new(),
+            fork: false,
+        }),
+        None => Trigger::Cleanup,
+    };
+    run::by_hand(&args.common, environment, trigger, context).await
+}

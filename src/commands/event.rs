@@ -1,0 +1,69 @@
+//! The GitHub event of this run, read from the runner's files.
+
+use super::Error;
+use crate::{
+    environment::Environment,
+    event::{self, Context, Trigger},
+};
+
+/// Reads the event that GITHUB_EVENT_NAME and GITHUB_EVENT_PATH describe.
+pub fn read(environment: &Environment) -> Result<(Trigger, Context), Error> {
+    let payload = match environment.get("GITHUB_EVENT_PATH") {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| {
+            Error::input(format!(
+                "could not read the event in GITHUB_EVENT_PATH ({path}): {e}"
+            ))
+        })?),
+        None => None,
+    };
+    event::read(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))
+}
+
+/// Where a command runs that needs no event: from the runner's variables, else from the git checkout here.
+pub fn place(environment: &Environment) -> Context {
+    let get = |name: &str| environment.get(name).map(str::to_owned);
+    let remote = || git(&["config", "--get", "remote.origin.url"]).and_then(|url| repository_of(&url));
+    Context {
+        repository: get("GITHUB_REPOSITORY")
+            .or_else(remote)
+            .unwrap_or_else(|| "local".to_owned()),
+        sha: get("GITHUB_SHA")
+            .or_else(|| git(&["rev-parse", "HEAD"]))
+            .unwrap_or_default(),
+        server_url: get("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned()),
+        ..Context::default()
+    }
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = std::process::Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
+}
+
+/// `owner/name` of a remote's URL: `git@host:owner/name.git`, `https://host/owner/name`.
+fn repository_of(url: &str) -> Option<String> {
+    let path = url.trim_end_matches('/').trim_end_matches(".git");
+    let mut parts = path.rsplit(['/', ':']);
+    let (name, owner) = (parts.next()?, parts.next()?);
+    // Without a third part it is a path on this machine.
+    parts.next()?;
+    (!name.is_empty() && !owner.is_empty()).then(|| format!("{owner}/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remotes_url_gives_owner_and_name() {
+        for url in [
+            "git@github.com:octo/app.git",
+            "https://github.com/octo/app",
+            "ssh://git@host:22/octo/app/",
+        ] {
+            assert_eq!(repository_of(url).as_deref(), Some("octo/app"), "{url}");
+        }
+        assert_eq!(repository_of("app"), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! `plan`: what would be done, with every setting's origin. Reads, never writes.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::{Error, event, run::Run, setup};
+use crate::{
+    cli::Common,
+    config::Config,
+    environment::Environment,
+    event::{Context, Trigger},
+    hugging_face, image,
+    pipeline::{explain, recorder::Recorder, survey},
+    plan::{ModelPlan, show, target::Target},
+    progress::{Progress, Silent},
+    report::Status,
+    units::human_bytes,
+};
+
+pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
+    let (trigger, context) = match environment.get("GITHUB_EVENT_NAME") {
+        Some(_) => event::read(&environment)?,
+        None => (Trigger::Production, event::place(&environment)),
+    };
+    let config = setup::config(common)?;
+    let services = setup::services(common, environment, Arc::new(Silent)).await?;
+    let surveys = targets(&config, &trigger, &context)
+        .into_iter()
+        .map(|target| survey::survey(&services, &config.build, target));
+    let mut plans = Vec::new();
+    for surveyed in join_all(surveys).await {
+        plans.push(surveyed?.plan);
+    }
+    print(common, &config, &plans)
+}
+
+fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Target> {
+    let (repository, commit) = (&context.repository, &context.sha);
+    let aim = |model| match trigger {
+        Trigger::Preview(pr)
+        | Trigger::PlanOnly {
+            pull_request: Some(pr),
+            ..
+        } => Target::preview(
+            config,
+            model,
+            repository,
+            &pr.head_sha,
+            pr.number,
+            chrono::Utc::now(),
+        ),
+        _ => Target::production(config, model, repository, commit),
+    };
+    config.models.iter().map(aim).collect()
+}
+
+fn print(common: &Common, config: &Config, plans: &[ModelPlan]) -> Result<u8, Error> {
+    let value = serde_json::to_value(config).map_err(|e| Error::service(e.to_string()))?;
+    let settings = show::settings(&value, &config.origins);
+    if common.json {
+        let models: Vec<show::Shown> = plans.iter().map(show::Shown::from).collect();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(path, value, origin)| json!({"setting": path, "value": value, "origin": origin}))
+            .collect();
+        super::print(&format!("{:#}", json!({"models": models, "settings": settings})));
+        return Ok(0);
+    }
+    for plan in plans {
+        super::print(&show::text(plan));
+    }
+    let width = settings.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
+    super::print("settings");
+    for (path, value, origin) in &settings {
+        super::print(&format!("  {path:<width$}  {value}  ({origin})"));
+    }
+    Ok(0)
+}
+
+/// A plan without credentials, for a fork's pull request: what the configuration and Hugging Face alone tell.
+pub async fn outline(
+    config: &Config,
+    run: &Run,
+    environment: &Environment,
+    progress: &Arc<dyn Progress>,
+) -> Vec<Recorder> {
+    let targets = targets(config, &run.trigger, &run.context);
+    join_all(
+        targets
+            .iter()
+            .map(|target| outline_one(target, environment, progress)),
+    )
+    .await
+}
+
+async fn outline_one(target: &Target, environment: &Environment, progress: &Arc<dyn Progress>) -> Recorder {
+    let model = &target.model;
+    let private = model.service.access == crate::config::Access::Private;
+    let mut recorder = Recorder::new(&target.service, &model.id, private, Arc::clone(progress));
+    let found = recorder
+        .stage("plan", async {
+            let files = hugging_face::resolve(environment, &model.id, &model.revision, None)
+                .await
+                .map_err(|e| explain::hugging_face(&model.id, &e))?;
+            let wanted = files.wanted();
+            let recipe = image::Recipe {
+                base: &model.image.base,
+                model: &model.id,
+                commit: &files.commit,
+                files: &wanted,
+            };
+            let said = format!(
+                "would serve {} of weights on {} with {} CPU and {}, image key {}",
+                human_bytes(files.weights_bytes()),
+                model.service.gpu,
+                model.service.cpu,
+                model.service.memory,
+                image::key(&recipe),
+            );
+            Ok((files.commit.clone(), said))
+        })
+        .await;
+    if let Some(commit) = found {
+        recorder.report.model_revision = Some(commit);
+        recorder.report.status = Status::Skipped;
+        recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &model.service);
+    }
+    recorder
+}

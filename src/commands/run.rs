@@ -1,0 +1,275 @@
+//! `run`: what the GitHub event asks for, from the plan to the comment.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use super::{Error, event, setup};
+use crate::{
+    cli::{Common, given},
+    config::Config,
+    environment::Environment,
+    event::{Context, Trigger},
+    github::{GitHub, actions},
+    pipeline::{
+        failed::{Blame, Failed},
+        jobs::{Job, Recorded},
+        recorder::Recorder,
+        report::{Surfaces, deliver},
+    },
+    progress::Progress,
+    report::{self, Kind, PullRequestRef, Report, Status},
+};
+
+/// A run in the making: what every path needs.
+pub struct Run {
+    pub context: Context,
+    pub trigger: Trigger,
+    pub started_at: DateTime<Utc>,
+    pub clock: Instant,
+    pub notices: Vec<String>,
+}
+
+/// The command as `main` calls it.
+pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
+    let progress = crate::ui::progress(&environment);
+    let run = Run::from_event(&environment, Vec::new())?;
+    let github = github(&environment, progress.as_ref());
+    let (report, blame) = execute(common, environment, progress, &run, github.as_ref()).await;
+    show(common, &report);
+    Ok(exit_code(&report, blame))
+}
+
+impl Run {
+    /// The run that the GitHub event in the environment asks for.
+    pub fn from_event(environment: &Environment, notices: Vec<String>) -> Result<Self, Error> {
+        let (trigger, context) = event::read(environment)?;
+        Ok(Self::new(trigger, context, notices))
+    }
+
+    pub fn new(trigger: Trigger, context: Context, notices: Vec<String>) -> Self {
+        Self {
+            context,
+            trigger,
+            started_at: Utc::now(),
+            clock: Instant::now(),
+            notices,
+        }
+    }
+}
+
+/// The whole job. The report has been delivered to every surface when this returns.
+pub async fn execute(
+    common: &Common,
+    environment: Environment,
+    progress: Arc<dyn Progress>,
+    run: &Run,
+    github: Option<&GitHub>,
+) -> (Report, Option<Blame>) {
+    let outcome = match setup::config(common) {
+        Ok(config) => stages(common, &environment, run, &config, github, Arc::clone(&progress)).await,
+        Err(error) => Err(error),
+    };
+    let (report, blame) = match outcome {
+        Ok((recorders, notices)) => finish(run, recorders, notices),
+        Err(error) => {
+            annotate(&environment, &error);
+            broken(run, &error)
+        }
+    };
+    let surfaces = surfaces(common, &environment, run, github);
+    for warning in deliver(&report, &surfaces).await {
+        progress.warn("report", &warning);
+    }
+    (report, blame)
+}
+
+async fn stages(
+    common: &Common,
+    environment: &Environment,
+    run: &Run,
+    config: &Config,
+    github: Option<&GitHub>,
+    progress: Arc<dyn Progress>,
+) -> Result<Recorded, Error> {
+    if let Trigger::PlanOnly { reason, .. } = &run.trigger {
+        return Ok((
+            super::plan::outline(config, run, environment, &progress).await,
+            vec![reason.clone()],
+        ));
+    }
+    let services = setup::services(common, environment.clone(), progress).await?;
+    services
+        .progress
+        .note("credentials", services.credentials.description());
+    let job = Job {
+        services: &services,
+        config,
+        context: &run.context,
+        github,
+        now: run.started_at,
+    };
+    Ok(match &run.trigger {
+        Trigger::Production => (job.production().await, Vec::new()),
+        Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
+        Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
+        Trigger::Schedule => (job.schedule().await, Vec::new()),
+        Trigger::Smoke => (job.smoke().await, Vec::new()),
+        Trigger::Cleanup => (job.sweep().await, Vec::new()),
+        Trigger::PlanOnly { .. } => Recorded::default(),
+    })
+}
+
+/// Recorders → report and verdict.
+pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Report, Option<Blame>) {
+    let blame = recorders.iter().filter_map(|r| r.blame).max();
+    let mut report = empty(run);
+    report.models = recorders.into_iter().map(|r| r.report).collect();
+    report.status = overall(&report.models, blame, report.kind);
+    report.notices.extend(notices);
+    (report, blame)
+}
+
+fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> Status {
+    match kind {
+        _ if blame.is_some() => Status::Failed,
+        Kind::Cleanup => Status::Deleted,
+        Kind::PlanOnly => Status::Skipped,
+        _ if !models.is_empty() && models.iter().all(|m| m.status == Status::Deleted) => Status::Deleted,
+        _ => Status::Succeeded,
+    }
+}
+
+/// A run that failed before any model was looked at: the report still says why.
+fn broken(run: &Run, error: &Error) -> (Report, Option<Blame>) {
+    let mut report = empty(run);
+    report.status = Status::Failed;
+    let mut failure = Failed::new(error.blame, "the run could not start", error.message.clone()).failure;
+    failure.stage = "setup".to_owned();
+    report.failure = Some(*failure);
+    (report, Some(error.blame))
+}
+
+fn empty(run: &Run) -> Report {
+    let (kind, pull_request) = match &run.trigger {
+        Trigger::Production => (Kind::Production, None),
+        Trigger::Preview(pr) => (Kind::Preview, Some(pr)),
+        Trigger::Closed(pr) => (Kind::Cleanup, Some(pr)),
+        Trigger::Schedule | Trigger::Smoke => (Kind::ScheduledTest, None),
+        Trigger::Cleanup => (Kind::Cleanup, None),
+        Trigger::PlanOnly { pull_request, .. } => (Kind::PlanOnly, pull_request.as_ref()),
+    };
+    Report {
+        schema_version: report::SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        status: Status::Succeeded,
+        kind,
+        repository: run.context.repository.clone(),
+        commit: pull_request.map_or_else(|| run.context.sha.clone(), |pr| pr.head_sha.clone()),
+        pull_request: pull_request.map(|pr| PullRequestRef {
+            number: pr.number,
+            title: pr.title.clone(),
+        }),
+        run_url: run.context.run_url.clone(),
+        started_at: run.started_at,
+        duration: run.clock.elapsed(),
+        models: Vec::new(),
+        failure: None,
+        notices: run.notices.clone(),
+    }
+}
+
+/// The GitHub client, when there is a token.
+pub fn github(environment: &Environment, progress: &dyn Progress) -> Option<GitHub> {
+    let token = environment
+        .get("LLM_DEPLOY_GITHUB_TOKEN")
+        .or_else(|| environment.get("GITHUB_TOKEN"))?;
+    match GitHub::new(environment, &SecretString::from(token)) {
+        Ok(github) => Some(github),
+        Err(error) => {
+            progress.warn(
+                "github",
+                &format!("no comment and no deployment will be written: {error}"),
+            );
+            None
+        }
+    }
+}
+
+fn surfaces<'a>(
+    common: &Common,
+    environment: &Environment,
+    run: &Run,
+    github: Option<&'a GitHub>,
+) -> Surfaces<'a> {
+    let pull_request = match &run.trigger {
+        Trigger::Preview(pr) | Trigger::Closed(pr) => Some(pr.number),
+        _ => None,
+    };
+    let path = |name: &str| environment.get(name).map(PathBuf::from);
+    Surfaces {
+        github,
+        pull_request,
+        // A pull request that never had a preview needs no word about its removal.
+        create_comment: matches!(run.trigger, Trigger::Preview(_)),
+        directory: report_directory(common, environment),
+        summary: path("GITHUB_STEP_SUMMARY"),
+        outputs: path("GITHUB_OUTPUT"),
+    }
+}
+
+/// The folder asked for; in Actions `llm-deploy-report`, so that a workflow can upload it.
+fn report_directory(common: &Common, environment: &Environment) -> Option<PathBuf> {
+    let named = given(common.report_dir.as_deref()).map(PathBuf::from);
+    named.or_else(|| {
+        environment
+            .in_actions()
+            .then(|| PathBuf::from("llm-deploy-report"))
+    })
+}
+
+/// Puts the error on the line of the configuration that causes it.
+pub fn annotate(environment: &Environment, error: &Error) {
+    if environment.in_actions() {
+        let place = error.location.as_ref().map(|(file, line)| (file.as_str(), *line));
+        super::print(&actions::error("llm-deploy", &error.message, place));
+    }
+}
+
+/// The result on standard output.
+pub fn show(common: &Common, report: &Report) {
+    if common.json {
+        super::print(&report::json::render(report));
+        return;
+    }
+    let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
+    super::print(&report::terminal::render(
+        report,
+        width,
+        console::colors_enabled(),
+    ));
+}
+
+/// Exit code of a finished run.
+pub fn exit_code(report: &Report, blame: Option<Blame>) -> u8 {
+    match blame {
+        Some(blame) => blame.exit_code(),
+        None if report.status == Status::Failed => 1,
+        None => 0,
+    }
+}
+
+/// A job that a person asked for: no comment, no GitHub deployment, the report on the terminal and where asked.
+pub async fn by_hand(
+    common: &Common,
+    environment: Environment,
+    trigger: Trigger,
+    context: Context,
+) -> Result<u8, Error> {
+    let progress = crate::ui::progress(&environment);
+    let run = Run::new(trigger, context, Vec::new());
+    let (report, blame) = execute(common, environment, progress, &run, None).await;
+    show(common, &report);
+    Ok(exit_code(&report, blame))
+}

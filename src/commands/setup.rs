@@ -1,0 +1,83 @@
+//! Options and environment → configuration and services, the same for every command.
+
+use std::{path::Path, sync::Arc};
+
+use secrecy::SecretString;
+
+use super::Error;
+use crate::{
+    auth::{Credentials, WorkloadIdentity},
+    cli::{Common, given},
+    config::{self, Config, Source},
+    environment::Environment,
+    google,
+    pipeline::Services,
+    progress::Progress,
+};
+
+/// The file that is read when none is named.
+const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
+/// A configuration beyond this size is a mistake.
+const LARGEST_CONFIG: u64 = 1 << 20;
+
+/// Reads and resolves the configuration.
+pub fn config(common: &Common) -> Result<Config, Error> {
+    let named = given(common.config.as_deref());
+    let path = named.unwrap_or(DEFAULT_CONFIG);
+    let text = match read(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => None,
+        Err(error) => {
+            return Err(Error::input(format!(
+                "could not read the configuration {path}: {error}"
+            )));
+        }
+    };
+    let source = text.as_deref().map(|text| Source { name: path, text });
+    config::resolve(source, &common.inputs()).map_err(|mistakes| Error {
+        location: mistakes
+            .0
+            .iter()
+            .find_map(|m| m.line)
+            .map(|line| (path.to_owned(), line)),
+        ..Error::input(mistakes.to_string())
+    })
+}
+
+fn read(path: &str) -> std::io::Result<String> {
+    let path = Path::new(path);
+    if std::fs::metadata(path)?.len() > LARGEST_CONFIG {
+        return Err(std::io::Error::other("it is larger than 1 MiB"));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// Finds credentials and sets up the clients.
+pub async fn services(
+    common: &Common,
+    environment: Environment,
+    progress: Arc<dyn Progress>,
+) -> Result<Services, Error> {
+    let service_account = given(common.service_account.as_deref()).map(str::to_owned);
+    let identity = given(common.workload_identity_provider.as_deref()).map(|provider| WorkloadIdentity {
+        provider: provider.to_owned(),
+        service_account: service_account.clone(),
+    });
+    let credentials = Credentials::discover(&environment, identity, service_account)
+        .await
+        .map_err(|e| Error {
+            blame: crate::pipeline::failed::Blame::Input,
+            ..Error::service(e.to_string())
+        })?;
+    let google =
+        google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
+    let secret = |name: &str| environment.get(name).map(SecretString::from);
+    Ok(Services {
+        hugging_face_token: secret("HF_TOKEN"),
+        api_key: secret("LLM_DEPLOY_API_KEY"),
+        google,
+        credentials,
+        progress,
+        environment,
+    })
+}

@@ -1,0 +1,328 @@
+//! Bakes the image in Cloud Build, or adopts the build that an earlier run started.
+
+use super::{
+    Services,
+    failed::{Blame, Failed},
+    survey::repository,
+};
+use crate::{
+    config,
+    google::{
+        Error, artifact_registry, build_log,
+        cloud_build::{self, Build, Status},
+        secret_manager, storage,
+    },
+    hugging_face::ModelFiles,
+    image::{self, BuildRequest, Recipe, Sizing},
+    plan::ModelPlan,
+};
+
+/// Last lines of the build's log that a failure shows.
+const LOG_LINES: usize = 40;
+
+/// A finished build.
+pub struct Built {
+    pub digest: String,
+    pub log_url: Option<String>,
+}
+
+/// Builds the image of `plan` and returns its digest.
+pub async fn build(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+    files: &ModelFiles,
+) -> Result<(Built, String), Failed> {
+    check_token_secret(services, plan).await?;
+    let project = &plan.target.project;
+    let tag = image::adoption_tag(&plan.target.model.name, &plan.facts.image_key);
+    let running = cloud_build::find_active(&services.google, project, &config.location, &tag)
+        .await
+        .map_err(|e| Failed::google("look for a running build", &e))?;
+    let started = match running {
+        Some(build) => {
+            services.progress.note(
+                &plan.target.service,
+                &format!("build {} is already running, following it", build.id),
+            );
+            build
+        }
+        None => start(services, config, plan, files).await?,
+    };
+    if let Some(url) = &started.log_url {
+        services
+            .progress
+            .note(&plan.target.service, &format!("log: {url}"));
+    }
+    let finished = follow(services, config, plan, files, &started).await?;
+    let digest = digest(services, config, plan, &finished).await?;
+    let said = format!("image {}", digest.get(..19).unwrap_or(&digest));
+    Ok((
+        Built {
+            digest,
+            log_url: finished.log_url.or(started.log_url),
+        },
+        said,
+    ))
+}
+
+/// A missing token is found now, not after twenty minutes of downloading.
+async fn check_token_secret(services: &Services, plan: &ModelPlan) -> Result<(), Failed> {
+    let Some(secret) = &plan.target.model.image.hf_token_secret else {
+        return Ok(());
+    };
+    let what = format!("check the Hugging Face token's secret `{}`", secret.name);
+    let enabled = secret_manager::version_enabled(
+        &services.google,
+        &plan.target.project,
+        &secret.name,
+        &secret.version,
+    )
+    .await;
+    match enabled {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failed::new(
+            Blame::Input,
+            format!(
+                "secret `{}` has no enabled version `{}`",
+                secret.name, secret.version
+            ),
+            "the build reads the Hugging Face token from it",
+        )
+        .fix(format!(
+            "Add one: `gcloud secrets versions add {} --data-file=-`",
+            secret.name
+        ))),
+        Err(error) => Err(Failed::google(&what, &error)),
+    }
+}
+
+async fn start(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+    files: &ModelFiles,
+) -> Result<Build, Failed> {
+    let google = &services.google;
+    let repository = repository(&plan.target, config);
+    let (project, region) = (&plan.target.project, &plan.target.region);
+    let (_, _) = tokio::try_join!(
+        async {
+            storage::ensure_bucket(google, project, &config.bucket, region)
+                .await
+                .map_err(|e| Failed::google(&format!("prepare the staging bucket {}", config.bucket), &e))
+        },
+        async {
+            artifact_registry::ensure_repository(google, &repository, config.keep, config.delete_older_than)
+                .await
+                .map_err(|e| Failed::google(&format!("prepare the repository {}", config.repository), &e))
+        },
+    )?;
+    let object = format!("source/{}-{}.tgz", plan.target.model.name, plan.facts.image_key);
+    let wanted = files.wanted();
+    let recipe = recipe(plan, files, &wanted);
+    let context = image::context(&recipe).map_err(|e| {
+        Failed::new(
+            Blame::Input,
+            "could not assemble the build's context",
+            e.to_string(),
+        )
+    })?;
+    let generation = storage::upload(google, &config.bucket, &object, "application/gzip", context)
+        .await
+        .map_err(|e| Failed::google("upload the build's context", &e))?;
+    let sizing = sizing(config, files);
+    let request = BuildRequest {
+        project,
+        recipe,
+        service: &plan.target.model.name,
+        image: &tagged(plan),
+        bucket: &config.bucket,
+        object: &object,
+        generation: &generation,
+        hf_token: plan.target.model.image.hf_token_secret.as_ref(),
+        service_account: config.service_account.as_deref(),
+        sizing: &sizing,
+    };
+    let body = image::cloud_build(&request);
+    match cloud_build::create(google, project, &config.location, &body).await {
+        Ok(build) => Ok(build),
+        Err(error) => Err(explain_refusal(config, &error)),
+    }
+}
+
+fn tagged(plan: &ModelPlan) -> String {
+    format!("{}:{}", plan.facts.image_path, plan.facts.image_key)
+}
+
+fn recipe<'a>(
+    plan: &'a ModelPlan,
+    files: &'a ModelFiles,
+    wanted: &'a [&'a crate::hugging_face::ModelFile],
+) -> Recipe<'a> {
+    Recipe {
+        base: &plan.target.model.image.base,
+        model: &files.id,
+        commit: &files.commit,
+        files: wanted,
+    }
+}
+
+/// The user's own figures where given, else by the model's size.
+fn sizing(config: &config::Build, files: &ModelFiles) -> Sizing {
+    let sized = image::sizing(files.weights_bytes());
+    Sizing {
+        machine: config.machine.clone().unwrap_or(sized.machine),
+        disk_gb: config.disk_gb.unwrap_or(sized.disk_gb),
+        timeout: config.timeout.unwrap_or(sized.timeout),
+    }
+}
+
+fn explain_refusal(config: &config::Build, error: &Error) -> Failed {
+    let failed = Failed::google("start the build", error);
+    if error.to_string().contains("quota restrictions") && config.location != "global" {
+        return failed.fix(format!(
+            "This project may not build in `{}`: set `build.location: global`, which has a quota of its own",
+            config.location
+        ));
+    }
+    failed
+}
+
+async fn follow(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+    files: &ModelFiles,
+    started: &Build,
+) -> Result<Build, Failed> {
+    let service = plan.target.service.as_str();
+    let tail = std::sync::Mutex::new(std::collections::VecDeque::with_capacity(LOG_LINES));
+    let on_line = |line: &str| {
+        services.progress.log(service, line);
+        if let Ok(mut tail) = tail.lock() {
+            if tail.len() == LOG_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(line.to_owned());
+        }
+    };
+    let on_status = |status: Status| {
+        services
+            .progress
+            .status(service, &format!("Cloud Build: {status:?}"));
+    };
+    let log = started.log_object();
+    let finished = build_log::follow(
+        &services.google,
+        &plan.target.project,
+        &config.location,
+        &started.id,
+        log.as_ref()
+            .map(|(bucket, object)| (bucket.as_str(), object.as_str())),
+        sizing(config, files).deadline(),
+        &on_line,
+        &on_status,
+    )
+    .await
+    .map_err(|e| Failed::google(&format!("follow build {}", started.id), &e))?;
+    let tail = tail.into_inner().unwrap_or_default();
+    if finished.status == Status::Success {
+        Ok(finished)
+    } else {
+        Err(build_failed(&finished, tail.into()))
+    }
+}
+
+fn build_failed(build: &Build, log: Vec<String>) -> Failed {
+    let cause = build
+        .reason()
+        .unwrap_or_else(|| "Cloud Build gives no reason of its own".to_owned());
+    let fix = build_fix(build.status, &log.join("\n"));
+    Failed::new(
+        Blame::Deployment,
+        format!("build {} ended as {:?}", build.id, build.status),
+        cause,
+    )
+    .fix(fix.unwrap_or("Look at the last lines of the build's log, and at the whole log behind the link"))
+    .log(log)
+}
+
+/// Next step by what a build's log is known to say.
+fn build_fix(status: Status, log: &str) -> Option<&'static str> {
+    let says = |needle: &str| log.contains(needle);
+    match status {
+        Status::Timeout => Some("Raise `build.timeout`, or `build.machine` for a faster one"),
+        Status::Cancelled => Some("Somebody cancelled it; run again to start a new build"),
+        _ if says("no space left on device") => Some("Raise `build.disk-gb`"),
+        _ if says("gated repo") || says("GatedRepo") || says("restricted") && says("403") => Some(
+            "Accept the model's licence at Hugging Face with the account whose token is in `image.hf-token-secret`, and check that the secret holds that token",
+        ),
+        _ if says("401 Client Error") || says("RepositoryNotFound") => Some(
+            "The model is private or doesn't exist: check its id, and set `image.hf-token-secret` to a secret with a token that may read it",
+        ),
+        _ => None,
+    }
+}
+
+/// The digest from the build's result; Artifact Registry is asked when an adopted build names none.
+async fn digest(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+    build: &Build,
+) -> Result<String, Failed> {
+    if let Some(digest) = build.digest_of(&tagged(plan)) {
+        return Ok(digest.to_owned());
+    }
+    let repository = repository(&plan.target, config);
+    let found = artifact_registry::tag_digest(
+        &services.google,
+        &repository,
+        &plan.target.model.name,
+        &plan.facts.image_key,
+    )
+    .await
+    .map_err(|e| Failed::google("read the built image's digest", &e))?;
+    found.ok_or_else(|| {
+        Failed::new(
+            Blame::Service,
+            format!(
+                "build {} succeeded, but its image is not in Artifact Registry",
+                build.id
+            ),
+            format!("{}:{} was not found", plan.facts.image_path, plan.facts.image_key),
+        )
+        .fix("Run again: the image is built anew")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_builds_log_leads_to_a_next_step() {
+        let cases = [
+            (
+                Status::Failure,
+                "write /model: no space left on device",
+                "disk-gb",
+            ),
+            (Status::Failure, "GatedRepoError: 403 Client Error", "licence"),
+            (
+                Status::Failure,
+                "401 Client Error. Repository Not Found",
+                "hf-token-secret",
+            ),
+            (Status::Timeout, "", "build.timeout"),
+        ];
+        for (status, log, fix) in cases {
+            assert!(
+                build_fix(status, log).is_some_and(|found| found.contains(fix)),
+                "{log}"
+            );
+        }
+        assert_eq!(build_fix(Status::Failure, "make: *** error"), None);
+    }
+}

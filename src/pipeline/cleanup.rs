@@ -1,0 +1,165 @@
+//! Deletes previews: a closed pull request's, and those that outlived their time. Never anything without our labels.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use super::{Services, failed::Failed, recorder::Recorder};
+use crate::{
+    google::run::{
+        self, Location,
+        types::{Service, short_name},
+    },
+    plan::target::{label, repository_label},
+    report::Status,
+};
+
+/// Deleting a service takes seconds; a minute or two is slow.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Why a preview goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Closed,
+    Expired(DateTime<Utc>),
+}
+
+/// This repository's previews among `services`, with the number of their pull request. Pure.
+pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Service, u64)> {
+    let owner = repository_label(repository);
+    services
+        .iter()
+        .filter(|s| has(&s.labels, label::MANAGED_BY, label::TOOL))
+        .filter(|s| has(&s.labels, label::KIND, "preview") && has(&s.labels, label::REPOSITORY, &owner))
+        .filter_map(|s| Some((s, s.labels.get(label::PULL_REQUEST)?.parse().ok()?)))
+        .collect()
+}
+
+/// When a preview's time is up; `None` without a readable label, and such a preview is kept.
+pub fn expiry(service: &Service) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(service.labels.get(label::EXPIRES)?.parse().ok()?, 0)
+}
+
+fn has(labels: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
+    labels.get(key).is_some_and(|found| found == value)
+}
+
+/// All services of the project's region.
+pub async fn list(services: &Services, project: &str, region: &str) -> Result<Vec<Service>, Failed> {
+    run::list(&services.google, &Location { project, region })
+        .await
+        .map_err(|e| {
+            Failed::google(
+                &format!("list the Cloud Run services of {project} in {region}"),
+                &e,
+            )
+        })
+}
+
+/// Deletes one preview and says so in a report of its own.
+pub async fn delete(
+    services: &Services,
+    project: &str,
+    region: &str,
+    service: &Service,
+    reason: &Reason,
+) -> Recorder {
+    let id = service
+        .name
+        .as_deref()
+        .map(short_name)
+        .unwrap_or_default()
+        .to_owned();
+    let model = served_model(service).unwrap_or_default();
+    let mut recorder = Recorder::new(
+        &id,
+        &model,
+        !service.invoker_iam_disabled,
+        Arc::clone(&services.progress),
+    );
+    let location = Location { project, region };
+    let deleted = recorder
+        .stage("cleanup", async {
+            run::delete(&services.google, &location, &id, DEADLINE)
+                .await
+                .map_err(|e| {
+                    Failed::google(&format!("delete the preview {id}"), &e).fix(by_hand(&id, project, region))
+                })?;
+            Ok(((), why(reason)))
+        })
+        .await;
+    if deleted.is_some() {
+        recorder.report.status = Status::Deleted;
+    }
+    recorder
+}
+
+fn why(reason: &Reason) -> String {
+    match reason {
+        Reason::Closed => "deleted, its pull request is closed".to_owned(),
+        Reason::Expired(when) => format!("deleted, it expired at {}", when.format("%Y-%m-%d %H:%M UTC")),
+    }
+}
+
+fn by_hand(service: &str, project: &str, region: &str) -> String {
+    format!(
+        "Delete it by hand so that no GPU keeps running: `gcloud run services delete {service} --project {project} --region {region}`"
+    )
+}
+
+/// The model that a service of ours was started with.
+fn served_model(service: &Service) -> Option<String> {
+    let args = &service.template.as_ref()?.containers.first()?.args;
+    args.iter()
+        .find_map(|arg| arg.strip_prefix("--served-model-name="))
+        .map(str::to_owned)
+}
+
+/// Listing failed: the report still has to say so for the whole run.
+pub fn could_not_list(services: &Services, failed: Failed) -> Recorder {
+    let mut recorder = Recorder::new("previews", "", true, Arc::clone(&services.progress));
+    recorder.fail("cleanup", failed);
+    recorder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(labels: &[(&str, &str)]) -> Service {
+        Service {
+            labels: labels
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+            ..Service::default()
+        }
+    }
+
+    const OURS: [(&str, &str); 4] = [
+        (label::MANAGED_BY, label::TOOL),
+        (label::REPOSITORY, "octo_app"),
+        (label::KIND, "preview"),
+        (label::PULL_REQUEST, "12"),
+    ];
+
+    #[test]
+    fn only_services_with_all_of_our_labels_are_previews() {
+        let ours = service(&OURS);
+        assert_eq!(previews(std::slice::from_ref(&ours), "octo/app").len(), 1);
+        for missing in 0..OURS.len() {
+            let mut labels = OURS.to_vec();
+            labels.remove(missing);
+            assert!(previews(&[service(&labels)], "octo/app").is_empty(), "{labels:?}");
+        }
+        assert!(previews(&[ours], "octo/other").is_empty());
+    }
+
+    #[test]
+    fn a_preview_expires_only_at_a_time_that_its_label_gives() {
+        let with = |value| expiry(&service(&[(label::EXPIRES, value)])).map(|when| when.timestamp());
+        assert_eq!(with("1000"), Some(1000));
+        assert_eq!(with("soon"), None);
+        assert_eq!(expiry(&service(&OURS)), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! The four jobs that an event can ask for: production, preview, clean-up, scheduled test.
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+
+use super::{
+    Services,
+    cleanup::{self, Reason},
+    github_pages as pages, model,
+    recorder::Recorder,
+    scheduled,
+};
+use crate::{
+    config::Config, event::Context, github::GitHub, google::run::types::Service, plan::target::Target,
+};
+
+/// What every job works with.
+pub struct Job<'a> {
+    pub services: &'a Services,
+    pub config: &'a Config,
+    pub context: &'a Context,
+    pub github: Option<&'a GitHub>,
+    pub now: DateTime<Utc>,
+}
+
+/// What came of a job, with sentences for the reader.
+pub type Recorded = (Vec<Recorder>, Vec<String>);
+
+impl Job<'_> {
+    /// Deploys every model to its production service.
+    pub async fn production(&self) -> Vec<Recorder> {
+        let targets = self.production_targets().collect();
+        self.deploy_all(targets, "production", true).await
+    }
+
+    /// Deploys every model to the pull request's own services.
+    pub async fn preview(&self, number: u64, head: &str) -> Recorded {
+        if pages::is_closed(self.services, self.github, number).await {
+            let why = "The pull request was closed before this run began, so nothing was deployed.";
+            return (self.closed(number).await, vec![why.to_owned()]);
+        }
+        let repository = &self.context.repository;
+        let models = self.config.models.iter();
+        let targets = models
+            .map(|model| Target::preview(self.config, model, repository, head, number, self.now))
+            .collect();
+        let recorders = self
+            .deploy_all(targets, &pages::preview_environment(number), false)
+            .await;
+        // The pull request may have been closed, and cleaned up after, while this deployed.
+        if pages::is_closed(self.services, self.github, number).await {
+            let why =
+                "The pull request was closed while this run deployed, so its preview was deleted again.";
+            return (self.closed(number).await, vec![why.to_owned()]);
+        }
+        (recorders, Vec::new())
+    }
+
+    /// Deletes every preview of a pull request, found by its labels: models may have left the configuration since.
+    pub async fn closed(&self, number: u64) -> Vec<Recorder> {
+        let found = match self.live().await {
+            Ok(found) => found,
+            Err(recorder) => return vec![recorder],
+        };
+        let theirs = cleanup::previews(&found, &self.context.repository)
+            .into_iter()
+            .filter(|(_, n)| *n == number);
+        self.delete(
+            theirs
+                .map(|(service, number)| (service, number, Reason::Closed))
+                .collect(),
+            &[number],
+        )
+        .await
+    }
+
+    /// Tests production as it is.
+    pub async fn smoke(&self) -> Vec<Recorder> {
+        join_all(
+            self.production_targets()
+                .map(|target| scheduled::test(self.services, target)),
+        )
+        .await
+    }
+
+    /// Tests production as it is, and sweeps up previews.
+    pub async fn schedule(&self) -> Vec<Recorder> {
+        let (mut recorders, swept) = futures::join!(self.smoke(), self.sweep());
+        recorders.extend(swept);
+        recorders
+    }
+
+    /// Deletes previews that outlived their time, and those whose pull request is closed.
+    pub async fn sweep(&self) -> Vec<Recorder> {
+        let found = match self.live().await {
+            Ok(found) => found,
+            Err(recorder) => return vec![recorder],
+        };
+        let mut gone = Vec::new();
+        for (service, number) in cleanup::previews(&found, &self.context.repository) {
+            let reason = match cleanup::expiry(service).filter(|when| *when <= self.now) {
+                Some(when) => Some(Reason::Expired(when)),
+                None => pages::is_closed(self.services, self.github, number)
+                    .await
+                    .then_some(Reason::Closed),
+            };
+            gone.extend(reason.map(|reason| (service, number, reason)));
+        }
+        let numbers: Vec<u64> = gone.iter().map(|(_, number, _)| *number).collect();
+        self.delete(gone, &numbers).await
+    }
+
+    fn production_targets(&self) -> impl Iterator<Item = Target> {
+        let context = self.context;
+        let models = self.config.models.iter();
+        models.map(|model| Target::production(self.config, model, &context.repository, &context.sha))
+    }
+
+    /// All models at once: three take about as long as the slowest.
+    async fn deploy_all(&self, targets: Vec<Target>, environment: &str, production: bool) -> Vec<Recorder> {
+        let git_ref = targets.first().map(|t| t.commit.clone()).unwrap_or_default();
+        let page = self.context.run_url.as_deref();
+        let models = targets
+            .into_iter()
+            .map(|target| model::run(self.services, &self.config.build, target));
+        let (deployment, recorders) = futures::join!(
+            pages::open_deployment(
+                self.services,
+                page,
+                self.github,
+                &git_ref,
+                environment,
+                production
+            ),
+            join_all(models),
+        );
+        pages::close_deployment(self.services, page, self.github, deployment, &recorders).await;
+        recorders
+    }
+
+    async fn live(&self) -> Result<Vec<Service>, Recorder> {
+        cleanup::list(self.services, &self.config.project, &self.config.region)
+            .await
+            .map_err(|failed| cleanup::could_not_list(self.services, failed))
+    }
+
+    async fn delete(&self, gone: Vec<(&Service, u64, Reason)>, pull_requests: &[u64]) -> Vec<Recorder> {
+        let (project, region) = (&self.config.project, &self.config.region);
+        let deletions = gone
+            .iter()
+            .map(|(service, _, reason)| cleanup::delete(self.services, project, region, service, reason));
+        let recorders = join_all(deletions).await;
+        pages::deactivate(self.services, self.github, pull_requests).await;
+        recorders
+    }
+}

@@ -1,0 +1,104 @@
+//! Times the stages of one model and writes them into its report.
+
+use std::{future::Future, sync::Arc, time::Instant};
+
+use super::failed::{Blame, Failed};
+use crate::{
+    progress::Progress,
+    report::{Link, ModelReport, Stage, Status},
+};
+
+/// One model's report in the making.
+pub struct Recorder {
+    pub report: ModelReport,
+    pub blame: Option<Blame>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Recorder {
+    pub fn new(service: &str, model: &str, private: bool, progress: Arc<dyn Progress>) -> Self {
+        let report = ModelReport {
+            service: service.to_owned(),
+            model: model.to_owned(),
+            model_revision: None,
+            status: Status::Succeeded,
+            url: None,
+            private,
+            image: None,
+            revision: None,
+            changes: Vec::new(),
+            stages: Vec::new(),
+            checks: Vec::new(),
+            cold_start: None,
+            latency: Vec::new(),
+            failure: None,
+            links: Vec::new(),
+            hourly_cost_usd: None,
+            expires_at: None,
+        };
+        Self {
+            report,
+            blame: None,
+            progress,
+        }
+    }
+
+    /// Runs one stage. `None` means that it failed, which the report then says, and that the model is done.
+    pub async fn stage<T>(
+        &mut self,
+        name: &str,
+        work: impl Future<Output = Result<(T, String), Failed>>,
+    ) -> Option<T> {
+        self.progress.stage(&self.report.service, name);
+        let started = Instant::now();
+        let result = work.await;
+        let (status, detail, value) = match result {
+            Ok((value, detail)) => (Status::Succeeded, detail, Some(value)),
+            Err(failed) => (Status::Failed, self.fail(name, failed), None),
+        };
+        let duration = started.elapsed();
+        if value.is_some() {
+            let took = crate::units::human_duration(duration);
+            self.progress
+                .note(&self.report.service, &format!("{name}: {detail} ({took})"));
+        }
+        self.report.stages.push(Stage {
+            name: name.to_owned(),
+            status,
+            duration,
+            detail,
+        });
+        value
+    }
+
+    /// A stage that there was no need for.
+    pub fn skip(&mut self, name: &str, detail: &str) {
+        self.progress
+            .note(&self.report.service, &format!("{name}: {detail}"));
+        self.report.stages.push(Stage {
+            name: name.to_owned(),
+            status: Status::Skipped,
+            duration: std::time::Duration::ZERO,
+            detail: detail.to_owned(),
+        });
+    }
+
+    pub fn link(&mut self, label: &str, url: impl Into<String>) {
+        self.report.links.push(Link {
+            label: label.to_owned(),
+            url: url.into(),
+        });
+    }
+
+    /// Writes a failure into the report; returns its title.
+    pub fn fail(&mut self, stage: &str, mut failed: Failed) -> String {
+        failed.failure.stage = stage.to_owned();
+        self.report.status = Status::Failed;
+        self.blame = Some(failed.blame);
+        let title = failed.failure.title.clone();
+        self.progress
+            .warn(&self.report.service, &format!("{stage}: {title}"));
+        self.report.failure = Some(*failed.failure);
+        title
+    }
+}

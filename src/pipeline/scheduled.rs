@@ -1,0 +1,89 @@
+//! Tests production as it is: nothing is built or changed.
+
+use std::sync::Arc;
+
+use super::{
+    Services,
+    failed::{Blame, Failed},
+    recorder::Recorder,
+    verify,
+};
+use crate::{
+    config::Access,
+    google::run::{self, Location, types::short_name},
+    plan::{target::Target, traffic},
+};
+
+/// Smoke and latency on the live service of one target.
+pub async fn test(services: &Services, target: Target) -> Recorder {
+    let private = target.model.service.access == Access::Private;
+    let mut recorder = Recorder::new(
+        &target.service,
+        &target.model.id,
+        private,
+        Arc::clone(&services.progress),
+    );
+    super::model::links(&mut recorder, &target);
+    let _ = stages(services, &target, &mut recorder).await;
+    recorder
+}
+
+async fn stages(services: &Services, target: &Target, recorder: &mut Recorder) -> Option<()> {
+    let found = recorder.stage("plan", find(services, target)).await?;
+    recorder.report.url = Some(found.url.clone());
+    recorder.report.revision = Some(found.revision);
+    recorder.report.image = found.image;
+    recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &target.model.service);
+    verify::verify(services, recorder, &target.model, &found.url, &found.url).await
+}
+
+struct Found {
+    url: String,
+    revision: String,
+    image: Option<String>,
+}
+
+async fn find(services: &Services, target: &Target) -> Result<(Found, String), Failed> {
+    let location = Location {
+        project: &target.project,
+        region: &target.region,
+    };
+    let live = run::get(&services.google, &location, &target.service)
+        .await
+        .map_err(|e| Failed::google(&format!("read Cloud Run service {}", target.service), &e))?
+        .ok_or_else(|| {
+            Failed::new(
+                Blame::Deployment,
+                format!("service {} doesn't exist in {}", target.service, target.region),
+                "there is nothing to test",
+            )
+            .fix("Deploy it first: push to the default branch, or run `llm-deploy deploy`")
+        })?;
+    let revision = traffic::serving(&live)
+        .into_iter()
+        .max_by_key(|(_, percent)| *percent)
+        .map(|(name, _)| name);
+    let revision = revision
+        .or_else(|| {
+            live.latest_ready_revision
+                .as_deref()
+                .map(|name| short_name(name).to_owned())
+        })
+        .unwrap_or_default();
+    let url = live.uri.clone().ok_or_else(|| {
+        Failed::new(
+            Blame::Deployment,
+            format!("service {} has no URL", target.service),
+            "its default URL is disabled",
+        )
+    })?;
+    // The template describes the newest revision; only when that one serves is it the image under test.
+    let newest_serves = live.latest_ready_revision.as_deref().map(short_name) == Some(revision.as_str());
+    let image = live
+        .template
+        .and_then(|t| t.containers.into_iter().next())
+        .map(|c| c.image)
+        .filter(|_| newest_serves);
+    let said = format!("revision {revision} serves");
+    Ok((Found { url, revision, image }, said))
+}

@@ -1,0 +1,117 @@
+//! Looks at what is there: the model at Hugging Face, its image, the live service. Changes nothing.
+
+use super::{
+    Services,
+    failed::{Blame, Failed},
+};
+use crate::{
+    config::Build,
+    google::{artifact_registry, run},
+    hugging_face::{self, ModelFiles},
+    image,
+    plan::{self, Facts, ModelPlan, target::Target},
+};
+
+/// A plan together with the files that a build would need.
+pub struct Surveyed {
+    pub plan: ModelPlan,
+    pub files: ModelFiles,
+}
+
+/// Gathers the facts on one target and makes its plan.
+pub async fn survey(services: &Services, build: &Build, target: Target) -> Result<Surveyed, Failed> {
+    let (image, live) = tokio::try_join!(
+        look_for_image(services, build, &target),
+        live_service(services, &target)
+    )?;
+    let facts = Facts {
+        commit: image.files.commit.clone(),
+        weights_bytes: image.files.weights_bytes(),
+        image_path: image.path,
+        image_key: image.key,
+        image_digest: image.digest,
+        live,
+    };
+    let plan = plan::make(target, facts)
+        .map_err(|refusal| Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string()))?;
+    Ok(Surveyed {
+        plan,
+        files: image.files,
+    })
+}
+
+struct Image {
+    files: ModelFiles,
+    path: String,
+    key: String,
+    digest: Option<String>,
+}
+
+async fn look_for_image(services: &Services, build: &Build, target: &Target) -> Result<Image, Failed> {
+    let model = &target.model;
+    let files = hugging_face::resolve(
+        &services.environment,
+        &model.id,
+        &model.revision,
+        services.hugging_face_token.as_ref(),
+    )
+    .await
+    .map_err(|e| super::explain::hugging_face(&model.id, &e))?;
+    let wanted = files.wanted();
+    let recipe = image::Recipe {
+        base: &model.image.base,
+        model: &model.id,
+        commit: &files.commit,
+        files: &wanted,
+    };
+    let key = image::key(&recipe);
+    let repository = repository(target, build);
+    // The package is named after production's service, so that a merged preview's image is there already.
+    let digest = artifact_registry::tag_digest(&services.google, &repository, &model.name, &key)
+        .await
+        .map_err(|e| Failed::google("look for the image in Artifact Registry", &e))?;
+    let path = format!(
+        "{}-docker.pkg.dev/{}/{}/{}",
+        target.region, target.project, build.repository, model.name
+    );
+    if digest.is_none() && files.gated && model.image.hf_token_secret.is_none() {
+        return Err(gated(&model.id));
+    }
+    Ok(Image {
+        path,
+        key,
+        digest,
+        files,
+    })
+}
+
+/// Told before a build is paid for that can only fail.
+fn gated(model: &str) -> Failed {
+    Failed::new(
+        Blame::Input,
+        format!("{model} is gated, and no Hugging Face token is configured"),
+        "its weights are only given to accounts that have accepted its terms",
+    )
+    .fix(format!(
+        "Accept the terms at https://huggingface.co/{model}, put a token of that account into Secret Manager, and name the secret in `image.hf-token-secret`"
+    ))
+}
+
+async fn live_service(services: &Services, target: &Target) -> Result<Option<run::types::Service>, Failed> {
+    let location = run::Location {
+        project: &target.project,
+        region: &target.region,
+    };
+    run::get(&services.google, &location, &target.service)
+        .await
+        .map_err(|e| Failed::google(&format!("read Cloud Run service {}", target.service), &e))
+}
+
+/// The repository that holds a target's image.
+pub fn repository<'a>(target: &'a Target, build: &'a Build) -> artifact_registry::Repository<'a> {
+    artifact_registry::Repository {
+        project: &target.project,
+        location: &target.region,
+        repository: &build.repository,
+    }
+}

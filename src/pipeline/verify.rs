@@ -1,0 +1,136 @@
+//! Tests a ready revision: smoke checks, then latency.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::{
+    Services,
+    failed::{Blame, Failed},
+    recorder::Recorder,
+    smoke,
+};
+use crate::{
+    auth::{Anonymous, Bearer},
+    bench::{self, BenchProgress},
+    config::{Access, Model},
+    endpoint::Endpoint,
+    report::{CheckOutcome, LatencyResult},
+};
+
+/// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
+pub async fn verify(
+    services: &Services,
+    recorder: &mut Recorder,
+    model: &Model,
+    url: &str,
+    audience: &str,
+) -> Option<()> {
+    let endpoint = match endpoint(services, model, url, audience) {
+        Ok(endpoint) => endpoint,
+        Err(failed) => return recorder.stage("smoke", async { Err(failed) }).await,
+    };
+    let private = model.service.access == Access::Private;
+    let mut smoked = None;
+    let passed = recorder
+        .stage("smoke", async {
+            let outcome = smoke::run(&endpoint, model, private, services.progress.as_ref()).await;
+            let verdict = smoke_verdict(&outcome.checks);
+            smoked = Some(outcome);
+            verdict.map(|said| ((), said))
+        })
+        .await;
+    if let Some(outcome) = smoked {
+        recorder.report.checks = outcome.checks;
+        recorder.report.cold_start = outcome.cold_start;
+    }
+    passed?;
+    measure(services, recorder, model, &endpoint).await
+}
+
+async fn measure(
+    services: &Services,
+    recorder: &mut Recorder,
+    model: &Model,
+    endpoint: &Endpoint,
+) -> Option<()> {
+    if model.latency.requests == 0 || model.latency.concurrency.is_empty() {
+        recorder.skip("latency", "turned off");
+        return Some(());
+    }
+    let service = recorder.report.service.clone();
+    let show = |p: BenchProgress| {
+        let text = format!(
+            "concurrency {}: {} of {} requests, {} errors",
+            p.concurrency, p.done, p.total, p.errors
+        );
+        services.progress.status(&service, &text);
+    };
+    let mut results = Vec::new();
+    let passed = recorder
+        .stage("latency", async {
+            results = bench::run(endpoint, &model.id, &model.latency, &show).await;
+            latency_verdict(&results).map(|said| ((), said))
+        })
+        .await;
+    recorder.report.latency = results;
+    passed
+}
+
+fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
+    let bad = |why: String| {
+        Failed::new(
+            Blame::Service,
+            format!("Cloud Run gave an unusable URL for {}", model.name),
+            why,
+        )
+    };
+    let url = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    crate::environment::require_secure(&url).map_err(bad)?;
+    let bearer: Arc<dyn Bearer> = match model.service.access {
+        Access::Private => services.credentials.id_token(audience),
+        Access::Public => Arc::new(Anonymous),
+    };
+    Endpoint::new(url, bearer, services.api_key.clone()).map_err(|e| {
+        Failed::new(
+            Blame::Service,
+            "could not set up the endpoint's client",
+            e.to_string(),
+        )
+    })
+}
+
+fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
+    let failed: Vec<&CheckOutcome> = checks.iter().filter(|check| !check.passed).collect();
+    let Some(first) = failed.first() else {
+        return Ok(format!("{} checks passed", checks.len()));
+    };
+    let title = format!(
+        "{} of {} smoke checks failed, the first is: {}",
+        failed.len(),
+        checks.len(),
+        first.name
+    );
+    let verdict = Failed::new(Blame::Deployment, title, first.detail.clone());
+    Err(match &first.hint {
+        Some(hint) => verdict.fix(hint.clone()),
+        None => verdict,
+    })
+}
+
+/// Errors under load fail the run: figures of the requests that happened to work would flatter.
+fn latency_verdict(results: &[LatencyResult]) -> Result<String, Failed> {
+    let errors: u32 = results.iter().map(|r| r.errors).sum();
+    let requests: u32 = results.iter().map(|r| r.requests).sum();
+    if errors == 0 {
+        return Ok(format!("{requests} requests"));
+    }
+    let sample = results
+        .iter()
+        .flat_map(|r| &r.error_samples)
+        .next()
+        .cloned()
+        .unwrap_or_default();
+    Err(Failed::new(Blame::Deployment, format!("{errors} of {requests} measured requests failed"), sample)
+        .fix("Look at the container's log for that time; lower `latency.concurrency` or `service.concurrency` if the instance is overloaded"))
+}
