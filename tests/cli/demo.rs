@@ -1,0 +1,38 @@
+//! `demo` shows the whole job on a bare machine.
+
+use crate::support::{World, ran};
+
+fn demo(world: &World, event: &str) -> crate::support::Ran {
+    ran(world.command(&["demo", "--event", event, "--out", "out"]))
+}
+
+#[test]
+fn the_default_demo_writes_the_comment_and_says_that_the_endpoint_is_a_stand_in() {
+    let world = World::new();
+    let ran = ran(world.command(&["demo"]));
+    ran.expect_code(0);
+    for file in ["comment.md", "summary.md", "report.html", "report.json"] {
+        assert!(
+            !world.read(&format!("llm-deploy-demo/{file}")).is_empty(),
+            "{file}"
+        );
+        assert!(ran.stdout.contains(&format!("llm-deploy-demo/{file}")), "{file}");
+    }
+    assert!(ran.stdout.contains("stand-in"), "{}", ran.stdout);
+    let ttft = world.json("llm-deploy-demo/report.json")["models"][0]["latency"][0]["ttft_ms"]["p50"]
+        .as_f64()
+        .unwrap();
+    assert!(
+        ttft >= 40.0,
+        "the stand-in's stated speed is 40 ms, measured {ttft}"
+    );
+}
+
+#[test]
+fn the_other_events_have_a_demo_too() {
+    let world = World::new();
+    demo(&world, "closed").expect_code(0);
+    assert!(world.read("out/comment.md").contains("deleted"));
+    demo(&world, "schedule").expect_code(0);
+    assert_eq!(world.json("out/report.json")["kind"], "scheduled_test");
+}

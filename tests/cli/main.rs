@@ -1,0 +1,16 @@
+//! What a user sees, through the built binary, against an emulator: one file for each use.
+
+#![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
+
+mod cleanup;
+mod config;
+mod demo;
+mod failures;
+mod fork;
+mod plan;
+mod preview;
+mod production;
+mod schedule;
+mod secrets;
+mod several_models;
+mod support;
