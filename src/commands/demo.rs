@@ -123,8 +123,11 @@ impl Demo<'_> {
 
     /// The environment as GitHub's runner makes it, with base URLs of the emulator.
     fn runner(&self, event: DemoEvent) -> Result<Environment, Error> {
-        let payload = github::event_payload(name(event), REPOSITORY, PULL_REQUEST)
+        let mut payload = github::event_payload(name(event), REPOSITORY, PULL_REQUEST)
             .ok_or_else(|| Error::service("the demo's event could not be made"))?;
+        if let Some(title) = payload.pointer_mut("/pull_request/title") {
+            *title = format!("Serve {MODEL}").into();
+        }
         let event_path = self.out.join("event.json");
         let summary = self.out.join("summary.md");
         write(&event_path, &format!("{payload:#}"))?;
