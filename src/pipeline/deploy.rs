@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Services, failed::Failed};
+use super::{
+    Services,
+    failed::{Blame, Failed},
+};
 use crate::{
     google::{
         self, logging,
@@ -11,7 +14,7 @@ use crate::{
             types::{Service, short_name},
         },
     },
-    plan::{Action, ModelPlan, diff, traffic},
+    plan::{Action, ModelPlan, diff, target::Stage, traffic},
 };
 
 /// Import of a large image into Cloud Run: 7 minutes were measured for one without weights.
@@ -46,15 +49,22 @@ pub async fn deploy(
         } => update(services, plan, digest, changes, *new_revision).await,
         Action::Resume { revision } => {
             let live = plan.facts.live.clone().unwrap_or_default();
-            let live = if traffic::candidate_url(&live, revision).is_some() {
-                live
-            } else {
-                tag_candidate(services, plan, &live, revision).await?
-            };
-            Ok((
-                deployed(plan, live)?,
-                format!("revision {revision} was there, without traffic"),
-            ))
+            let said = format!("revision {revision} was there, without traffic");
+            Ok((testable(services, plan, live).await?, said))
+        }
+        Action::Wait { revision } => {
+            let progress = |text: &str| services.progress.status(&plan.target.service, text);
+            let live = run::settled(
+                &services.google,
+                &location(plan),
+                &plan.target.service,
+                deadline(plan),
+                &progress,
+            )
+            .await;
+            let live = explained(services, plan, live).await?;
+            let said = format!("revision {revision} was on its way");
+            Ok((testable(services, plan, live).await?, said))
         }
         Action::Nothing => {
             let live = plan.facts.live.clone().unwrap_or_default();
@@ -65,15 +75,11 @@ pub async fn deploy(
 
 async fn create(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(Deployed, String), Failed> {
     let target = &plan.target;
-    let location = Location {
-        project: &target.project,
-        region: &target.region,
-    };
     let progress = |text: &str| services.progress.status(&target.service, text);
     let desired = plan.desired(digest);
     let live = run::create(
         &services.google,
-        &location,
+        &location(plan),
         &target.service,
         &desired,
         deadline(plan),
@@ -112,13 +118,27 @@ async fn update(
         }
     }
     let live = patch(services, plan, &desired, &mask).await?;
-    let deployed = deployed(plan, live)?;
+    let deployed = testable(services, plan, live).await?;
     let said = if new_revision {
         format!("revision {} is ready", deployed.revision)
     } else {
         "settings updated, same revision".to_owned()
     };
     Ok((deployed, said))
+}
+
+/// What there is to test. A candidate without its tag (traffic was moved by hand, or tags were swept) gets it again.
+async fn testable(services: &Services, plan: &ModelPlan, live: Service) -> Result<Deployed, Failed> {
+    let newest = live.latest_ready_revision.as_deref().map(short_name);
+    let untagged = newest.filter(|newest| {
+        plan.target.stage == Stage::Production
+            && !traffic::serves_all(&live, newest)
+            && traffic::candidate_url(&live, newest).is_none()
+    });
+    match untagged {
+        Some(newest) => deployed(plan, tag_candidate(services, plan, &live, newest).await?),
+        None => deployed(plan, live),
+    }
 }
 
 async fn tag_candidate(
@@ -141,15 +161,22 @@ pub async fn promote(
     plan: &ModelPlan,
     tested: &Deployed,
 ) -> Result<(Service, String), Failed> {
+    let now = run::get(&services.google, &location(plan), &plan.target.service)
+        .await
+        .map_err(|e| Failed::google(&format!("read service {} again", plan.target.service), &e))?;
+    // The etag may have moved on by itself in the minutes of testing; the generation counts what people change.
+    let Some(now) = now.filter(|now| now.generation == tested.service.generation) else {
+        return Err(changed_meanwhile(plan, &tested.revision));
+    };
     let body = Service {
         traffic: traffic::all_on(&tested.revision),
-        etag: tested.service.etag.clone(),
+        etag: now.etag,
         ..Service::default()
     };
     let live = patch(services, plan, &body, &["traffic"]).await?;
     if !traffic::serves_all(&live, &tested.revision) {
         return Err(Failed::new(
-            super::failed::Blame::Deployment,
+            Blame::Deployment,
             format!(
                 "revision {} was tested but does not get all traffic",
                 tested.revision
@@ -161,6 +188,18 @@ pub async fn promote(
     Ok((live, format!("revision {} serves 100 %", tested.revision)))
 }
 
+fn changed_meanwhile(plan: &ModelPlan, revision: &str) -> Failed {
+    Failed::new(
+        Blame::Deployment,
+        format!(
+            "service {} was changed while revision {revision} was tested",
+            plan.target.service
+        ),
+        "somebody else, or another run, changed or deleted it; its traffic was left as it is",
+    )
+    .fix("See who else changes this service, then run again: a tested revision is taken up where it is")
+}
+
 async fn patch(
     services: &Services,
     plan: &ModelPlan,
@@ -168,14 +207,10 @@ async fn patch(
     mask: &[&str],
 ) -> Result<Service, Failed> {
     let target = &plan.target;
-    let location = Location {
-        project: &target.project,
-        region: &target.region,
-    };
     let progress = |text: &str| services.progress.status(&target.service, text);
     let result = run::patch(
         &services.google,
-        &location,
+        &location(plan),
         &target.service,
         body,
         mask,
@@ -184,6 +219,13 @@ async fn patch(
     )
     .await;
     explained(services, plan, result).await
+}
+
+fn location(plan: &ModelPlan) -> Location<'_> {
+    Location {
+        project: &plan.target.project,
+        region: &plan.target.region,
+    }
 }
 
 fn deadline(plan: &ModelPlan) -> Duration {
@@ -224,7 +266,7 @@ async fn explained(
 pub fn deployed(plan: &ModelPlan, live: Service) -> Result<Deployed, Failed> {
     let missing = |what: &str| {
         Failed::new(
-            super::failed::Blame::Service,
+            Blame::Service,
             format!("Cloud Run gave no {what} for service {}", plan.target.service),
             "the service is ready, but its description lacks it",
         )

@@ -32,12 +32,26 @@ pub async fn survey(services: &Services, build: &Build, target: Target) -> Resul
         image_digest: image.digest,
         live,
     };
-    let plan = plan::make(target, facts)
-        .map_err(|refusal| Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string()))?;
+    let plan = plan::make(target, facts).map_err(refused)?;
     Ok(Surveyed {
         plan,
         files: image.files,
     })
+}
+
+/// The plan once its image is built, against the service as it is now: a build takes long enough for others to
+/// change, create or delete it.
+pub async fn after_build(services: &Services, plan: &ModelPlan, digest: &str) -> Result<ModelPlan, Failed> {
+    let facts = Facts {
+        live: live_service(services, &plan.target).await?,
+        image_digest: Some(digest.to_owned()),
+        ..plan.facts.clone()
+    };
+    plan::make(plan.target.clone(), facts).map_err(refused)
+}
+
+fn refused(refusal: plan::Refusal) -> Failed {
+    Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string())
 }
 
 struct Image {

@@ -23,3 +23,41 @@ pub fn hourly_usd(region: &str, service: &Service) -> Option<f64> {
     };
     Some((gpu + f64::from(service.cpu) * CPU_SECOND + service.memory.as_gib() * GIB_SECOND) * 3600.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::config;
+
+    #[test]
+    fn an_hour_costs_what_the_price_list_says() {
+        let cases = [
+            ("nvidia-l4", 4, 16, false, Some("1.047")),
+            ("nvidia-l4", 8, 32, false, Some("1.421")),
+            ("nvidia-l4", 8, 32, true, Some("1.796")),
+            ("nvidia-rtx-pro-6000", 20, 80, false, Some("3.187")),
+            ("nvidia-rtx-pro-6000", 20, 80, true, None),
+            ("nvidia-h100-80gb", 20, 80, false, None),
+        ];
+        for (gpu, cpu, memory, zonal_redundancy, expected) in cases {
+            let service = Service {
+                gpu: gpu.to_owned(),
+                cpu,
+                memory: crate::units::Memory::gib(memory),
+                zonal_redundancy,
+                ..config("").models[0].service.clone()
+            };
+            let usd = hourly_usd("europe-west4", &service).map(|usd| format!("{usd:.3}"));
+            assert_eq!(
+                usd.as_deref(),
+                expected,
+                "{gpu} {cpu} {memory} {zonal_redundancy}"
+            );
+            assert_eq!(
+                hourly_usd("asia-southeast1", &service),
+                None,
+                "not read for that region"
+            );
+        }
+    }
+}

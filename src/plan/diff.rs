@@ -1,5 +1,7 @@
 //! Desired against live, field by field.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::target::label;
@@ -78,11 +80,17 @@ fn strip_output(live: &mut Service) {
     };
 }
 
+/// Environment variables, whose order means nothing and is the server's.
+fn is_environment(path: &str) -> bool {
+    path.ends_with("].env")
+}
+
 fn compare(path: &str, desired: &Value, live: &Value, out: &mut Vec<Change>) {
     if APART.contains(&path) || BOOKKEEPING.iter().any(|name| path == format!("labels.{name}")) {
         return;
     }
     match (desired, live) {
+        (want, have) if is_environment(path) => compare_environment(path, want, have, out),
         (Value::Object(want), Value::Object(have)) => {
             for (key, value) in want {
                 compare(
@@ -117,6 +125,47 @@ fn compare(path: &str, desired: &Value, live: &Value, out: &mut Vec<Change>) {
     }
 }
 
+/// By name. What a live variable holds is never told: somebody may have put a secret there by hand, and changes
+/// are shown in comments.
+fn compare_environment(path: &str, desired: &Value, live: &Value, out: &mut Vec<Change>) {
+    let (want, have) = (by_name(desired), by_name(live));
+    let names: BTreeSet<&str> = want.keys().chain(have.keys()).copied().collect();
+    for name in names {
+        let (want, have) = (want.get(name), have.get(name));
+        let mut changes = Vec::new();
+        let value = |entry: Option<&&Value>| entry.map_or(Value::Null, |entry| (*entry).clone());
+        compare("", &value(want), &value(have), &mut changes);
+        if !changes.is_empty() {
+            out.push(Change {
+                path: join(path, name),
+                from: if have.is_some() {
+                    "(a value that is not shown)"
+                } else {
+                    "(none)"
+                }
+                .to_owned(),
+                to: want.map_or_else(|| "(none)".to_owned(), |entry| shown_variable(entry)),
+            });
+        }
+    }
+}
+
+fn by_name(list: &Value) -> BTreeMap<&str, &Value> {
+    let entries = list.as_array().into_iter().flatten();
+    entries
+        .map(|entry| (entry["name"].as_str().unwrap_or_default(), entry))
+        .collect()
+}
+
+fn shown_variable(entry: &Value) -> String {
+    shown(
+        entry
+            .get("value")
+            .or_else(|| entry.get("valueSource"))
+            .unwrap_or(&Value::Null),
+    )
+}
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
@@ -133,6 +182,8 @@ fn is_zero(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.values().all(is_zero),
         _ => false,
     }
@@ -160,11 +211,7 @@ mod tests {
         let container = Container {
             image: "i@sha256:1".to_owned(),
             args: vec!["--a".to_owned()],
-            env: vec![EnvVar {
-                name: "A".to_owned(),
-                value: Some("1".to_owned()),
-                value_source: None,
-            }],
+            env: vec![variable("A", "1"), variable("EMPTY", "")],
             ..Container::default()
         };
         Service {
@@ -178,6 +225,14 @@ mod tests {
                 ..RevisionTemplate::default()
             }),
             ..Service::default()
+        }
+    }
+
+    fn variable(name: &str, value: &str) -> EnvVar {
+        EnvVar {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            value_source: None,
         }
     }
 
@@ -212,6 +267,40 @@ mod tests {
     }
 
     #[test]
+    fn environment_variables_are_compared_by_name_and_without_their_order() {
+        let change = |change: fn(&mut Vec<EnvVar>)| {
+            let mut live = service();
+            change(&mut template(&mut live).containers[0].env);
+            let changes = changes(&service(), &live);
+            changes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        assert_eq!(change(|env| env.reverse()), "");
+        assert_eq!(
+            change(|env| env[1].value = None),
+            "",
+            "empty and absent are the same"
+        );
+        let path = "template.containers[0].env";
+        assert_eq!(
+            change(|env| env[0].value = Some("hunter2".to_owned())),
+            format!("{path}.A: (a value that is not shown) → 1")
+        );
+        assert_eq!(
+            change(|env| env.push(variable("TOKEN", "hunter2"))),
+            format!("{path}.TOKEN: (a value that is not shown) → (none)")
+        );
+        assert_eq!(change(|env| drop(env.remove(0))), format!("{path}.A: (none) → 1"));
+        assert_eq!(
+            change(Vec::clear),
+            format!("{path}.A: (none) → 1; {path}.EMPTY: (none) → ")
+        );
+    }
+
+    #[test]
     fn each_difference_is_found_with_its_path() {
         assert_eq!(
             paths(|live| live.ingress = Some("INGRESS_TRAFFIC_NONE".to_owned())),
@@ -232,8 +321,8 @@ mod tests {
             ["template.containers[0].args"]
         );
         assert_eq!(
-            paths(|l| container(l, |c| c.env.push(EnvVar::default()))),
-            ["template.containers[0].env"]
+            paths(|l| container(l, |c| c.env.push(variable("B", "2")))),
+            ["template.containers[0].env.B"]
         );
         assert_eq!(
             paths(|l| container(l, |c| c.image.push('2'))),

@@ -51,3 +51,55 @@ pub fn check(model: &Model, weights_bytes: u64) -> Fit {
         _ => Fit::Tight(format!("{have}: little is left for the KV cache")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::config;
+
+    #[test]
+    fn weights_are_held_against_what_vllm_may_use() {
+        let l4 = "";
+        let rtx = "service: { gpu: nvidia-rtx-pro-6000, cpu: 20, memory: 80Gi }";
+        let half = "engine: { gpu-memory-utilization: 0.5 }";
+        let fp8 = "engine: { args: { quantization: fp8 } }";
+        let cases = [
+            (l4, 8, "fits"),
+            (l4, 18, "fits"),
+            (l4, 19, "tight"),
+            (l4, 22, "too large"),
+            (half, 8, "fits"),
+            (half, 11, "tight"),
+            (half, 13, "too large"),
+            (fp8, 40, "tight"),
+            (rtx, 60, "fits"),
+            (rtx, 80, "tight"),
+            (rtx, 90, "too large"),
+        ];
+        for (settings, gib, expected) in cases {
+            let fit = check(&config(settings).models[0], gib << 30);
+            let found = match &fit {
+                Fit::Fits => "fits",
+                Fit::Tight(_) => "tight",
+                Fit::TooLarge(_) => "too large",
+                Fit::Unknown => "unknown",
+            };
+            assert_eq!(found, expected, "{gib} GiB with `{settings}`: {fit:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_much_there_is_and_what_would_do() {
+        let Fit::TooLarge(why) = check(&config("").models[0], 60 << 30) else {
+            panic!("60 GiB do not fit an L4")
+        };
+        for part in [
+            "Qwen/Qwen3.5-4B",
+            "nvidia-l4",
+            "nvidia-rtx-pro-6000",
+            "quantization",
+        ] {
+            assert!(why.contains(part), "no `{part}` in: {why}");
+        }
+    }
+}

@@ -58,12 +58,17 @@ pub enum Action {
     Resume {
         revision: String,
     },
+    /// The newest revision has this very template and is still being brought up, by a run that was stopped or by
+    /// one that runs beside this one.
+    Wait {
+        revision: String,
+    },
     /// Everything is as it should be.
     Nothing,
 }
 
 /// Why a plan can't be carried out.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     #[error("{0}")]
     TooLarge(String),
@@ -87,6 +92,9 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         fit::Fit::TooLarge(why) => return Err(Refusal::TooLarge(why)),
         fit::Fit::Tight(why) => warnings.push(why),
         fit::Fit::Fits | fit::Fit::Unknown => {}
+    }
+    if let (Stage::Production, Some(live)) = (&target.stage, &facts.live) {
+        warnings.extend(traffic::moved_by_hand(live));
     }
     let hourly_cost_usd = cost::hourly_usd(&target.region, &target.model.service);
     let image = match &facts.image_digest {
@@ -134,24 +142,27 @@ fn action(target: &Target, facts: &Facts, desired: &Service) -> Action {
         return Action::Create;
     };
     let changes = diff::changes(desired, live);
+    let short = |name: &Option<String>| name.as_deref().map(short_name).unwrap_or_default().to_owned();
+    if live.reconciling && changes.is_empty() {
+        return Action::Wait {
+            revision: short(&live.latest_created_revision),
+        };
+    }
+    let newest = short(&live.latest_ready_revision);
     let newest_failed = live.latest_created_revision != live.latest_ready_revision;
-    let new_revision = newest_failed || diff::update_mask(&changes).contains(&"template");
+    // A preview's newest revision has all of its traffic; what was moved by hand moves back.
+    let moved = target.stage != Stage::Production && !traffic::serves_all(live, &newest);
+    let new_revision = newest_failed || moved || diff::update_mask(&changes).contains(&"template");
     if new_revision || !changes.is_empty() || expires_soon(target, live) {
         return Action::Update {
             changes,
             new_revision,
         };
     }
-    let newest = live
-        .latest_ready_revision
-        .as_deref()
-        .map(short_name)
-        .unwrap_or_default();
-    match target.stage {
-        Stage::Production if !traffic::serves_all(live, newest) => Action::Resume {
-            revision: newest.to_owned(),
-        },
-        _ => Action::Nothing,
+    if traffic::serves_all(live, &newest) {
+        Action::Nothing
+    } else {
+        Action::Resume { revision: newest }
     }
 }
 
@@ -177,13 +188,15 @@ impl ModelPlan {
         self.facts.image_digest.is_none()
     }
 
-    /// The service as it should be, with the built image.
+    /// The service as it should be, with the built image. Labels that others put on it stay.
     pub fn desired(&self, digest: &str) -> Service {
-        service::desired(
-            &self.target,
-            &format!("{}@{digest}", self.facts.image_path),
-            self.startup_window,
-        )
+        let image = format!("{}@{digest}", self.facts.image_path);
+        let mut desired = service::desired(&self.target, &image, self.startup_window);
+        if let Some(live) = &self.facts.live {
+            let ours = std::mem::replace(&mut desired.labels, live.labels.clone());
+            desired.labels.extend(ours);
+        }
+        desired
     }
 
     /// Name of the next revision: unique by the service's generation, and the same when a killed run is repeated.
@@ -232,8 +245,16 @@ impl ModelPlan {
             Action::Resume { revision } => {
                 steps.push(format!("test revision {revision}, which has no traffic yet"));
             }
+            Action::Wait { revision } => {
+                steps.push(format!("wait for revision {revision}, which is on its way"));
+            }
             Action::Nothing => {}
         }
         steps
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

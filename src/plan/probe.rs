@@ -59,3 +59,38 @@ pub fn window_warning(window: Duration) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::config;
+
+    #[test]
+    fn the_window_grows_with_the_weights_between_its_limits() {
+        let model = &config("").models[0];
+        for (gb, seconds) in [(1, 240), (12, 240), (60, 480), (500, 1800)] {
+            let window = startup_window(model, gb * 1_000_000_000);
+            assert_eq!(window.as_secs(), seconds, "{gb} GB");
+            assert_eq!(window_warning(window).is_some(), seconds > 240);
+        }
+        let own = &config("service: { startup-timeout: 10m }").models[0];
+        assert_eq!(startup_window(own, 0).as_secs(), 600, "the user's own value wins");
+    }
+
+    #[test]
+    fn every_probe_is_within_cloud_runs_limits_and_covers_its_window() {
+        for seconds in [1, 240, 241, 1800] {
+            let probe = startup(Duration::from_secs(seconds), 8080);
+            let (period, timeout) = (probe.period_seconds.unwrap(), probe.timeout_seconds.unwrap());
+            let tries = probe.failure_threshold.unwrap();
+            assert!((1..=240).contains(&period) && (1..=period).contains(&timeout));
+            assert!(
+                tries >= 1 && u64::from(tries * period) >= seconds,
+                "{tries} × {period}"
+            );
+            assert!(u64::from((tries - 1) * period) < seconds, "no try too many");
+        }
+        let alive = liveness(8080);
+        assert!(alive.timeout_seconds <= alive.period_seconds);
+    }
+}

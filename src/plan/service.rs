@@ -108,3 +108,24 @@ fn environment(model: &Model) -> Vec<EnvVar> {
     });
     plain.chain(secret).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{preview, production};
+
+    const IMAGE: &str = "europe-west4-docker.pkg.dev/acme-llm/llm-deploy/qwen3-5-4b@sha256:1";
+    const WINDOW: Duration = Duration::from_secs(240);
+
+    #[test]
+    fn productions_service_is_what_cloud_run_is_asked_for() {
+        let settings = "service: { min-instances: 1, max-instances: 2, service-account: rt@p.iam.gserviceaccount.com, env: { A: x }, secrets: { KEY: 'api-key:3' } }";
+        insta::assert_json_snapshot!(desired(&production(settings), IMAGE, WINDOW));
+    }
+
+    #[test]
+    fn a_preview_scales_to_zero_is_capped_labelled_and_always_serves_its_newest_revision() {
+        let settings = "service: { min-instances: 1, max-instances: 5, access: public }";
+        insta::assert_json_snapshot!(desired(&preview(settings), IMAGE, WINDOW));
+    }
+}

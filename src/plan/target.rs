@@ -19,6 +19,9 @@ pub mod label {
     pub const EXPIRES: &str = "llm-deploy-expires";
 }
 
+/// Longest value of a label.
+const LONGEST: usize = 63;
+
 /// For whom a run deploys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -87,7 +90,7 @@ impl Target {
         let mut labels = BTreeMap::from([
             (label::MANAGED_BY, label::TOOL.to_owned()),
             (label::REPOSITORY, repository_label(&self.repository)),
-            (label::COMMIT, self.commit.to_lowercase()),
+            (label::COMMIT, plain(&self.commit).chars().take(LONGEST).collect()),
         ]);
         match &self.stage {
             Stage::Production => {
@@ -111,22 +114,27 @@ impl Target {
     }
 }
 
-/// `Owner/My.Repo` → `owner_my-repo`; cut with a hash of the whole when it is too long for a label, so that two
-/// long names stay apart.
+/// `Octo/App` → `octo_app`. With a hash of the whole where something had to be replaced or cut, so that no two
+/// repositories share a label: previews are deleted by it. GitHub ignores a name's case.
 pub fn repository_label(repository: &str) -> String {
-    let plain: String = repository
-        .to_lowercase()
-        .chars()
-        .map(|c| match c {
-            'a'..='z' | '0'..='9' | '-' => c,
-            '/' => '_',
-            _ => '-',
-        })
-        .collect();
-    if plain.len() <= 63 {
-        return plain;
+    let label = plain(repository);
+    let name = repository.to_lowercase();
+    if label.len() <= LONGEST && label.replacen('_', "/", 1) == name {
+        return label;
     }
-    format!("{}-{}", &plain[..54], short_hash(repository))
+    let hash = short_hash(&name);
+    let room = LONGEST - hash.len() - 1;
+    format!("{}-{hash}", label.get(..room).unwrap_or(&label))
+}
+
+/// In lowercase, `/` as `_` and whatever else a label can't hold as `-`: ASCII alone.
+fn plain(text: &str) -> String {
+    let allowed = |c| match c {
+        'a'..='z' | '0'..='9' | '-' => c,
+        '/' => '_',
+        _ => '-',
+    };
+    text.to_lowercase().chars().map(allowed).collect()
 }
 
 /// Eight hex digits that stand for a text.
@@ -137,4 +145,27 @@ pub fn short_hash(text: &str) -> String {
         .take(4)
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_repositories_share_a_label() {
+        assert_eq!(repository_label("Octo/App"), "octo_app");
+        assert_eq!(repository_label("local"), "local");
+        let long = "o".repeat(39);
+        let names = [
+            "octo/my-repo".to_owned(),
+            "octo/my.repo".to_owned(),
+            "octo/my_repo".to_owned(),
+            "octo_my/repo".to_owned(),
+            format!("{long}/{}a", "n".repeat(60)),
+            format!("{long}/{}b", "n".repeat(60)),
+        ];
+        let labels: std::collections::BTreeSet<_> = names.iter().map(|n| repository_label(n)).collect();
+        assert_eq!(labels.len(), names.len(), "{labels:?}");
+        assert!(labels.iter().all(|label| label.len() <= 63), "{labels:?}");
+    }
 }

@@ -191,6 +191,25 @@ pub async fn patch(
     watch.until_ready(operation).await
 }
 
+/// Waits until a service that somebody else created or changed is as it was asked for.
+pub async fn settled(
+    c: &Client,
+    location: &Location<'_>,
+    service_id: &str,
+    deadline: Duration,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<Service, Error> {
+    let watch = Watch {
+        c,
+        location,
+        service_id,
+        what: &format!("see the Cloud Run service `{service_id}` become ready"),
+        until: Instant::now() + deadline,
+        on_progress,
+    };
+    watch.until_ready(None).await
+}
+
 /// Whether the live service shows what an update of unknown outcome asked for. Compared is what we always
 /// set and the server gives back as it got it.
 fn took_effect(wanted: &Service, live: &Service, update_mask: &[&str]) -> bool {
