@@ -1,10 +1,10 @@
 //! Parse, dispatch, exit code.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use llm_deploy::{
-    cli::Cli,
+    cli::{Cli, Command},
     commands::{self, Error},
     environment::Environment,
     signal,
@@ -12,6 +12,9 @@ use llm_deploy::{
 
 /// As a shell reports a process that SIGINT ended.
 const INTERRUPTED: u8 = 130;
+/// Time to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT, after 7.5 s SIGTERM,
+/// and kills 2.5 s later.
+const LAST_WORDS: Duration = Duration::from_secs(7);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,22 +35,28 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
-    let serves = matches!(cli.command, llm_deploy::cli::Command::Emulator(_));
+    let serves = matches!(cli.command, Command::Emulator(_));
+    let reports = !matches!(
+        cli.command,
+        Command::Plan(_) | Command::Build(_) | Command::Schema | Command::Emulator(_)
+    );
     let interrupted = async {
         signal::stopped().await;
         // The emulator ends by itself, after its child processes.
         if serves {
             std::future::pending::<()>().await;
         }
+        eprintln!("interrupted: what was already asked of Google Cloud goes on, the next run takes it up");
+        if reports {
+            // A second signal ends at once.
+            let _ = tokio::time::timeout(LAST_WORDS, signal::stopped()).await;
+        }
     };
     tokio::select! {
         result = commands::dispatch(cli, environment.clone()) => {
             result.unwrap_or_else(|error| fail(&environment, &error))
         }
-        () = interrupted => {
-            eprintln!("interrupted: what was already asked of Google Cloud goes on, the next run takes it up");
-            INTERRUPTED
-        }
+        () = interrupted => INTERRUPTED,
     }
 }
 

@@ -1,5 +1,15 @@
 //! SIGINT and SIGTERM: a person's Ctrl-C, or a cancelled workflow.
 
+use std::future::Future;
+
+/// The work's outcome; `None`, and the work is dropped, once the process is asked to stop.
+pub async fn unless_stopped<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = stopped() => None,
+    }
+}
+
 /// Returns when the process is asked to stop.
 pub async fn stopped() {
     #[cfg(unix)]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
-    let progress = crate::ui::progress(&environment);
+    let progress = crate::ui::progress(&environment, common.json);
     let context = event::place(&environment);
     let config = setup::config(common)?;
     let services = setup::services(common, environment, progress).await?;
@@ -21,8 +21,9 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         one(&services, &config, target)
     });
     let mut images = serde_json::Map::new();
-    for (model, result) in config.models.iter().zip(join_all(builds).await) {
-        images.insert(model.name.clone(), result?.into());
+    let built = super::all(join_all(builds).await)?;
+    for (model, image) in config.models.iter().zip(built) {
+        images.insert(model.name.clone(), image.into());
     }
     if common.json {
         super::print(&serde_json::Value::from(images).to_string());

@@ -47,7 +47,7 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
         out,
         emulator: &emulator,
     };
-    let progress = crate::ui::progress(environment);
+    let progress = crate::ui::progress(environment, false);
     if let Some(before) = demo.before() {
         progress.note("demo", &format!("first, unseen: {}", name(before)));
         demo.event(before, Arc::new(Silent)).await?;

@@ -56,6 +56,26 @@ impl From<Failed> for Error {
     }
 }
 
+/// What came of every model; when some failed, all of their reasons in one error.
+pub fn all<T>(results: Vec<Result<T, Failed>>) -> Result<Vec<T>, Error> {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => done.push(value),
+            Err(why) => failed.push(Error::from(why)),
+        }
+    }
+    let Some(blame) = failed.iter().map(|error| error.blame).max() else {
+        return Ok(done);
+    };
+    let messages: Vec<String> = failed.into_iter().map(|error| error.message).collect();
+    Err(Error {
+        blame,
+        message: messages.join("\n"),
+        location: None,
+    })
+}
+
 /// Runs a command; the exit code follows from what came of it.
 pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
     match cli.command {

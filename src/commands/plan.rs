@@ -29,10 +29,8 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     let surveys = targets(&config, &trigger, &context)
         .into_iter()
         .map(|target| survey::survey(&services, &config.build, target));
-    let mut plans = Vec::new();
-    for surveyed in join_all(surveys).await {
-        plans.push(surveyed?.plan);
-    }
+    let surveyed = super::all(join_all(surveys).await)?;
+    let plans: Vec<ModelPlan> = surveyed.into_iter().map(|s| s.plan).collect();
     print(common, &config, &plans)
 }
 

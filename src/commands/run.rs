@@ -22,6 +22,9 @@ use crate::{
     report::{self, Kind, PullRequestRef, Report, Status},
 };
 
+/// What a reader of a cancelled run's report needs to know.
+const CANCELLED: &str = "The run was cancelled. What was already asked of Google Cloud goes on; no traffic of production is moved before a revision has passed its tests. The next run takes it up.";
+
 /// A run in the making: what every path needs.
 pub struct Run {
     pub context: Context,
@@ -33,7 +36,7 @@ pub struct Run {
 
 /// The command as `main` calls it.
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
-    let progress = crate::ui::progress(&environment);
+    let progress = crate::ui::progress(&environment, common.json);
     let run = Run::from_event(&environment, Vec::new())?;
     let github = github(&environment, progress.as_ref());
     let (report, blame) = execute(common, environment, progress, &run, github.as_ref()).await;
@@ -128,15 +131,21 @@ pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Rep
     report.models = recorders.into_iter().map(|r| r.report).collect();
     report.status = overall(&report.models, blame, report.kind);
     report.notices.extend(notices);
+    if report.status == Status::Cancelled {
+        report.notices.push(CANCELLED.to_owned());
+    }
     (report, blame)
 }
 
 fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> Status {
     match kind {
+        _ if models.iter().any(|m| m.status == Status::Cancelled) => Status::Cancelled,
         _ if blame.is_some() => Status::Failed,
         Kind::Cleanup => Status::Deleted,
         Kind::PlanOnly => Status::Skipped,
-        _ if !models.is_empty() && models.iter().all(|m| m.status == Status::Deleted) => Status::Deleted,
+        // A configuration has at least one model: its pull request was closed before anything was deployed.
+        Kind::Preview if models.is_empty() => Status::Skipped,
+        Kind::Preview if models.iter().all(|m| m.status == Status::Deleted) => Status::Deleted,
         _ => Status::Succeeded,
     }
 }
@@ -182,9 +191,16 @@ fn empty(run: &Run) -> Report {
 
 /// The GitHub client, when there is a token.
 pub fn github(environment: &Environment, progress: &dyn Progress) -> Option<GitHub> {
-    let token = environment
+    let Some(token) = environment
         .get("LLM_DEPLOY_GITHUB_TOKEN")
-        .or_else(|| environment.get("GITHUB_TOKEN"))?;
+        .or_else(|| environment.get("GITHUB_TOKEN"))
+    else {
+        progress.warn(
+            "github",
+            "no comment and no deployment will be written: there is no GITHUB_TOKEN",
+        );
+        return None;
+    };
     match GitHub::new(environment, &SecretString::from(token)) {
         Ok(github) => Some(github),
         Err(error) => {
@@ -229,11 +245,14 @@ fn report_directory(common: &Common, environment: &Environment) -> Option<PathBu
     })
 }
 
-/// Puts the error on the line of the configuration that causes it.
+/// Puts the error on the line of the configuration that causes it. On standard error, where the runner looks for
+/// commands as well: standard output may be JSON for a program.
 pub fn annotate(environment: &Environment, error: &Error) {
+    use std::io::Write;
     if environment.in_actions() {
         let place = error.location.as_ref().map(|(file, line)| (file.as_str(), *line));
-        super::print(&actions::error("llm-deploy", &error.message, place));
+        let annotation = actions::error("llm-deploy", &error.message, place);
+        let _ = writeln!(std::io::stderr().lock(), "{annotation}");
     }
 }
 
@@ -254,6 +273,7 @@ pub fn show(common: &Common, report: &Report) {
 /// Exit code of a finished run.
 pub fn exit_code(report: &Report, blame: Option<Blame>) -> u8 {
     match blame {
+        _ if report.status == Status::Cancelled => 130,
         Some(blame) => blame.exit_code(),
         None if report.status == Status::Failed => 1,
         None => 0,
@@ -267,7 +287,7 @@ pub async fn by_hand(
     trigger: Trigger,
     context: Context,
 ) -> Result<u8, Error> {
-    let progress = crate::ui::progress(&environment);
+    let progress = crate::ui::progress(&environment, common.json);
     let run = Run::new(trigger, context, Vec::new());
     let (report, blame) = execute(common, environment, progress, &run, None).await;
     show(common, &report);

@@ -3,7 +3,10 @@
 //! Each is optional: without the permission the run goes on, with a warning that names it.
 
 use super::{Services, recorder::Recorder};
-use crate::github::{DeploymentState, GitHub};
+use crate::{
+    github::{DeploymentState, GitHub},
+    report::Status,
+};
 
 pub fn preview_environment(number: u64) -> String {
     format!("preview/pr-{number}")
@@ -68,11 +71,12 @@ pub async fn close_deployment(
     let (Some(github), Some(id)) = (github, deployment) else {
         return;
     };
-    let passed = recorders.iter().all(|r| r.blame.is_none());
-    let (state, said) = if passed {
-        (DeploymentState::Success, "Deployed and tested")
-    } else {
-        (DeploymentState::Failure, "A stage failed; see the run")
+    let cancelled = recorders.iter().any(|r| r.report.status == Status::Cancelled);
+    let passed = !cancelled && recorders.iter().all(|r| r.blame.is_none());
+    let (state, said) = match (passed, cancelled) {
+        (true, _) => (DeploymentState::Success, "Deployed and tested"),
+        (_, true) => (DeploymentState::Error, "The run was cancelled"),
+        _ => (DeploymentState::Failure, "A stage failed; see the run"),
     };
     let url = recorders
         .iter()

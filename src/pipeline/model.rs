@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Services, build, deploy, recorder::Recorder, survey, verify};
+use super::{
+    Services, build, deploy,
+    failed::Failed,
+    recorder::Recorder,
+    survey::{self, Surveyed},
+    verify,
+};
 use crate::{
     config::{self, Access},
-    google::run::types::Service,
     plan::{
         Action, ModelPlan,
         target::{Stage, Target},
     },
+    signal,
 };
 
 /// Deploys one target and says how it went.
@@ -26,7 +32,10 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
     }
     links(&mut recorder, &target);
     // A failed stage has said why in the report; the stages after it are not reached.
-    let _ = stages(services, config, target, &mut recorder).await;
+    let work = stages(services, config, target, &mut recorder);
+    if signal::unless_stopped(work).await.is_none() {
+        recorder.cancel();
+    }
     recorder
 }
 
@@ -43,23 +52,24 @@ async fn stages(
             Ok((surveyed, said))
         })
         .await?;
-    let plan = &surveyed.plan;
-    describe(services, recorder, plan);
-    let digest = match &plan.facts.image_digest {
+    describe(services, recorder, &surveyed.plan);
+    let (plan, digest) = match surveyed.plan.facts.image_digest.clone() {
         Some(digest) => {
             recorder.skip("build", "the image was there");
-            digest.clone()
+            (surveyed.plan, digest)
         }
         None => {
             let built = recorder
-                .stage("build", build::build(services, config, plan, &surveyed.files))
+                .stage("build", build_and_plan(services, config, &surveyed))
                 .await?;
+            recorder.report.changes = changes(&built.plan);
             if let Some(url) = built.log_url {
                 recorder.link("Build log", url);
             }
-            built.digest
+            (built.plan, built.digest)
         }
     };
+    let plan = &plan;
     recorder.report.image = Some(format!("{}@{digest}", plan.facts.image_path));
     let deployed = recorder
         .stage("deploy", deploy::deploy(services, plan, &digest))
@@ -78,13 +88,30 @@ async fn stages(
         let live = recorder
             .stage("traffic", deploy::promote(services, plan, &deployed))
             .await?;
-        recorder.report.url = url_of(&live).or(Some(deployed.audience));
+        recorder.report.url = live.uri.or(Some(deployed.audience));
     }
     Some(())
 }
 
-fn url_of(live: &Service) -> Option<String> {
-    live.uri.clone()
+struct Built {
+    plan: ModelPlan,
+    digest: String,
+    log_url: Option<String>,
+}
+
+async fn build_and_plan(
+    services: &Services,
+    config: &config::Build,
+    surveyed: &Surveyed,
+) -> Result<(Built, String), Failed> {
+    let (built, said) = build::build(services, config, &surveyed.plan, &surveyed.files).await?;
+    let plan = survey::after_build(services, &surveyed.plan, &built.digest).await?;
+    let built = Built {
+        plan,
+        digest: built.digest,
+        log_url: built.log_url,
+    };
+    Ok((built, said))
 }
 
 fn said(plan: &ModelPlan) -> String {
@@ -99,11 +126,16 @@ fn said(plan: &ModelPlan) -> String {
 fn describe(services: &Services, recorder: &mut Recorder, plan: &ModelPlan) {
     recorder.report.model_revision = Some(plan.facts.commit.clone());
     recorder.report.hourly_cost_usd = plan.hourly_cost_usd;
-    if let Action::Update { changes, .. } = &plan.action {
-        recorder.report.changes = changes.iter().map(ToString::to_string).collect();
-    }
+    recorder.report.changes = changes(plan);
     for warning in &plan.warnings {
         services.progress.warn(&plan.target.service, warning);
+    }
+}
+
+fn changes(plan: &ModelPlan) -> Vec<String> {
+    match &plan.action {
+        Action::Update { changes, .. } => changes.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
     }
 }
 

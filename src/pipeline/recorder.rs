@@ -13,6 +13,8 @@ pub struct Recorder {
     pub report: ModelReport,
     pub blame: Option<Blame>,
     progress: Arc<dyn Progress>,
+    /// The stage that is running, and since when.
+    running: Option<(String, Instant)>,
 }
 
 impl Recorder {
@@ -40,6 +42,7 @@ impl Recorder {
             report,
             blame: None,
             progress,
+            running: None,
         }
     }
 
@@ -51,7 +54,9 @@ impl Recorder {
     ) -> Option<T> {
         self.progress.stage(&self.report.service, name);
         let started = Instant::now();
+        self.running = Some((name.to_owned(), started));
         let result = work.await;
+        self.running = None;
         let (status, detail, value) = match result {
             Ok((value, detail)) => (Status::Succeeded, detail, Some(value)),
             Err(failed) => (Status::Failed, self.fail(name, failed), None),
@@ -69,6 +74,21 @@ impl Recorder {
             detail,
         });
         value
+    }
+
+    /// The process was asked to stop, and the running stage was dropped.
+    pub fn cancel(&mut self) {
+        self.report.status = Status::Cancelled;
+        if let Some((name, started)) = self.running.take() {
+            self.progress
+                .warn(&self.report.service, &format!("{name}: cancelled"));
+            self.report.stages.push(Stage {
+                name,
+                status: Status::Cancelled,
+                duration: started.elapsed(),
+                detail: "stopped from outside".to_owned(),
+            });
+        }
     }
 
     /// A stage that there was no need for.

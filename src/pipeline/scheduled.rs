@@ -12,6 +12,7 @@ use crate::{
     config::Access,
     google::run::{self, Location, types::short_name},
     plan::{target::Target, traffic},
+    signal,
 };
 
 /// Smoke and latency on the live service of one target.
@@ -24,7 +25,10 @@ pub async fn test(services: &Services, target: Target) -> Recorder {
         Arc::clone(&services.progress),
     );
     super::model::links(&mut recorder, &target);
-    let _ = stages(services, &target, &mut recorder).await;
+    let work = stages(services, &target, &mut recorder);
+    if signal::unless_stopped(work).await.is_none() {
+        recorder.cancel();
+    }
     recorder
 }
 

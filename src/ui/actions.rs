@@ -1,7 +1,7 @@
 //! Progress in a GitHub Actions log: plain lines, and one group around a build's log.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     sync::{Mutex, PoisonError},
 };
@@ -12,24 +12,30 @@ use crate::{
 };
 
 /// Groups can't be nested or interleaved, so only a model that runs alone gets one.
-#[derive(Default)]
-pub struct Actions {
-    state: Mutex<State>,
+pub struct Actions<W> {
+    inner: Mutex<(State, W)>,
 }
 
 #[derive(Default)]
 struct State {
     models: BTreeSet<String>,
     group_open: bool,
-    last_status: String,
+    /// By model: several of them take turns.
+    last_status: BTreeMap<String, String>,
 }
 
-impl Actions {
+impl<W: Write> Actions<W> {
+    pub fn new(out: W) -> Self {
+        Self {
+            inner: Mutex::new((State::default(), out)),
+        }
+    }
+
     fn with(&self, write: impl FnOnce(&mut State, &mut dyn Write) -> std::io::Result<()>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = std::io::stdout().lock();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, out) = &mut *inner;
         // A closed log is no reason to stop a deployment.
-        let _ = write(&mut state, &mut out).and_then(|()| out.flush());
+        let _ = write(state, out).and_then(|()| out.flush());
     }
 
     fn line(&self, model: &str, text: &str) {
@@ -49,7 +55,7 @@ impl State {
     }
 }
 
-impl Progress for Actions {
+impl<W: Write + Send> Progress for Actions<W> {
     fn stage(&self, model: &str, text: &str) {
         self.with(|state, _| {
             state.models.insert(model.to_owned());
@@ -63,11 +69,11 @@ impl Progress for Actions {
         self.with(|state, out| {
             // A counter that moves would fill the log, so only texts that differ in words are printed; and
             // inside a build's log the log itself is the progress.
-            let words: String = line.chars().filter(|c| !c.is_ascii_digit()).collect();
-            if state.group_open || words == state.last_status {
+            let words: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+            if state.group_open || state.last_status.get(model) == Some(&words) {
                 return Ok(());
             }
-            state.last_status = words;
+            state.last_status.insert(model.to_owned(), words);
             writeln!(out, "{}", disarm(&line))
         });
     }
@@ -94,5 +100,55 @@ impl Progress for Actions {
             }
             writeln!(out, "{}", disarm(line))
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(tell: impl FnOnce(&Actions<&mut Vec<u8>>)) -> String {
+        let mut out = Vec::new();
+        tell(&Actions::new(&mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_counter_is_one_line_also_when_models_take_turns() {
+        let text = log(|actions| {
+            for done in 0..20 {
+                for model in ["a", "b"] {
+                    actions.status(model, &format!("{done} of 20 requests"));
+                }
+            }
+            actions.status("a", "waiting");
+        });
+        assert_eq!(text, "a · 0 of 20 requests\nb · 0 of 20 requests\na · waiting\n");
+    }
+
+    #[test]
+    fn one_models_build_log_is_folded_and_what_follows_is_not() {
+        let text = log(|actions| {
+            actions.stage("a", "build");
+            actions.log("a", "Step 1");
+            actions.log("a", "::error::not ours");
+            actions.status("a", "Cloud Build: Working");
+            actions.note("a", "build: image sha256:1");
+        });
+        assert_eq!(
+            text,
+            "a · build …\n::group::Build log of a\nStep 1\n| ::error::not ours\n::endgroup::\na · build: image sha256:1\n"
+        );
+    }
+
+    #[test]
+    fn the_logs_of_several_models_are_told_apart() {
+        let text = log(|actions| {
+            actions.stage("a", "build");
+            actions.stage("b", "build");
+            actions.log("a", "Step 1");
+            actions.log("b", "Step 1");
+        });
+        assert!(text.ends_with("a │ Step 1\nb │ Step 1\n"), "{text}");
     }
 }

@@ -35,7 +35,7 @@ fn in_actions_the_mistake_is_an_annotation_on_its_line_and_stands_in_the_comment
     let ran = world.run("pull_request.opened");
     ran.expect_code(2);
     let annotation = ran
-        .stdout
+        .stderr
         .lines()
         .find(|line| line.starts_with("::error"))
         .unwrap();

@@ -10,6 +10,8 @@ mod config;
 mod demo;
 mod failures;
 mod fork;
+mod interrupt;
+mod json;
 mod plan;
 mod preview;
 mod production;

@@ -156,9 +156,11 @@ fn hostile_text_in_the_title_takes_no_effect_anywhere() {
     assert!(
         !ran.stdout
             .lines()
+            .chain(ran.stderr.lines())
             .any(|line| line.trim_start().starts_with("::error")),
-        "{}",
-        ran.stdout
+        "{}{}",
+        ran.stdout,
+        ran.stderr
     );
     let (comment, summary) = (&world.comments()[0], world.read("summary.md"));
     for surface in [comment, &summary] {

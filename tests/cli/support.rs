@@ -101,6 +101,10 @@ impl World {
 
     /// Runs the binary with the event in `event.json`.
     pub fn actions(&self, arguments: &[&str], event_name: &str, more: &[(&str, &str)]) -> Ran {
+        ran(self.actions_command(arguments, event_name, more))
+    }
+
+    pub fn actions_command(&self, arguments: &[&str], event_name: &str, more: &[(&str, &str)]) -> Command {
         for file in ["summary.md", "outputs.txt"] {
             self.write(file, "");
         }
@@ -121,7 +125,7 @@ impl World {
         for (name, value) in more {
             command.env(name, value);
         }
-        ran(command)
+        command
     }
 
     /// The binary in this world's folder, with nothing of the test's own environment but PATH.
