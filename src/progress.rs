@@ -10,6 +10,8 @@ pub trait Progress: Send + Sync {
     fn note(&self, model: &str, text: &str);
     /// Something the user should know, though the run goes on.
     fn warn(&self, model: &str, text: &str);
+    /// A stage that failed, in one sentence; the report tells the rest.
+    fn fail(&self, model: &str, text: &str);
     /// One line of somebody else's log, hostile text.
     fn log(&self, model: &str, line: &str);
 }
@@ -22,5 +24,6 @@ impl Progress for Silent {
     fn status(&self, _: &str, _: &str) {}
     fn note(&self, _: &str, _: &str) {}
     fn warn(&self, _: &str, _: &str) {}
+    fn fail(&self, _: &str, _: &str) {}
     fn log(&self, _: &str, _: &str) {}
 }

@@ -10,7 +10,7 @@ use crate::{
         self, Location,
         types::{Service, short_name},
     },
-    plan::target::{label, repository_label},
+    plan::target::{self, label, repository_label},
     report::Status,
 };
 
@@ -37,7 +37,7 @@ pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Servi
 
 /// When a preview's time is up; `None` without a readable label, and such a preview is kept.
 pub fn expiry(service: &Service) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(service.labels.get(label::EXPIRES)?.parse().ok()?, 0)
+    target::expiry(&service.labels)
 }
 
 fn has(labels: &BTreeMap<String, String>, key: &str, value: &str) -> bool {

@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     config::{self, Access},
-    plan::{
-        Action, ModelPlan,
-        target::{Stage, Target},
-    },
+    plan::{Action, ModelPlan, target::Target},
     signal,
 };
 
@@ -27,9 +24,6 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
         private,
         Arc::clone(&services.progress),
     );
-    if let Stage::Preview { expires_at, .. } = &target.stage {
-        recorder.report.expires_at = Some(*expires_at);
-    }
     links(&mut recorder, &target);
     // A failed stage has said why in the report; the stages after it are not reached.
     let work = stages(services, config, target, &mut recorder);
@@ -63,6 +57,7 @@ async fn stages(
                 .stage("build", build_and_plan(services, config, &surveyed))
                 .await?;
             recorder.report.changes = changes(&built.plan);
+            recorder.report.expires_at = built.plan.expires_at();
             if let Some(url) = built.log_url {
                 recorder.link("Build log", url);
             }
@@ -127,6 +122,7 @@ fn describe(services: &Services, recorder: &mut Recorder, plan: &ModelPlan) {
     recorder.report.model_revision = Some(plan.facts.commit.clone());
     recorder.report.hourly_cost_usd = plan.hourly_cost_usd;
     recorder.report.changes = changes(plan);
+    recorder.report.expires_at = plan.expires_at();
     for warning in &plan.warnings {
         services.progress.warn(&plan.target.service, warning);
     }

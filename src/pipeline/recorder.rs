@@ -117,7 +117,7 @@ impl Recorder {
         self.blame = Some(failed.blame);
         let title = failed.failure.title.clone();
         self.progress
-            .warn(&self.report.service, &format!("{stage}: {title}"));
+            .fail(&self.report.service, &format!("{stage}: {title}"));
         self.report.failure = Some(*failed.failure);
         title
     }

@@ -32,7 +32,7 @@ pub async fn survey(services: &Services, build: &Build, target: Target) -> Resul
         image_digest: image.digest,
         live,
     };
-    let plan = plan::make(target, facts).map_err(refused)?;
+    let plan = plan::make(target, facts).map_err(|refusal| refused(&refusal))?;
     Ok(Surveyed {
         plan,
         files: image.files,
@@ -47,10 +47,10 @@ pub async fn after_build(services: &Services, plan: &ModelPlan, digest: &str) ->
         image_digest: Some(digest.to_owned()),
         ..plan.facts.clone()
     };
-    plan::make(plan.target.clone(), facts).map_err(refused)
+    plan::make(plan.target.clone(), facts).map_err(|refusal| refused(&refusal))
 }
 
-fn refused(refusal: plan::Refusal) -> Failed {
+fn refused(refusal: &plan::Refusal) -> Failed {
     Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string())
 }
 

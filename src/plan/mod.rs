@@ -12,6 +12,7 @@ pub mod traffic;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diff::Change;
 use target::{Stage, Target, label};
 
@@ -174,18 +175,25 @@ fn expires_soon(target: &Target, live: &Service) -> bool {
     else {
         return false;
     };
-    let expires = live
-        .labels
-        .get(label::EXPIRES)
-        .and_then(|text| text.parse::<i64>().ok())
-        .unwrap_or(0);
-    let gained = expires_at.timestamp() - expires;
-    gained > i64::try_from(lifetime.as_secs() / 2).unwrap_or(i64::MAX)
+    target::expiry(&live.labels).is_none_or(|expires| *expires_at > expires + *lifetime / 2)
 }
 
 impl ModelPlan {
     pub fn needs_build(&self) -> bool {
         self.facts.image_digest.is_none()
+    }
+
+    /// When the preview will be deleted: one that isn't changed keeps the time that it has.
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        let Stage::Preview { expires_at, .. } = self.target.stage else {
+            return None;
+        };
+        let kept = match &self.action {
+            Action::Create | Action::Update { .. } => None,
+            Action::Resume { .. } | Action::Wait { .. } | Action::Nothing => self.facts.live.as_ref(),
+        };
+        kept.and_then(|live| target::expiry(&live.labels))
+            .or(Some(expires_at))
     }
 
     /// The service as it should be, with the built image. Labels that others put on it stay.

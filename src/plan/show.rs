@@ -114,7 +114,14 @@ pub fn text(plan: &ModelPlan) -> String {
     );
     let cost = shown.hourly_cost_usd.map_or_else(
         || "list price not known for this region or GPU".to_owned(),
-        |usd| format!("${usd:.2} per hour of a running instance (list price); nothing while scaled to zero"),
+        |usd| {
+            let always = plan.target.model.service.min_instances;
+            let idle = match always {
+                0 => "nothing while scaled to zero".to_owned(),
+                n => format!("{n} always run: ${:.2} per hour", usd * f64::from(n)),
+            };
+            format!("${usd:.2} per hour of a running instance (list price); {idle}")
+        },
     );
     line("cost", &cost);
     for warning in &shown.warnings {

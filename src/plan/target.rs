@@ -114,6 +114,11 @@ impl Target {
     }
 }
 
+/// When a preview's time is up, by its labels; `None` without one that is readable.
+pub fn expiry(labels: &BTreeMap<String, String>) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(labels.get(label::EXPIRES)?.parse().ok()?, 0)
+}
+
 /// `Octo/App` → `octo_app`. With a hash of the whole where something had to be replaced or cut, so that no two
 /// repositories share a label: previews are deleted by it. GitHub ignores a name's case.
 pub fn repository_label(repository: &str) -> String {

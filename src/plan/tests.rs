@@ -76,7 +76,7 @@ fn settings_of_the_service_are_changed_without_a_new_revision() {
 fn a_revision_that_failed_is_tried_again_and_one_that_is_starting_is_waited_for() {
     let newer = json!("projects/p/locations/r/services/s/revisions/r2");
     let failed = plan(production(""), |live| {
-        live["latestCreatedRevision"] = newer.clone()
+        live["latestCreatedRevision"] = newer.clone();
     });
     assert!(
         matches!(
@@ -179,7 +179,7 @@ fn a_service_without_our_label_or_of_another_repository_is_refused() {
 #[test]
 fn labels_that_others_gave_the_service_stay() {
     let plan = plan(production(""), |live| {
-        live["labels"]["llm-deploy-commit"] = json!("older")
+        live["labels"]["llm-deploy-commit"] = json!("older");
     });
     let labels = plan.desired("sha256:2").labels;
     assert_eq!(labels["team"], "search");
@@ -191,7 +191,7 @@ fn a_previews_life_is_prolonged_only_when_less_than_half_of_it_is_left() {
     let expires = |hours: i64| {
         let at = 1_800_000_000 + hours * 3600;
         plan(preview(""), |live| {
-            live["labels"]["llm-deploy-expires"] = json!(at.to_string())
+            live["labels"]["llm-deploy-expires"] = json!(at.to_string());
         })
         .action
     };
@@ -203,6 +203,33 @@ fn a_previews_life_is_prolonged_only_when_less_than_half_of_it_is_left() {
             new_revision: false
         }
     );
+}
+
+#[test]
+fn a_preview_expires_when_its_label_says_not_when_the_run_would_like() {
+    let first = make(preview(""), facts(None)).unwrap();
+    let live = serde_json::from_value(read_back(&first.desired("sha256:1"))).unwrap();
+    let mut later = preview("");
+    let Stage::Preview { expires_at, .. } = &mut later.stage else {
+        panic!("a preview")
+    };
+    *expires_at += Duration::from_secs(3600);
+    let unchanged = make(later, facts(Some(live))).unwrap();
+    assert_eq!(unchanged.action, Action::Nothing);
+    assert_eq!(unchanged.expires_at(), first.expires_at());
+    assert_eq!(first.expires_at().map(|at| at.timestamp()), Some(1_800_259_200));
+    assert_eq!(make(production(""), facts(None)).unwrap().expires_at(), None);
+}
+
+#[test]
+fn the_price_of_what_always_runs_is_told() {
+    let text = |settings| show::text(&make(production(settings), facts(None)).unwrap());
+    assert!(
+        text("").contains("$1.42 per hour of a running instance (list price); nothing while scaled to zero")
+    );
+    let always = text("service: { min-instances: 2, max-instances: 2 }");
+    assert!(always.contains("2 always run: $2.84 per hour"), "{always}");
+    assert!(!always.contains("scaled to zero"), "{always}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    fn live(statuses: Value) -> Service {
+    fn live(statuses: &Value) -> Service {
         let service = json!({"latestReadyRevision": "x/revisions/r2", "trafficStatuses": statuses});
         serde_json::from_value(service).unwrap()
     }
@@ -128,7 +128,7 @@ mod tests {
             ),
         ];
         for (statuses, expected, all) in cases {
-            let live = live(statuses);
+            let live = live(&statuses);
             let found = serving(&live);
             let found: Vec<_> = found
                 .iter()
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn beside_a_candidate_the_shares_stay_as_they_were() {
-        let traffic = with_candidate(&live(json!([on("r1", 90), latest(10)])), "r3");
+        let traffic = with_candidate(&live(&json!([on("r1", 90), latest(10)])), "r3");
         assert_eq!(
             serde_json::to_value(traffic).unwrap(),
             json!([on("r1", 90), on("r2", 10),
@@ -153,7 +153,7 @@ mod tests {
     fn only_the_tag_on_the_candidate_itself_gives_its_url() {
         let tagged = json!([on("r1", 100),
             {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "r2", "tag": "candidate", "uri": "u"}]);
-        let live = live(tagged);
+        let live = live(&tagged);
         assert_eq!(candidate_url(&live, "r2"), Some("u"));
         assert_eq!(candidate_url(&live, "r3"), None, "a stale tag is no candidate's");
         assert_eq!(moved_by_hand(&live), None);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    github::actions::{disarm, end_group, group, warning},
+    github::actions::{disarm, end_group, error, group, warning},
     progress::Progress,
 };
 
@@ -89,6 +89,13 @@ impl<W: Write + Send> Progress for Actions<W> {
         });
     }
 
+    fn fail(&self, model: &str, text: &str) {
+        self.with(|state, out| {
+            state.close_group(out)?;
+            writeln!(out, "{}", error(model, text, None))
+        });
+    }
+
     fn log(&self, model: &str, line: &str) {
         self.with(|state, out| {
             if state.models.len() > 1 {
@@ -133,11 +140,11 @@ mod tests {
             actions.log("a", "Step 1");
             actions.log("a", "::error::not ours");
             actions.status("a", "Cloud Build: Working");
-            actions.note("a", "build: image sha256:1");
+            actions.fail("a", "build: ended as Failure");
         });
         assert_eq!(
             text,
-            "a · build …\n::group::Build log of a\nStep 1\n| ::error::not ours\n::endgroup::\na · build: image sha256:1\n"
+            "a · build …\n::group::Build log of a\nStep 1\n| ::error::not ours\n::endgroup::\n::error title=a::build: ended as Failure\n"
         );
     }
 

@@ -111,6 +111,15 @@ impl Progress for Terminal {
         ));
     }
 
+    fn fail(&self, model: &str, text: &str) {
+        self.print(&format!(
+            "{} {} {}",
+            style("✘").red().for_stderr(),
+            style(disarm(model)).bold().for_stderr(),
+            disarm(text)
+        ));
+    }
+
     fn log(&self, model: &str, line: &str) {
         let text = format!("  {} │ {}", disarm(model), disarm(line));
         self.print(&style(text).dim().for_stderr().to_string());

@@ -12,6 +12,7 @@ mod failures;
 mod fork;
 mod interrupt;
 mod json;
+mod meanwhile;
 mod plan;
 mod preview;
 mod production;

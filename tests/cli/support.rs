@@ -2,7 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use llm_deploy::emulator::{Emulator, Running, Settings, Speed, github};
@@ -34,14 +35,16 @@ impl World {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        // The tests' own client needs it; only the first world's call has an effect.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings {
             project: PROJECT.to_owned(),
             record: Some(folder.path().join("requests.jsonl")),
             pace: 0.0,
             speed: Speed {
-                ttft: std::time::Duration::from_millis(2),
-                gap: std::time::Duration::ZERO,
+                ttft: Duration::from_millis(2),
+                gap: Duration::ZERO,
             },
             ..Settings::default()
         };
@@ -145,6 +148,29 @@ impl World {
         command
     }
 
+    /// Starts `llm-deploy run` on an event, for a test that does something while it runs.
+    pub fn start(&self, event: &str) -> Child {
+        let (name, payload) = self.event(event);
+        self.write("event.json", &payload.to_string());
+        let mut command = self.actions_command(&["run"], &name, &[]);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Waits until the emulator got a request of this method id.
+    #[track_caller]
+    pub fn wait_for_request(&self, id: &str) {
+        // Far more than it takes on a busy machine.
+        let until = Instant::now() + Duration::from_secs(60);
+        while !self.read("requests.jsonl").contains(id) {
+            assert!(Instant::now() < until, "no {id} within a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The comments on the pull request.
     pub fn comments(&self) -> Vec<String> {
         self.emulator
@@ -228,11 +254,20 @@ pub fn config(more: &str) -> String {
 }
 
 pub fn ran(mut command: Command) -> Ran {
+    left_behind(command.output().unwrap())
+}
+
+/// The end of a run that [`World::start`] started.
+pub fn ended(child: Child) -> Ran {
+    left_behind(child.wait_with_output().unwrap())
+}
+
+fn left_behind(output: Output) -> Ran {
     let Output {
         status,
         stdout,
         stderr,
-    } = command.output().unwrap();
+    } = output;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ran {
         code: status.code().unwrap_or(-1),
