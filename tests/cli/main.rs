@@ -12,6 +12,7 @@ mod failures;
 mod fork;
 mod interrupt;
 mod json;
+mod killed;
 mod meanwhile;
 mod plan;
 mod preview;

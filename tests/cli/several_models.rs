@@ -30,3 +30,22 @@ fn one_broken_model_does_not_stop_the_others() {
     assert!(world.service("qwen3-0-6b-pr-12").is_some());
     assert_eq!(world.output("status").as_deref(), Some("failed"));
 }
+
+#[test]
+fn all_models_are_built_and_deployed_at_the_same_time() {
+    let world = World::with(|settings| settings.pace = 0.3);
+    world.write("llm-deploy.yaml", THREE);
+    world.run("pull_request.opened").expect_code(0);
+    let at = |id: &str| -> Vec<usize> {
+        let requests = world.requests();
+        let hits = requests.iter().enumerate().filter(|(_, r)| r["id"] == id);
+        hits.map(|(index, _)| index).collect()
+    };
+    let builds = at("cloudbuild.projects.locations.builds.create");
+    let services = at("run.projects.locations.services.create");
+    assert_eq!((builds.len(), services.len()), (3, 3));
+    assert!(
+        builds.iter().max() < services.iter().min(),
+        "{builds:?} {services:?}"
+    );
+}
