@@ -175,7 +175,9 @@ fn expires_soon(target: &Target, live: &Service) -> bool {
     else {
         return false;
     };
-    target::expiry(&live.labels).is_none_or(|expires| *expires_at > expires + *lifetime / 2)
+    // A label may hold any time: subtracting never overflows, adding might.
+    let gained = |expires: DateTime<Utc>| (*expires_at - expires).to_std().unwrap_or_default();
+    target::expiry(&live.labels).is_none_or(|expires| gained(expires) > *lifetime / 2)
 }
 
 impl ModelPlan {

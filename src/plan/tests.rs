@@ -196,6 +196,7 @@ fn a_previews_life_is_prolonged_only_when_less_than_half_of_it_is_left() {
         .action
     };
     assert_eq!(expires(37), Action::Nothing);
+    assert_eq!(expires(2_000_000_000), Action::Nothing, "the year 230000");
     assert_eq!(
         expires(35),
         Action::Update {
