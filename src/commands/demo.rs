@@ -1,6 +1,6 @@
 //! `demo`: the whole job on this machine, through the same code as `run`, against the embedded emulator.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::{Common, DemoArgs, DemoEvent},
     emulator::{
-        Emulator, Running, Settings,
+        Emulator, Running, Settings, Speed,
         github::{self, PULL_REQUEST, REPOSITORY},
         iam::Iam,
     },
@@ -32,6 +32,11 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
         project: PROJECT.to_owned(),
         serve: args.serve.clone(),
         pace: 1.0,
+        // Fast enough for the measurement to take seconds.
+        speed: Speed {
+            ttft: Duration::from_millis(30),
+            gap: Duration::from_millis(2),
+        },
         ..Settings::default()
     };
     let emulator = Emulator::start(settings)

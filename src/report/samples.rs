@@ -305,6 +305,7 @@ fn failed_latency() -> Report {
     four.error_samples =
         vec!["503: The request was aborted because there was no available instance.".to_owned()];
     four.tokens_counted_by_server = false;
+    four.notes = vec!["the server refused `ignore_eos`: answers differ in length".to_owned()];
     model.latency = vec![latency(1, 1.0), four];
     report(Kind::ScheduledTest, Status::Failed, vec![model])
 }

@@ -226,6 +226,9 @@ impl Page {
         }
         if !model.latency.is_empty() {
             self.wrapped("  ", "", &words::latency_note(&model.latency));
+            for note in words::notes(&model.latency) {
+                self.wrapped("  ", "", &note);
+            }
         }
     }
 

@@ -136,23 +136,28 @@ pub fn latency_note(results: &[LatencyResult]) -> String {
     };
     format!(
         "TTFT: time to first token. ITL: gap between tokens. E2E: whole answer. \
-         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}{}",
-        notes(results)
+         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}"
     )
 }
 
-/// What else must be known about the figures, each thing once. May quote the server.
-fn notes(results: &[LatencyResult]) -> String {
-    let mut notes: Vec<&str> = Vec::new();
+/// What else must be known about the figures, each thing once, as sentences. May quote the server: hostile text.
+pub fn notes(results: &[LatencyResult]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
     for note in results.iter().flat_map(|r| &r.notes) {
-        if !notes.contains(&note.as_str()) {
+        let note = sentence(note);
+        if !notes.contains(&note) {
             notes.push(note);
         }
     }
     notes
-        .into_iter()
-        .map(|note| format!(" {}.", note.trim_end_matches('.')))
-        .collect()
+}
+
+/// With a capital at its start and a stop at its end.
+fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    chars.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), chars.as_str())
+    })
 }
 
 /// `20 requests, 2 failed, 41.2 tokens/s in all`

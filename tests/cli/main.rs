@@ -1,6 +1,9 @@
 //! What a user sees, through the built binary, against an emulator: one file for each use.
 
-#![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that finds nothing to unwrap has failed"
+)]
 
 mod cleanup;
 mod config;

@@ -31,11 +31,11 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     if let Some(cold) = words::cold_start(model) {
         let _ = writeln!(out, "- {cold}");
     }
-    let _ = writeln!(
-        out,
-        "\n{}\n",
-        prose(&clip(&words::latency_note(&model.latency), 2 * limits.prose))
-    );
+    let _ = writeln!(out, "\n{}", words::latency_note(&model.latency));
+    for note in words::notes(&model.latency) {
+        let _ = writeln!(out, "{}", prose(&clip(&note, limits.prose)));
+    }
+    out.push('\n');
 }
 
 /// A row that names the load, and one for each metric: four narrow columns fit a phone.
