@@ -170,7 +170,7 @@ fn name(event: DemoEvent) -> &'static str {
 
 fn show(report: &Report) {
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-    super::print(&report::terminal::render(
+    super::print_page(&report::terminal::render(
         report,
         width,
         console::colors_enabled(),
