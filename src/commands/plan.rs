@@ -67,12 +67,12 @@ fn print(common: &Common, config: &Config, plans: &[ModelPlan]) -> Result<u8, Er
         return Ok(0);
     }
     for plan in plans {
-        super::print(&show::text(plan));
+        super::print_page(&show::text(plan));
     }
     let width = settings.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
     super::print("settings");
     for (path, value, origin) in &settings {
-        super::print(&format!("  {path:<width$}  {value}  ({origin})"));
+        super::print_page(&format!("  {path:<width$}  {value}  ({origin})"));
     }
     Ok(0)
 }

@@ -263,7 +263,7 @@ pub fn show(common: &Common, report: &Report) {
         return;
     }
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-    super::print(&report::terminal::render(
+    super::print_page(&report::terminal::render(
         report,
         width,
         console::colors_enabled(),

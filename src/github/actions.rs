@@ -71,8 +71,18 @@ fn property(text: &str) -> String {
 /// Somebody else's log line for our own log: without control characters, and never read as a command.
 /// The runner takes a line as one when it starts with `::` after white space, or has `##[` in it anywhere.
 pub fn disarm(line: &str) -> String {
-    let text = escape::visible(line).replace('\n', " ");
-    let text = text.replace("##[", "## [");
+    harmless(&escape::visible(line).replace('\n', " "))
+}
+
+/// A finished page of ours, such as the report, with no line that is read as a command: where a title or a
+/// message wraps is decided by the width alone, so that any word in it can come to a line's start.
+pub fn disarm_page(page: &str) -> String {
+    let lines: Vec<String> = page.split('\n').map(harmless).collect();
+    lines.join("\n")
+}
+
+fn harmless(line: &str) -> String {
+    let text = line.replace("##[", "## [");
     let start = text.trim_start();
     if start.starts_with("::") {
         format!("| {start}")
@@ -233,5 +243,12 @@ mod tests {
             }
         }
         assert_eq!(disarm("  step 1: a::b"), "  step 1: a::b");
+    }
+
+    #[test]
+    fn no_line_of_a_page_is_a_command_and_its_colours_stay() {
+        let page = "\u{1b}[32mdone\u{1b}[0m\n  title\n  ::error::x\n  a ##[error]y\n";
+        let shown = "\u{1b}[32mdone\u{1b}[0m\n  title\n| ::error::x\n  a ## [error]y\n";
+        assert_eq!(disarm_page(page), shown);
     }
 }

@@ -20,7 +20,6 @@ use std::{
 use crate::{
     config,
     endpoint::Endpoint,
-    progress::Progress,
     report::{CheckOutcome, ColdStart},
 };
 use readiness::Patience;
@@ -45,12 +44,13 @@ pub struct Smoked {
 }
 
 /// Runs every check. Waits for `/health` for as long as the model may take to start; when that fails the
-/// others are reported as not run, otherwise each runs whatever became of those before.
+/// others are reported as not run, otherwise each runs whatever became of those before. `on_status` hears what
+/// goes on.
 pub async fn run(
     endpoint: &Endpoint,
     model: &config::Model,
     private: bool,
-    progress: &dyn Progress,
+    on_status: &(dyn Fn(&str) + Sync),
 ) -> Smoked {
     let target = Target {
         endpoint,
@@ -58,15 +58,13 @@ pub async fn run(
         private,
     };
     let mut run = Run {
-        service: &model.name,
-        progress,
+        on_status,
         checks: Vec::new(),
     };
     let startup = model.service.startup_timeout.unwrap_or(STARTUP);
     let patience = Patience::new(startup.max(model.smoke.timeout));
-    let waiting = |text: &str| progress.status(&model.name, text);
     if !run
-        .check(HEALTH, readiness::wait(target, &patience, &waiting))
+        .check(HEALTH, readiness::wait(target, &patience, on_status))
         .await
     {
         run.skip_the_rest(model, private);
@@ -88,14 +86,13 @@ pub async fn run(
 }
 
 struct Run<'a> {
-    service: &'a str,
-    progress: &'a dyn Progress,
+    on_status: &'a (dyn Fn(&str) + Sync),
     checks: Vec<CheckOutcome>,
 }
 
 impl Run<'_> {
     async fn check(&mut self, name: &str, check: impl Future<Output = Verdict>) -> bool {
-        self.progress.status(self.service, &format!("smoke: {name}"));
+        (self.on_status)(&format!("smoke: {name}"));
         let started = Instant::now();
         let verdict = check.await;
         let passed = verdict.is_ok();

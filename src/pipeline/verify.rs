@@ -31,10 +31,12 @@ pub async fn verify(
         Err(failed) => return recorder.stage("smoke", async { Err(failed) }).await,
     };
     let private = model.service.access == Access::Private;
+    let (progress, service) = (services.progress.clone(), recorder.report.service.clone());
+    let on_status = move |text: &str| progress.status(&service, text);
     let mut smoked = None;
     let passed = recorder
         .stage("smoke", async {
-            let outcome = smoke::run(&endpoint, model, private, services.progress.as_ref()).await;
+            let outcome = smoke::run(&endpoint, model, private, &on_status).await;
             let verdict = smoke_verdict(&outcome.checks);
             smoked = Some(outcome);
             verdict.map(|said| ((), said))

@@ -11,7 +11,7 @@ import sys
 import urllib.request
 
 DIRECTORY = pathlib.Path(sys.argv[1])
-PULL_REQUEST = "repos/octo-org/llm-app/issues/7/comments?per_page=100"
+PULL_REQUEST = "repos/octo-org/llm-endpoint/issues/12/comments?per_page=100"
 NUMBERS = ["ttft-p50-ms", "ttft-p95-ms", "itl-p50-ms", "itl-p95-ms", "e2e-p50-ms", "e2e-p95-ms", "tokens-per-second"]
 broken = []
 
@@ -56,7 +56,7 @@ def has_latency_table(markdown: str) -> bool:
     """A table with p50 and p95 in its head, and a row for the time to the first token with figures in it."""
     rows = [line for line in markdown.splitlines() if line.lstrip().startswith("|")]
     head = any("p50" in row and "p95" in row for row in rows)
-    figure = re.compile(r"^[\d.,]+ ?(ms|s)$")
+    figure = re.compile(r"^[\d.,]+\s?(ms|s)$")
     first_token = [row.split("|") for row in rows if "TTFT" in row]
     return head and any(sum(bool(figure.match(cell.strip())) for cell in row) >= 2 for row in first_token)
 
@@ -66,6 +66,14 @@ def live_text(markdown: str) -> str:
     without_blocks = re.sub(r"^(`{3,}).*?^\1`*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     without_spans = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", without_blocks)
     return re.sub(r"\\[!-/:-@\[-`{-~]", "", without_spans)
+
+
+def unmeant_commands() -> list[str]:
+    """Lines of the job's output that the runner would take for a command although act does not: it takes one after
+    white space, and the older kind wherever it is in a line."""
+    entries = [json.loads(line) for line in (DIRECTORY / "act.jsonl").read_text().splitlines() if line.startswith("{")]
+    raw = [str(entry.get("msg", "")) for entry in entries if entry.get("raw_output")]
+    return [line for text in raw for line in text.splitlines() if line.lstrip().startswith("::") or "##[" in line]
 
 
 def check_comment(url: str) -> None:
@@ -85,6 +93,7 @@ def main() -> None:
     outputs = json.loads((DIRECTORY / "outputs.json").read_text())
     check_outputs(outputs)
     check_comment(outputs.get("url") or "no url")
+    promise("nothing in the output is a command by accident", not unmeant_commands(), unmeant_commands())
     summary = (DIRECTORY / "summary.md").read_text()
     promise("the job summary has the endpoint's URL", (outputs.get("url") or "no url") in summary, summary)
     promise("the job summary has a latency table", has_latency_table(summary), summary)

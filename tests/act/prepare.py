@@ -3,8 +3,8 @@
 
 usage: prepare.py DIR ENV_FILE     (ENV_FILE: the emulator's `export NAME=VALUE` lines)
 
-The workflow is the README's own text; only the Google Cloud project is the emulator's, and a step is added that
-shows and checks the action's outputs.
+The workflow is the README's own text; only the Google Cloud project and its number are the emulator's, and a step is
+added that shows and checks the action's outputs.
 """
 
 import json
@@ -17,6 +17,9 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
 ACTION = "uses: org/llm-deploy-action@v1"
+# What somebody who takes the README's workflow puts in: here the project and the provider that the emulator has.
+PROJECT, PROJECT_NUMBER = "my-project", "projects/1/"
+EMULATED_PROJECT_NUMBER = "projects/481516234200/"
 
 LATER_STEP = """\
       - name: Outputs
@@ -50,8 +53,11 @@ def least_workflow(project: str) -> str:
     text = block.group(1)
     if text.count(ACTION) != 1:
         sys.exit(f"the README's workflow does not have `{ACTION}` exactly once")
+    for placeholder in (PROJECT, PROJECT_NUMBER):
+        if placeholder not in text:
+            sys.exit(f"the README's workflow does not have `{placeholder}`")
     text = text.replace(ACTION, f"id: llm\n        {ACTION}")
-    return text.replace("my-project", project) + LATER_STEP
+    return text.replace(PROJECT, project).replace(PROJECT_NUMBER, EMULATED_PROJECT_NUMBER) + LATER_STEP
 
 
 def git(repository: pathlib.Path, *arguments: str) -> str:
@@ -72,7 +78,7 @@ def main() -> None:
     workflow.parent.mkdir(parents=True)
     workflow.write_text(least_workflow(project))
     git(repository, "init", "-q")
-    git(repository, "remote", "add", "origin", "https://github.com/octo-org/llm-app.git")
+    git(repository, "remote", "add", "origin", "https://github.com/octo-org/llm-endpoint.git")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "LLM endpoint")
     head = git(repository, "rev-parse", "HEAD")

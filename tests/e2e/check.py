@@ -36,7 +36,12 @@ def main() -> None:
     promise("no request of the measurement failed", not any(errors), errors)
     comment = (directory / "comment.md").read_text()
     promise("the comment has a latency table", "p50" in comment and "p95" in comment, comment)
-    promise("the comment says which server it was", "stand-in" not in comment.lower(), comment)
+    promise("the comment says which server it was", "serve.sh'` serves" in comment, comment)
+    details = [c["detail"] or "" for m in report["models"] for c in m["checks"] if c["name"] == "model listed"]
+    # The model could do 8192: 4096 is what the container's arguments say.
+    promise("the container's arguments reached vLLM", any("context length 4096" in d for d in details), details)
+    tokens = [result["tokens_counted_by_server"] for m in report["models"] for result in m["latency"]]
+    promise("vLLM itself counted the tokens", bool(tokens) and all(tokens), tokens)
     sys.exit(1 if broken else 0)
 
 

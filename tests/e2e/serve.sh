@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Serves the tiny model with real vLLM in the container's stead: the port from PORT, the container's arguments after
-# the ones here, so that those win.
+# Serves the tiny model with real vLLM in the container's stead, with the container's arguments and its port. What the
+# model is called and how long its context is comes from those arguments alone.
 #
 # usage: VLLM_DIR=… PORT=… serve.sh [vLLM flags]
 set -euo pipefail
@@ -8,6 +8,5 @@ set -euo pipefail
 dir=${VLLM_DIR:?}
 unset VLLM_DIR # vLLM warns of variables under its prefix that it does not know
 export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1
-exec "$dir/venv/bin/vllm" serve "$dir/model" \
-  --served-model-name "${SERVED_MODEL_NAME:-Qwen/Qwen3.5-4B}" \
-  --dtype bfloat16 --max-model-len 4096 "$@" --host 127.0.0.1 --port "${PORT:?}"
+# On a CPU the last flag is a share of the machine's memory, which must be free at the start: not the GPU's 90 %.
+exec "$dir/venv/bin/vllm" serve "$dir/model" "$@" --host 127.0.0.1 --port "${PORT:?}" --gpu-memory-utilization 0.2

@@ -9,7 +9,6 @@ use super::*;
 use crate::{
     config::{Access, Check, Engine, Image, Latency, Model, Service, Smoke},
     endpoint::testing::{Script, Server, answer, completion, json as json_answer, sse, stream_of, token},
-    progress::Silent,
     units::Memory,
 };
 
@@ -100,7 +99,7 @@ fn good(request: &str) -> Script {
 
 async fn smoke(model: &Model, script: impl Fn(&str) -> Script + Send + Sync + 'static) -> (Smoked, Server) {
     let server = Server::start(script).await;
-    let smoked = run(&server.endpoint(Some(TOKEN)), model, true, &Silent).await;
+    let smoked = run(&server.endpoint(Some(TOKEN)), model, true, &|_| ()).await;
     (smoked, server)
 }
 
@@ -235,7 +234,7 @@ async fn a_public_service_is_not_asked_to_refuse_strangers() {
     })
     .await;
     let model = model(Vec::new());
-    let smoked = run(&server.endpoint(None), &model, false, &Silent).await;
+    let smoked = run(&server.endpoint(None), &model, false, &|_| ()).await;
     assert!(smoked.checks.iter().all(|c| c.name != CLOSED));
     let refused = &smoked.checks[1];
     assert!(!refused.passed && refused.hint.as_ref().unwrap().contains("public service"));
