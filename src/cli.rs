@@ -94,7 +94,7 @@ pub struct Common {
     /// Base image with vLLM [default: a pinned vllm/vllm-openai].
     #[arg(long, value_name = "IMAGE", env = "LLM_DEPLOY_BASE_IMAGE")]
     pub base_image: Option<String>,
-    /// Folder for report.json and report.html.
+    /// Folder for report.json, report.html, comment.md and summary.md.
     #[arg(long, value_name = "DIR", env = "LLM_DEPLOY_REPORT_DIR")]
     pub report_dir: Option<String>,
     /// Prints the result as JSON.

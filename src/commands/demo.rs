@@ -19,7 +19,7 @@ use crate::{
     environment::Environment,
     pipeline::failed::Blame,
     progress::{Progress, Silent},
-    report::{self, Report},
+    report::Report,
 };
 
 const MODEL: &str = "Qwen/Qwen3.5-4B";
@@ -54,12 +54,8 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
     }
     let (report, blame) = demo.event(args.event, Arc::clone(&progress)).await?;
     drop(progress);
-    let comment = emulator.emulator.github.comments(REPOSITORY, PULL_REQUEST).pop();
-    if let Some(comment) = &comment {
-        write(&out.join("comment.md"), &comment.body)?;
-    }
-    show(&report);
-    super::print(&where_it_is(out, comment.is_some()));
+    run::show(&Common::default(), &report);
+    super::print(&where_it_is(out));
     emulator.stop().await;
     Ok(run::exit_code(&report, blame))
 }
@@ -123,12 +119,13 @@ impl Demo<'_> {
 
     /// The environment as GitHub's runner makes it, with base URLs of the emulator.
     fn runner(&self, event: DemoEvent) -> Result<Environment, Error> {
-        let payload = github::event_payload(name(event), REPOSITORY, PULL_REQUEST)
+        let mut payload = github::event_payload(name(event), REPOSITORY, PULL_REQUEST)
             .ok_or_else(|| Error::service("the demo's event could not be made"))?;
+        if let Some(title) = payload.pointer_mut("/pull_request/title") {
+            *title = format!("Serve {MODEL}").into();
+        }
         let event_path = self.out.join("event.json");
-        let summary = self.out.join("summary.md");
-        write(&event_path, &format!("{payload:#}"))?;
-        write(&summary, "")?;
+        std::fs::write(&event_path, format!("{payload:#}")).map_err(|e| unwritable(&event_path, &e))?;
         let commit = payload
             .pointer("/after")
             .or_else(|| payload.pointer("/pull_request/head/sha"));
@@ -148,7 +145,6 @@ impl Demo<'_> {
                     .to_owned(),
             ),
             ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
-            ("GITHUB_STEP_SUMMARY", summary.display().to_string()),
         ] {
             environment.set(variable, value);
         }
@@ -168,29 +164,13 @@ fn name(event: DemoEvent) -> &'static str {
     }
 }
 
-fn show(report: &Report) {
-    let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-    super::print_page(&report::terminal::render(
-        report,
-        width,
-        console::colors_enabled(),
-    ));
-}
-
-fn where_it_is(out: &Path, comment: bool) -> String {
-    let mut files = vec!["summary.md", "report.html", "report.json"];
-    if comment {
-        files.insert(0, "comment.md");
-    }
+fn where_it_is(out: &Path) -> String {
+    let files = ["comment.md", "summary.md", "report.html", "report.json"];
     let paths: Vec<String> = files
-        .into_iter()
+        .iter()
         .map(|file| format!("  {}", out.join(file).display()))
         .collect();
     format!("Written:\n{}", paths.join("\n"))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(|e| unwritable(path, &e))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {

@@ -99,14 +99,14 @@ impl Accelerator {
         Ok(())
     }
 
-    /// Whether Cloud Run has this accelerator in the region; otherwise where it is.
+    /// Whether Cloud Run was known to have this accelerator in the region; otherwise where it was.
     pub fn check_region(&self, region: &str) -> Result<(), String> {
         if self.regions.contains(&region) {
             return Ok(());
         }
         let place = super::check::one_of(self.regions);
         Err(format!(
-            "Cloud Run has no {} in `{region}`: expected {place}",
+            "{} is not known to be offered in `{region}` by Cloud Run, but in {place}",
             self.name
         ))
     }

@@ -239,6 +239,24 @@ pub struct Latency {
     pub timeout: Duration,
 }
 
+impl Model {
+    /// A warning when Google's pages didn't list the region for the accelerator when they were read. No mistake:
+    /// regions are added, and Cloud Run itself refuses a wrong one.
+    pub fn region_warning(&self, region: &str) -> Option<String> {
+        gpu::find(&self.service.gpu)?.check_region(region).err()
+    }
+}
+
+impl Preview {
+    /// CPUs and memory of a preview on this accelerator: with different ones in one file, at least its least.
+    pub fn size_on(&self, accelerator: &str) -> (u32, Memory) {
+        match gpu::find(accelerator) {
+            Some(found) => (self.cpu.max(found.min_cpu()), self.memory.max(found.min_memory)),
+            None => (self.cpu, self.memory),
+        }
+    }
+}
+
 /// Durations as people read them: `plan` shows the configuration.
 fn human<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&human_duration(*duration))

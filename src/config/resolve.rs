@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Config, Model, check, gpu, infrastructure, inputs,
+    Config, check, infrastructure, inputs,
     layers::{At, Resolver, Section},
     mistake::{Mark, Mistake, Mistakes, printable},
     models, raw, schema, tree, values,
@@ -122,11 +122,6 @@ fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Con
     let project = required(resolver, &top, "project", |f| f.project.clone(), values::project);
     let region = required(resolver, &top, "region", |f| f.region.clone(), values::region);
     let models = models::resolve(resolver, file, overlay);
-    if !region.is_empty() {
-        models
-            .iter()
-            .for_each(|model| check_region(resolver, &region, model));
-    }
     let build = infrastructure::build(resolver, file, &project);
     let preview = infrastructure::preview(resolver, file, &models);
     Config {
@@ -158,14 +153,4 @@ fn required(
             .push(mistake.help(format!("add `{key}: …` to the file, or give the input `{key}`")));
     }
     String::new()
-}
-
-fn check_region(resolver: &mut Resolver, region: &str, model: &Model) {
-    let accelerator = gpu::find(&model.service.gpu);
-    if let Some(Err(message)) = accelerator.map(|a| a.check_region(region)) {
-        resolver.blame(
-            "region",
-            Wrong::from(message).help("take another region, or another `service.gpu`"),
-        );
-    }
 }

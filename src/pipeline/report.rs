@@ -17,7 +17,7 @@ pub struct Surfaces<'a> {
     pub pull_request: Option<u64>,
     /// False: update the comment when there is one, but don't make one.
     pub create_comment: bool,
-    /// Folder for `report.json`, `report.html` and `comment.md`.
+    /// Folder for `report.json`, `report.html`, `comment.md` and `summary.md`.
     pub directory: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
     pub summary: Option<PathBuf>,
@@ -88,17 +88,24 @@ async fn comment(report: &Report, surfaces: &Surfaces<'_>) -> Result<Option<Stri
 }
 
 fn files(report: &Report, directory: &std::path::Path) -> Result<Vec<(String, String)>, String> {
-    let html = report::html::render(report).map_err(|e| e.to_string())?;
-    let json = report::json::render(report);
     std::fs::create_dir_all(directory).map_err(|e| e.to_string())?;
+    let html = report::html::render(report).map_err(|e| e.to_string())?;
+    // The last two have no output of their own.
+    let texts = [
+        ("report.json", Some("report-json"), report::json::render(report)),
+        ("report.html", Some("report-html"), html),
+        (
+            "comment.md",
+            None,
+            report::markdown::comment(report, COMMENT_TARGET),
+        ),
+        ("summary.md", None, report::markdown::summary(report)),
+    ];
     let mut written = Vec::new();
-    for (name, output, text) in [
-        ("report.json", "report-json", json),
-        ("report.html", "report-html", html),
-    ] {
+    for (name, output, text) in texts {
         let path = directory.join(name);
         std::fs::write(&path, text).map_err(|e| e.to_string())?;
-        written.push((output.to_owned(), path.display().to_string()));
+        written.extend(output.map(|output| (output.to_owned(), path.display().to_string())));
     }
     Ok(written)
 }

@@ -77,10 +77,6 @@ fn what_cloud_run_cannot_do_is_said_where_it_was_asked_for() {
             "`service.cpu`: nvidia-rtx-pro-6000 needs",
         ),
         (
-            "service: {gpu: nvidia-h100-80gb}",
-            "`region`: Cloud Run has no nvidia-h100-80gb in `europe-west4`",
-        ),
-        (
             "service: {min-instances: 2}",
             "`service.min-instances`: expected at most `max-instances`, which is 1",
         ),

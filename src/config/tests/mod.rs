@@ -153,3 +153,38 @@ fn a_model_without_an_id_can_get_it_from_the_input_only() {
     assert_eq!(good(text, &[("model", "a/b")]).models[0].id, "a/b");
     assert!(bad(text, &[]).contains("`model`: `id` is missing"));
 }
+
+#[test]
+fn a_region_that_is_new_to_us_is_a_warning_and_no_mistake() {
+    let config = resolve(
+        Some(Source {
+            name: "llm-deploy.yaml",
+            text: &LEAST.replace("europe-west4", "europe-north1"),
+        }),
+        &[],
+    )
+    .unwrap();
+    let warning = config.models[0].region_warning(&config.region).unwrap();
+    assert!(
+        warning.contains("nvidia-l4") && warning.contains("europe-west4"),
+        "{warning}"
+    );
+    assert_eq!(config.models[0].region_warning("europe-west4"), None);
+}
+
+#[test]
+fn a_preview_gets_at_least_what_its_accelerator_needs() {
+    let config = resolve(
+        Some(Source {
+            name: "llm-deploy.yaml",
+            text: LEAST,
+        }),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.preview.size_on("nvidia-l4"), (4, Memory::gib(16)));
+    assert_eq!(
+        config.preview.size_on("nvidia-rtx-pro-6000"),
+        (20, Memory::gib(80))
+    );
+}
