@@ -4,14 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use llm_deploy::{
-    cli::Cli,
-    commands::{self, Error},
+    cli::{Cli, Command},
+    commands::{self, Error, INTERRUPTED},
     environment::Environment,
     signal,
 };
-
-/// As a shell reports a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,10 +29,10 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
-    let serves = matches!(cli.command, llm_deploy::cli::Command::Emulator(_));
+    let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
     let interrupted = async {
         signal::stopped().await;
-        // The emulator ends by itself, after its child processes.
+        // These two end by themselves, after their child processes.
         if serves {
             std::future::pending::<()>().await;
         }

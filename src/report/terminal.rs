@@ -87,11 +87,12 @@ impl Page {
             &format!("{} {}", symbol(report.status), words::headline(report)),
         );
         let _ = writeln!(self.out, "{text}");
-        let what = format!(
-            "{} at {}",
-            line(&report.repository),
-            words::short_commit(&line(&report.commit))
-        );
+        let what = line(&report.repository);
+        let what = match words::short_commit(&line(&report.commit)) {
+            // Outside of a git checkout there is none.
+            commit if commit.is_empty() => what,
+            commit => format!("{what} at {commit}"),
+        };
         let what = match &report.pull_request {
             Some(pr) => format!(
                 "{what}, pull request {}: {}",
@@ -371,6 +372,19 @@ mod tests {
         for (name, report) in samples::all() {
             insta::assert_snapshot!(format!("terminal_{name}"), render(&report, 80, false));
         }
+    }
+
+    #[test]
+    fn without_a_commit_no_page_speaks_of_one() {
+        let mut report = samples::production();
+        report.commit.clear();
+        report.repository = "local".to_owned();
+        let page = render(&report, 80, false);
+        assert!(page.contains("\n  local\n"), "{page}");
+        let page = super::super::markdown::summary(&report);
+        assert!(!page.contains("commit"), "{page}");
+        let page = super::super::html::render(&report).unwrap();
+        assert!(page.contains("<p class=\"soft\">local</p>"), "{page}");
     }
 
     #[test]
