@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::hints;
 use crate::http::{flatten, shorten};
 
 /// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
@@ -122,14 +121,7 @@ impl fmt::Display for Answer {
         if !facts.is_empty() {
             write!(f, " ({})", facts.join(", "))?;
         }
-        match &self.activation_url {
-            Some(url) => write!(f, ". Enable the API at {url} or run `llm-deploy bootstrap`"),
-            None => f.write_str(&hints::sentence(&format!(
-                "{} {}",
-                self.message,
-                self.violations.join(" ")
-            ))),
-        }
+        Ok(())
     }
 }
 

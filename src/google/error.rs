@@ -33,7 +33,7 @@ pub enum Error {
     #[error("could not {what}: {answer}")]
     Operation { what: String, answer: Box<Answer> },
     /// Cloud Run took the request, but the service did not become ready.
-    #[error("Cloud Run could not bring up service `{service}`{}: {message}{}{}", of_revision(.revision), in_brackets(.reason), hints::sentence(.message))]
+    #[error("Cloud Run could not bring up service `{service}`{}: {message}{}", of_revision(.revision), in_brackets(.reason))]
     NotReady {
         service: String,
         /// Short name of the revision that failed, when known.
@@ -152,6 +152,14 @@ impl Error {
             .then(|| answer.activation_url.as_deref().unwrap_or_default())
     }
 
+    /// What the user does next, where the cause is known.
+    pub fn fix(&self) -> Option<String> {
+        if let Some(url) = self.disabled_api() {
+            return Some(format!("Enable the API at {url}"));
+        }
+        hints::fix(&self.to_string()).map(str::to_owned)
+    }
+
     fn has(&self, statuses: &[u16], name: &str) -> bool {
         self.answer()
             .is_some_and(|a| statuses.contains(&a.http_status) || a.status.as_deref() == Some(name))
@@ -191,8 +199,8 @@ mod tests {
         assert_eq!(error.disabled_api(), Some("https://console.example/enable"));
         assert!(
             error
-                .to_string()
-                .contains("Enable the API at https://console.example/enable"),
+                .fix()
+                .is_some_and(|fix| fix.contains("https://console.example/enable")),
             "{error}"
         );
         assert!(error.is_permission_denied() && error.is_user_fixable());

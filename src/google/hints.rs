@@ -53,13 +53,13 @@ const KNOWN: &[(&str, &str)] = &[
     ),
 ];
 
-/// `. <what to do>` for a known message, else nothing.
-pub fn sentence(message: &str) -> String {
+/// What to do about a known message.
+pub fn fix(message: &str) -> Option<&'static str> {
     let message = message.to_lowercase();
     KNOWN
         .iter()
         .find(|(part, _)| message.contains(&part.to_lowercase()))
-        .map_or_else(String::new, |(_, fix)| format!(". {fix}"))
+        .map(|(_, fix)| *fix)
 }
 
 #[cfg(test)]
@@ -67,11 +67,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_known_cause_adds_what_to_do() {
+    fn a_known_cause_leads_to_what_to_do() {
         let text = "failed precondition: due to quota restrictions, cannot run builds in this region, see …";
-        assert!(sentence(text).contains("build.location: global"));
+        assert!(fix(text).is_some_and(|f| f.contains("build.location: global")));
         let text = "Permission 'iam.serviceaccounts.actAs' denied on service account x";
-        assert!(sentence(text).contains("roles/iam.serviceAccountUser"));
-        assert_eq!(sentence("something else"), "");
+        assert!(fix(text).is_some_and(|f| f.contains("roles/iam.serviceAccountUser")));
+        assert_eq!(fix("something else"), None);
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config,
     google::{
-        Error, artifact_registry, build_log,
+        artifact_registry, build_log,
         cloud_build::{self, Build, Status},
         secret_manager, storage,
     },
@@ -145,10 +145,9 @@ async fn start(
         sizing: &sizing,
     };
     let body = image::cloud_build(&request);
-    match cloud_build::create(google, project, &config.location, &body).await {
-        Ok(build) => Ok(build),
-        Err(error) => Err(explain_refusal(config, &error)),
-    }
+    cloud_build::create(google, project, &config.location, &body)
+        .await
+        .map_err(|e| Failed::google("start the build", &e))
 }
 
 fn tagged(plan: &ModelPlan) -> String {
@@ -176,17 +175,6 @@ fn sizing(config: &config::Build, files: &ModelFiles) -> Sizing {
         disk_gb: config.disk_gb.unwrap_or(sized.disk_gb),
         timeout: config.timeout.unwrap_or(sized.timeout),
     }
-}
-
-fn explain_refusal(config: &config::Build, error: &Error) -> Failed {
-    let failed = Failed::google("start the build", error);
-    if error.to_string().contains("quota restrictions") && config.location != "global" {
-        return failed.fix(format!(
-            "This project may not build in `{}`: set `build.location: global`, which has a quota of its own",
-            config.location
-        ));
-    }
-    failed
 }
 
 async fn follow(

@@ -60,6 +60,8 @@ impl Failed {
         } else {
             Blame::Service
         };
-        Self::new(blame, format!("could not {what}"), error.to_string())
+        let mut failed = Self::new(blame, format!("could not {what}"), error.to_string());
+        failed.failure.fix = error.fix();
+        failed
     }
 }

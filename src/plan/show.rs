@@ -127,7 +127,7 @@ pub fn settings(config: &Value, origins: &BTreeMap<String, Origin>) -> Vec<(Stri
     origins
         .iter()
         .map(|(path, origin)| {
-            let value = lookup(config, path).map_or_else(|| "(none)".to_owned(), plain);
+            let value = lookup(config, path).map_or_else(|| "not set".to_owned(), plain);
             let origin = match origin {
                 Origin::Default => "default".to_owned(),
                 Origin::File(line) => format!("line {line} of the file"),
@@ -156,7 +156,7 @@ fn lookup<'a>(config: &'a Value, path: &str) -> Option<&'a Value> {
 
 fn plain(value: &Value) -> String {
     match value {
-        Value::Null => "(none)".to_owned(),
+        Value::Null => "not set".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -78,8 +78,7 @@ impl Target {
         let service = &mut target.model.service;
         service.min_instances = 0;
         service.max_instances = preview.max_instances;
-        service.cpu = preview.cpu;
-        service.memory = preview.memory;
+        (service.cpu, service.memory) = preview.size_on(&service.gpu);
         target
     }
 

@@ -8,6 +8,7 @@
 mod cleanup;
 mod config;
 mod demo;
+mod emulator;
 mod failures;
 mod fork;
 mod plan;

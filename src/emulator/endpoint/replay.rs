@@ -332,37 +332,3 @@ async fn bad_flags_refuse_to_start_and_are_logged() {
             .any(|l| l == "vllm: error: unrecognized arguments: --frobnicate")
     );
 }
-
-/// How late tokens are with 256 streams at once: run by hand on a quiet machine (`--ignored --nocapture`).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures the machine"]
-async fn lateness_at_256_streams() {
-    let speed = Speed {
-        ttft: Duration::from_millis(200),
-        gap: Duration::from_millis(50),
-    };
-    for streams in [1, 256] {
-        let schedule = super::pace::Schedule {
-            start: std::time::Instant::now(),
-            speed,
-        };
-        let waits = (0..streams).map(|_| async move {
-            let mut late = Vec::new();
-            for step in 0..40 {
-                super::pace::until(schedule.due(step)).await;
-                late.push(schedule.due(step).elapsed());
-            }
-            late
-        });
-        let late = futures::future::join_all(waits.map(tokio::spawn)).await;
-        let mut late: Vec<Duration> = late.into_iter().flat_map(Result::unwrap).collect();
-        late.sort();
-        let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
-        println!(
-            "{streams} streams: late by {:?} (p50), {:?} (p99), {:?} (most)",
-            at(0.5),
-            at(0.99),
-            at(1.0)
-        );
-    }
-}

@@ -102,7 +102,8 @@ async fn a_service_that_fails_says_reason_message_and_revision() {
     let server = Server::start(cloud_run(failed, revision, wait)).await;
     let error = created(&server, &Mutex::default()).await.unwrap_err();
     assert!(error.is_user_fixable());
-    insta::assert_snapshot!(error.to_string(), @"Cloud Run could not bring up service `qwen` (revision `qwen-1`): Revision 'qwen-1' is not ready and cannot serve traffic. The user-provided container failed to start and listen on the port. [HEALTH_CHECK_CONTAINER_ERROR]. Look at the container's log below; a big model may need a longer `service.startup-timeout`");
+    insta::assert_snapshot!(error.to_string(), @"Cloud Run could not bring up service `qwen` (revision `qwen-1`): Revision 'qwen-1' is not ready and cannot serve traffic. The user-provided container failed to start and listen on the port. [HEALTH_CHECK_CONTAINER_ERROR]");
+    assert!(error.fix().is_some_and(|fix| fix.contains("startup-timeout")));
 }
 
 #[tokio::test]
