@@ -5,13 +5,11 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use llm_deploy::{
     cli::{Cli, Command},
-    commands::{self, Error},
+    commands::{self, Error, INTERRUPTED},
     environment::Environment,
     signal,
 };
 
-/// As a shell reports a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 /// Time to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT, after 7.5 s SIGTERM,
 /// and kills 2.5 s later.
 const LAST_WORDS: Duration = Duration::from_secs(7);
@@ -35,14 +33,14 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
-    let serves = matches!(cli.command, Command::Emulator(_));
+    let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
     let reports = !matches!(
         cli.command,
         Command::Plan(_) | Command::Build(_) | Command::Schema | Command::Emulator(_)
     );
     let interrupted = async {
         signal::stopped().await;
-        // The emulator ends by itself, after its child processes.
+        // These two end by themselves, after their child processes.
         if serves {
             std::future::pending::<()>().await;
         }

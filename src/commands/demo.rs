@@ -47,17 +47,16 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
         out,
         emulator: &emulator,
     };
-    let progress = crate::ui::progress(environment, false);
-    if let Some(before) = demo.before() {
-        progress.note("demo", &format!("first, unseen: {}", name(before)));
-        demo.event(before, Arc::new(Silent)).await?;
-    }
-    let (report, blame) = demo.event(args.event, Arc::clone(&progress)).await?;
-    drop(progress);
-    run::show(&Common::default(), &report);
-    super::print(&where_it_is(out));
+    // What serves the model is a process of its own: it must not outlive the demo.
+    let code = match crate::signal::unless_stopped(demo.run(environment)).await {
+        Some(code) => code,
+        None => {
+            eprintln!("interrupted: ending what was started here");
+            Ok(super::INTERRUPTED)
+        }
+    };
     emulator.stop().await;
-    Ok(run::exit_code(&report, blame))
+    code
 }
 
 struct Demo<'a> {
@@ -67,6 +66,20 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
+    /// The whole job, and its exit code.
+    async fn run(&self, environment: &Environment) -> Result<u8, Error> {
+        let progress = crate::ui::progress(environment, false);
+        if let Some(before) = self.before() {
+            progress.note("demo", &format!("first, unseen: {}", name(before)));
+            self.event(before, Arc::new(Silent)).await?;
+        }
+        let (report, blame) = self.event(self.args.event, Arc::clone(&progress)).await?;
+        drop(progress);
+        run::show(&Common::default(), &report);
+        super::print(&where_it_is(self.out));
+        Ok(run::exit_code(&report, blame))
+    }
+
     /// What has to have happened before the event makes sense.
     fn before(&self) -> Option<DemoEvent> {
         match self.args.event {

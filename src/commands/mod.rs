@@ -101,6 +101,9 @@ fn print_page(text: &str) {
     print(&crate::github::actions::disarm_page(text));
 }
 
+/// Exit code as a shell reports a process that SIGINT ended.
+pub const INTERRUPTED: u8 = 130;
+
 /// Writes to standard output; a reader that went away (`| head`) is no error.
 pub fn print(text: &str) {
     use std::io::Write;

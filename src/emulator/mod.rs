@@ -163,6 +163,8 @@ pub struct Emulator {
     pub base_url: String,
     /// Cancelled when the emulator ends; every task and child process ends with it.
     pub stop: CancellationToken,
+    /// What looks after child processes, so that their end can be waited for.
+    pub children: tokio_util::task::TaskTracker,
     recorder: record::Recorder,
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
@@ -198,6 +200,7 @@ impl Emulator {
         Self {
             base_url,
             stop: CancellationToken::new(),
+            children: tokio_util::task::TaskTracker::new(),
             recorder: record::Recorder::default(),
             certificate: None,
             tokens: tokens::Tokens::default(),

@@ -57,10 +57,13 @@ impl Running {
         out
     }
 
-    /// Ends everything and waits for the server.
+    /// Ends everything and waits for the server and for every child process, at most as long as Cloud Run lets a
+    /// container take over its end.
     pub async fn stop(mut self) {
         self.emulator.stop.cancel();
         let _ = (&mut self.server).await;
+        self.emulator.children.close();
+        self.emulator.children.wait().await;
     }
 }
 

@@ -98,12 +98,12 @@ fn heading(report: &Report, out: &mut String) {
 }
 
 fn footer(report: &Report, out: &mut String) {
-    let commit = code(&words::short_commit(&report.commit));
-    let commit = words::commit_url(report).map_or(commit.clone(), |url| link(&commit, &url));
-    let mut parts = vec![
-        format!("llm-deploy {}", prose(&clip(&report.tool_version, 40))),
-        format!("commit {commit}"),
-    ];
+    let mut parts = vec![format!("llm-deploy {}", prose(&clip(&report.tool_version, 40)))];
+    if !report.commit.is_empty() {
+        let commit = code(&words::short_commit(&report.commit));
+        let commit = words::commit_url(report).map_or(commit.clone(), |url| link(&commit, &url));
+        parts.push(format!("commit {commit}"));
+    }
     if let Some(url) = &report.run_url {
         parts.push(link("run", url));
     }

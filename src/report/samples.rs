@@ -192,7 +192,7 @@ pub fn preview() -> Report {
     report
 }
 
-fn production() -> Report {
+pub fn production() -> Report {
     let mut model = model();
     model.service = "qwen3-5-4b".to_owned();
     model.url = Some("https://qwen3-5-4b-k3x2m5q7za-ez.a.run.app".to_owned());

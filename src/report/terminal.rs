@@ -87,11 +87,12 @@ impl Page {
             &format!("{} {}", symbol(report.status), words::headline(report)),
         );
         let _ = writeln!(self.out, "{text}");
-        let what = format!(
-            "{} at {}",
-            line(&report.repository),
-            words::short_commit(&line(&report.commit))
-        );
+        let what = line(&report.repository);
+        let what = match words::short_commit(&line(&report.commit)) {
+            // Outside of a git checkout there is none.
+            commit if commit.is_empty() => what,
+            commit => format!("{what} at {commit}"),
+        };
         let what = match &report.pull_request {
             Some(pr) => format!(
                 "{what}, pull request {}: {}",

@@ -1,5 +1,10 @@
 //! `demo` shows the whole job on a bare machine.
 
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
 use crate::support::{World, ran};
 
 fn demo(world: &World, event: &str) -> crate::support::Ran {
@@ -35,4 +40,28 @@ fn the_other_events_have_a_demo_too() {
     assert!(world.read("out/comment.md").contains("deleted"));
     demo(&world, "schedule").expect_code(0);
     assert_eq!(world.json("out/report.json")["kind"], "scheduled_test");
+}
+
+/// What serves the model takes a while to end, as vLLM does.
+const SLOW_TO_END: &str =
+    "trap 'sleep 0.5; touch ended; exit 0' TERM; touch started; while :; do sleep 0.1; done; :";
+
+#[test]
+fn an_interrupted_demo_leaves_no_server_behind() {
+    let world = World::new();
+    let mut command = world.command(&["demo", "--serve", SLOW_TO_END]);
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut demo = quiet.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !world.path("started").exists() {
+        assert!(Instant::now() < deadline, "the server was not started");
+        assert!(demo.try_wait().unwrap().is_none(), "the demo ended by itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let kill = Command::new("kill")
+        .args(["-TERM", &demo.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(130));
+    assert!(world.path("ended").exists(), "the server goes on");
 }

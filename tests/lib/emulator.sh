@@ -44,6 +44,7 @@ built_binary() {
     printf '%s\n' "$LLM_DEPLOY_BINARY"
     return
   fi
-  (cd "$1" && cargo build --quiet --locked --bin llm-deploy) >&2
+  # `set -e` does not reach into a command substitution: without the return, an older binary would be tested.
+  (cd "$1" && cargo build --quiet --locked --bin llm-deploy) >&2 || return 1
   printf '%s\n' "${CARGO_TARGET_DIR:-$1/target}/debug/llm-deploy"
 }

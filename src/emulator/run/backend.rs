@@ -217,7 +217,8 @@ impl Backend {
         // A real process gets its window in real time; the stand-in is up at once, or never.
         let pace = if let Some(serve) = &emulator.settings.serve {
             drop(listener);
-            process::start(serve, launch, port, &log, stop, sender).map_err(|error| {
+            let started = process::start(serve, launch, port, &log, stop, sender, &emulator.children);
+            started.map_err(|error| {
                 log.system("ERROR", &format!("Container can't be started: {error}."));
                 conditions::unhealthy(launch.port)
             })?;

@@ -7,7 +7,7 @@ use tokio::{
     process::{Child, Command},
     sync::watch,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{launch::Launch, log::InstanceLog};
 
@@ -56,7 +56,8 @@ impl Drop for Group {
     }
 }
 
-/// Starts `serve` with the container's arguments and environment. `exited` learns how it ended; `stop` ends it.
+/// Starts `serve` with the container's arguments and environment. `exited` learns how it ended; `stop` ends it,
+/// which `children` can be waited for.
 ///
 /// # Errors
 /// When no process can be started.
@@ -67,6 +68,7 @@ pub fn start(
     log: &InstanceLog,
     stop: CancellationToken,
     exited: watch::Sender<Option<String>>,
+    children: &TaskTracker,
 ) -> std::io::Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{serve} \"$@\""), "sh"]);
@@ -93,7 +95,7 @@ pub fn start(
     if let Some(err) = child.stderr.take() {
         tokio::spawn(copy(err, log.clone(), "stderr"));
     }
-    tokio::spawn(watch_over(child, group, stop, exited));
+    children.spawn(watch_over(child, group, stop, exited));
     Ok(())
 }
 

@@ -11,6 +11,19 @@ fn every_state_reads_well_at_80_columns() {
 }
 
 #[test]
+fn without_a_commit_no_page_speaks_of_one() {
+    let mut report = samples::production();
+    report.commit.clear();
+    report.repository = "local".to_owned();
+    let page = render(&report, 80, false);
+    assert!(page.contains("\n  local\n"), "{page}");
+    let page = super::super::markdown::summary(&report);
+    assert!(!page.contains("commit"), "{page}");
+    let page = super::super::html::render(&report).unwrap();
+    assert!(page.contains("<p class=\"soft\">local</p>"), "{page}");
+}
+
+#[test]
 fn a_narrow_terminal_is_kept_to() {
     let text = render(&samples::preview(), 50, false);
     insta::assert_snapshot!(text);
