@@ -96,16 +96,17 @@ pub fn preview(resolver: &mut Resolver, file: &raw::File, models: &[Model]) -> P
     let max_instances = resolver.plain(&section, "max-instances", |p| p.max_instances);
     let age = |text: String| values::duration(&text, HOUR, 30 * DAY);
     let expires = resolver.take(&section, "expires", |p| p.expires.clone(), age);
+    // The least of all GPUs: `Preview::size_on` raises it for those that need more.
     let gpus: Vec<&Accelerator> = models.iter().filter_map(|m| gpu::find(&m.service.gpu)).collect();
     let least_cpu = gpus
         .iter()
         .map(|g| g.min_cpu())
-        .max()
+        .min()
         .unwrap_or(defaults::PREVIEW_CPU);
     let least_memory = gpus
         .iter()
         .map(|g| g.min_memory)
-        .max()
+        .min()
         .unwrap_or(defaults::PREVIEW_MEMORY);
     let cpu = given_cpu.unwrap_or(least_cpu.max(defaults::PREVIEW_CPU));
     let memory = given_memory.unwrap_or(least_memory.max(defaults::PREVIEW_MEMORY));

@@ -243,7 +243,7 @@ async fn explained(
         Err(error) => error,
     };
     let failed = Failed::google(&format!("deploy service {}", plan.target.service), &error);
-    if error.is_conflict() || error.is_not_found() {
+    if (error.is_conflict() || error.is_not_found()) && failed.failure.fix.is_none() {
         return Err(failed.fix("Somebody else, or another run, changed or deleted the service or its image after this run looked at them. Run again: what is to be done is worked out anew"));
     }
     let Some(revision) = error.revision() else {

@@ -156,6 +156,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_models_preview_suits_its_own_gpu() {
+        let text = "project: acme-llm\nregion: europe-west4\nmodels:\n  - Qwen/Qwen3.5-4B\n  - { id: Qwen/Qwen3-32B, service: { gpu: nvidia-rtx-pro-6000, cpu: 20, memory: 80Gi } }\n";
+        let source = crate::config::Source { name: "f", text };
+        let config = crate::config::resolve(Some(source), &[]).unwrap();
+        let sizes: Vec<_> = config
+            .models
+            .iter()
+            .map(|model| {
+                let target = Target::preview(&config, model, "o/r", "c", 1, DateTime::UNIX_EPOCH);
+                (target.model.service.cpu, target.model.service.memory.to_string())
+            })
+            .collect();
+        assert_eq!(sizes, [(4, "16Gi".to_owned()), (20, "80Gi".to_owned())]);
+    }
+
+    #[test]
     fn no_two_repositories_share_a_label() {
         assert_eq!(repository_label("Octo/App"), "octo_app");
         assert_eq!(repository_label("local"), "local");
