@@ -66,11 +66,26 @@ pub async fn deploy(
             let said = format!("revision {revision} was on its way");
             Ok((testable(services, plan, live).await?, said))
         }
+        Action::Pinned { newest, shares } => Err(pinned(plan, newest, shares)),
         Action::Nothing => {
             let live = plan.facts.live.clone().unwrap_or_default();
             Ok((deployed(plan, live)?, "nothing to change".to_owned()))
         }
     }
+}
+
+/// Somebody rolled back, or split the traffic: undoing that behind their back could put a broken model into production.
+fn pinned(plan: &ModelPlan, newest: &str, shares: &str) -> Failed {
+    let (target, service) = (&plan.target, &plan.target.service);
+    Failed::new(
+        Blame::Deployment,
+        format!("the traffic of {service} was moved by hand"),
+        format!("revision {newest} is what the configuration asks for, but {shares}"),
+    )
+    .fix(format!(
+        "To go on with it: `gcloud run services update-traffic {service} --to-revisions {newest}=100 --project {} --region {}`. To replace it: push a change",
+        target.project, target.region
+    ))
 }
 
 async fn create(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(Deployed, String), Failed> {

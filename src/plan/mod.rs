@@ -64,6 +64,13 @@ pub enum Action {
     Wait {
         revision: String,
     },
+    /// The newest revision is what the configuration asks for, but somebody moved production's traffic away from it
+    /// (a rollback, say). That is theirs to undo: nothing is changed, and the run says so.
+    Pinned {
+        newest: String,
+        /// `r0 gets 70 %, r1 gets 30 %`
+        shares: String,
+    },
     /// Everything is as it should be.
     Nothing,
 }
@@ -95,9 +102,6 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         fit::Fit::Tight(why) => warnings.push(why),
         fit::Fit::Fits | fit::Fit::Unknown => {}
     }
-    if let (Stage::Production, Some(live)) = (&target.stage, &facts.live) {
-        warnings.extend(traffic::moved_by_hand(live));
-    }
     let hourly_cost_usd = cost::hourly_usd(&target.region, &target.model.service);
     let image = match &facts.image_digest {
         Some(digest) => format!("{}@{digest}", facts.image_path),
@@ -108,6 +112,18 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         &facts,
         &service::desired(&target, &image, startup_window),
     );
+    if let (
+        Action::Update {
+            new_revision: true, ..
+        },
+        Stage::Production,
+        Some(live),
+    ) = (&action, &target.stage, &facts.live)
+    {
+        warnings.extend(traffic::moved_by_hand(live).map(|shares| {
+            format!("the traffic was moved by hand ({shares}); the new revision gets all of it once it passes its tests")
+        }));
+    }
     Ok(ModelPlan {
         target,
         facts,
@@ -162,9 +178,11 @@ fn action(target: &Target, facts: &Facts, desired: &Service) -> Action {
         };
     }
     if traffic::serves_all(live, &newest) {
-        Action::Nothing
-    } else {
-        Action::Resume { revision: newest }
+        return Action::Nothing;
+    }
+    match traffic::moved_by_hand(live) {
+        Some(shares) => Action::Pinned { newest, shares },
+        None => Action::Resume { revision: newest },
     }
 }
 
@@ -193,7 +211,9 @@ impl ModelPlan {
         };
         let kept = match &self.action {
             Action::Create | Action::Update { .. } => None,
-            Action::Resume { .. } | Action::Wait { .. } | Action::Nothing => self.facts.live.as_ref(),
+            Action::Resume { .. } | Action::Wait { .. } | Action::Pinned { .. } | Action::Nothing => {
+                self.facts.live.as_ref()
+            }
         };
         kept.and_then(|live| target::expiry(&live.labels))
             .or(Some(expires_at))
@@ -258,6 +278,11 @@ impl ModelPlan {
             }
             Action::Wait { revision } => {
                 steps.push(format!("wait for revision {revision}, which is on its way"));
+            }
+            Action::Pinned { newest, shares } => {
+                steps.push(format!(
+                    "stop: the traffic was moved away from {newest} by hand ({shares})"
+                ));
             }
             Action::Nothing => {}
         }

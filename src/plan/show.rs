@@ -24,7 +24,7 @@ pub struct Shown {
     pub image: String,
     /// `null` when the image has to be built.
     pub image_digest: Option<String>,
-    /// `create`, `update`, `resume`, `wait` or `nothing`.
+    /// `create`, `update`, `resume`, `pinned`, `wait` or `nothing`.
     pub action: &'static str,
     pub new_revision: bool,
     pub changes: Vec<String>,
@@ -47,6 +47,7 @@ impl From<&ModelPlan> for Shown {
                 changes.iter().map(ToString::to_string).collect(),
             ),
             Action::Resume { .. } => ("resume", false, Vec::new()),
+            Action::Pinned { .. } => ("pinned", false, Vec::new()),
             Action::Wait { .. } => ("wait", false, Vec::new()),
             Action::Nothing => ("nothing", false, Vec::new()),
         };

@@ -136,16 +136,21 @@ fn a_candidate_that_was_never_given_the_traffic_is_taken_up_again() {
 }
 
 #[test]
-fn traffic_that_was_moved_by_hand_is_told_before_it_moves_back() {
+fn traffic_that_was_moved_by_hand_stays_until_there_is_something_new_to_deploy() {
     let by_hand = statuses(&[("r0", 70, ""), ("r1", 30, "mine")]);
-    let made = plan(production(""), |live| live["trafficStatuses"] = by_hand.clone());
+    let same = plan(production(""), |live| live["trafficStatuses"] = by_hand.clone());
     assert_eq!(
-        made.action,
-        Action::Resume {
-            revision: "r1".to_owned()
+        same.action,
+        Action::Pinned {
+            newest: "r1".to_owned(),
+            shares: "r0 gets 70 %, r1 gets 30 %".to_owned()
         }
     );
-    let told = made.warnings.join(" ");
+    let changed = plan(production(""), |live| {
+        live["trafficStatuses"] = by_hand.clone();
+        live["template"]["timeout"] = json!("300s");
+    });
+    let told = changed.warnings.join(" ");
     assert!(told.contains("r0 gets 70 %, r1 gets 30 %"), "{told}");
     let preview = plan(preview(""), |live| live["trafficStatuses"] = by_hand);
     assert!(

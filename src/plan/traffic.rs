@@ -50,8 +50,8 @@ pub fn serves_all(live: &Service, revision: &str) -> bool {
         == 100
 }
 
-/// A sentence when somebody moved production's traffic by hand: the newest ready revision lacks some of it, and no
-/// candidate of ours is waiting.
+/// Who gets the traffic, when somebody moved production's by hand: the newest ready revision lacks some of it, and
+/// no candidate of ours is waiting.
 pub fn moved_by_hand(live: &Service) -> Option<String> {
     let newest = live.latest_ready_revision.as_deref().map(short_name)?;
     let shares = serving(live);
@@ -63,10 +63,7 @@ pub fn moved_by_hand(live: &Service) -> Option<String> {
         .iter()
         .map(|(revision, percent)| format!("{revision} gets {percent} %"))
         .collect();
-    Some(format!(
-        "the traffic was moved by hand ({}); a revision that passes its tests will get all of it",
-        shares.join(", ")
-    ))
+    Some(shares.join(", "))
 }
 
 /// URL of the candidate's tag.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{World, config};
+use crate::support::{PROJECT, REGION, World, config};
 
 const SERVICE: &str = "qwen3-5-4b";
 const QUICK: &str = "latency: { requests: 2, concurrency: [1], max-tokens: 4 }";
@@ -154,4 +154,28 @@ fn a_public_service_is_deployed_without_the_invoker_check() {
     );
     world.run("push").expect_code(0);
     assert_eq!(world.service(SERVICE).unwrap()["invokerIamDisabled"], true);
+}
+
+#[test]
+fn a_rollback_by_hand_is_left_alone_and_told() {
+    let world = World::new();
+    world.run("push").expect_code(0);
+    let first = short(&world.service(SERVICE).unwrap()["latestReadyRevision"]);
+    world.write(
+        "llm-deploy.yaml",
+        &config(&format!("engine: {{ max-model-len: 2048 }}\n{QUICK}")),
+    );
+    world.run("push").expect_code(0);
+    let path = format!("/run/v2/projects/{PROJECT}/locations/{REGION}/services/{SERVICE}?updateMask=traffic");
+    let back = serde_json::json!({"traffic": [{
+        "type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": first, "percent": 100,
+    }]});
+    world.change(reqwest::Method::PATCH, &path, &back);
+    world.run("push").expect_code(1);
+    assert_eq!(traffic(&world.service(SERVICE).unwrap()), [(first, 100)]);
+    assert!(
+        world.read("summary.md").contains("update-traffic"),
+        "{}",
+        world.read("summary.md")
+    );
 }
