@@ -12,7 +12,7 @@ use crate::{
     environment::Environment,
     event::{Context, Trigger},
     hugging_face, image,
-    pipeline::{explain, recorder::Recorder, survey},
+    pipeline::{recorder::Recorder, survey},
     plan::{ModelPlan, show, target::Target},
     progress::{Progress, Silent},
     report::Status,
@@ -97,33 +97,38 @@ async fn outline_one(target: &Target, environment: &Environment, progress: &Arc<
     let model = &target.model;
     let private = model.service.access == crate::config::Access::Private;
     let mut recorder = Recorder::new(&target.service, &model.id, private, Arc::clone(progress));
-    let found = recorder
-        .stage("plan", async {
-            let files = hugging_face::resolve(environment, &model.id, &model.revision, None)
-                .await
-                .map_err(|e| explain::hugging_face(&model.id, &e))?;
-            let wanted = files.wanted();
-            let recipe = image::Recipe {
-                base: &model.image.base,
-                model: &model.id,
-                commit: &files.commit,
-                files: &wanted,
-            };
-            let said = format!(
-                "would serve {} of weights on {} with {} CPU and {}, image key {}",
-                human_bytes(files.weights_bytes()),
-                model.service.gpu,
-                model.service.cpu,
-                model.service.memory,
-                image::key(&recipe),
-            );
-            Ok((files.commit.clone(), said))
-        })
-        .await;
-    if let Some(commit) = found {
-        recorder.report.model_revision = Some(commit);
-        recorder.report.status = Status::Skipped;
-        recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &model.service);
+    recorder.report.status = Status::Skipped;
+    recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &model.service);
+    // Nothing here may turn a stranger's run red: a private model, say, can't be looked up without a token.
+    let found = hugging_face::resolve(environment, &model.id, &model.revision, None).await;
+    match found {
+        Ok(files) => {
+            recorder.report.model_revision = Some(files.commit.clone());
+            recorder.skip("plan", &would_serve(target, &files));
+        }
+        Err(why) => recorder.skip(
+            "plan",
+            &format!("the model could not be looked up from here: {why}"),
+        ),
     }
     recorder
+}
+
+fn would_serve(target: &Target, files: &hugging_face::ModelFiles) -> String {
+    let model = &target.model;
+    let wanted = files.wanted();
+    let recipe = image::Recipe {
+        base: &model.image.base,
+        model: &model.id,
+        commit: &files.commit,
+        files: &wanted,
+    };
+    format!(
+        "would serve {} of weights on {} with {} CPU and {}, image key {}",
+        human_bytes(files.weights_bytes()),
+        model.service.gpu,
+        model.service.cpu,
+        model.service.memory,
+        image::key(&recipe),
+    )
 }

@@ -123,6 +123,7 @@ fn describe(services: &Services, recorder: &mut Recorder, plan: &ModelPlan) {
     recorder.report.hourly_cost_usd = plan.hourly_cost_usd;
     recorder.report.changes = changes(plan);
     recorder.report.expires_at = plan.expires_at();
+    recorder.report.warnings.clone_from(&plan.warnings);
     for warning in &plan.warnings {
         services.progress.warn(&plan.target.service, warning);
     }

@@ -29,6 +29,7 @@ impl Recorder {
             image: None,
             revision: None,
             changes: Vec::new(),
+            warnings: Vec::new(),
             stages: Vec::new(),
             checks: Vec::new(),
             cold_start: None,

@@ -93,6 +93,8 @@ pub struct ModelReport {
     pub revision: Option<String>,
     /// What changed against the live service, one line each; empty when nothing did.
     pub changes: Vec<String>,
+    /// What the reader should know although nothing failed: a tight fit, a window that some pages call too long.
+    pub warnings: Vec<String>,
     pub stages: Vec<Stage>,
     pub checks: Vec<CheckOutcome>,
     pub cold_start: Option<ColdStart>,

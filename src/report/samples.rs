@@ -126,6 +126,7 @@ pub fn model() -> ModelReport {
             "9f86d081884c7d65".repeat(4)
         )),
         revision: Some("qwen3-5-4b-pr-7-00002-abc".to_owned()),
+        warnings: Vec::new(),
         changes: vec![
             "engine.max-model-len: 4096 → 8192".to_owned(),
             "image: new digest".to_owned(),
@@ -198,6 +199,8 @@ pub fn production() -> Report {
     model.url = Some("https://qwen3-5-4b-k3x2m5q7za-ez.a.run.app".to_owned());
     model.private = false;
     model.expires_at = None;
+    model.warnings =
+        vec!["the weights of Qwen/Qwen3.5-4B take 21.4 GB: little is left for the KV cache".to_owned()];
     model.stages.push(stage(
         "traffic",
         Status::Succeeded,
@@ -411,6 +414,7 @@ pub fn hostile() -> Report {
     model.image = Some(text.clone());
     model.url = Some("javascript:alert(1)//)|".to_owned());
     model.changes = vec![text.clone()];
+    model.warnings = vec![text.clone()];
     model
         .links
         .push(link("Bad", "https://evil.example/)<img src=x>|`"));

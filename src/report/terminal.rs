@@ -119,6 +119,9 @@ impl Page {
             self.failure(failure);
         }
         self.facts(model);
+        for warning in &model.warnings {
+            self.wrapped("  ", "! ", warning);
+        }
         self.changes(model);
         self.latency(model);
         self.checks(model);

@@ -140,13 +140,21 @@ pub fn latency_note(results: &[LatencyResult]) -> String {
     )
 }
 
-/// What else must be known about the figures, each thing once, as sentences. May quote the server: hostile text.
+/// What else must be known about the figures, each thing once, as sentences; what holds for one load only names it.
+/// May quote the server: hostile text.
 pub fn notes(results: &[LatencyResult]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for note in results.iter().flat_map(|r| &r.notes) {
-        let note = sentence(note);
-        if !notes.contains(&note) {
-            notes.push(note);
+    for result in results {
+        for note in &result.notes {
+            let everywhere = results.iter().all(|r| r.notes.contains(note));
+            let note = if everywhere {
+                sentence(note)
+            } else {
+                format!("{} at a time: {}", result.concurrency, sentence(note))
+            };
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
     }
     notes

@@ -12,6 +12,7 @@ pub fn single(model: &ModelReport, report: &Report, limits: &Limits, out: &mut S
     if let Some(failure) = &model.failure {
         failure::render(failure, limits, out);
     }
+    warnings(model, limits, out);
     facts::render(model, limits, out);
     latency::render(model, limits, out);
     checks(model, limits, out);
@@ -29,6 +30,7 @@ pub fn details(model: &ModelReport, limits: &Limits) -> String {
     if let Some(failure) = &model.failure {
         failure::render(failure, limits, &mut out);
     }
+    warnings(model, limits, &mut out);
     facts::render(model, limits, &mut out);
     latency::render(model, limits, &mut out);
     checks(model, limits, &mut out);
@@ -38,6 +40,12 @@ pub fn details(model: &ModelReport, limits: &Limits) -> String {
         let _ = writeln!(out, "{links}\n");
     }
     out
+}
+
+fn warnings(model: &ModelReport, limits: &Limits, out: &mut String) {
+    for warning in model.warnings.iter().take(limits.items) {
+        let _ = writeln!(out, "> ⚠️ {}\n", prose(&clip(warning, limits.prose)));
+    }
 }
 
 /// Folded, open when one failed.
