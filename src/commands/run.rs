@@ -70,12 +70,17 @@ pub async fn execute(
     run: &Run,
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
-    let outcome = match setup::config(common) {
-        Ok(config) => stages(common, &environment, run, &config, github, Arc::clone(&progress)).await,
+    let outcome = match config(common, run) {
+        Ok((config, notice)) => stages(common, &environment, run, &config, github, Arc::clone(&progress))
+            .await
+            .map(|recorded| (recorded, notice)),
         Err(error) => Err(error),
     };
     let (report, blame) = match outcome {
-        Ok((recorders, notices)) => finish(run, recorders, notices),
+        Ok(((recorders, mut notices), notice)) => {
+            notices.extend(notice);
+            finish(run, recorders, notices)
+        }
         Err(error) => {
             annotate(&environment, &error);
             broken(run, &error)
@@ -86,6 +91,22 @@ pub async fn execute(
         progress.warn("report", &warning);
     }
     (report, blame)
+}
+
+/// The configuration, with what the reader must know of it.
+fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error> {
+    let only_deletes = matches!(run.trigger, Trigger::Closed(_) | Trigger::Cleanup);
+    match setup::config(common) {
+        Ok(config) => Ok((config, None)),
+        Err(error) => match setup::config_for_cleanup(common).filter(|_| only_deletes) {
+            Some(config) => {
+                let notice =
+                    "The configuration has mistakes; previews were found by their labels all the same.";
+                Ok((config, Some(notice.to_owned())))
+            }
+            None => Err(error),
+        },
+    }
 }
 
 async fn stages(

@@ -44,6 +44,24 @@ pub fn config(common: &Common) -> Result<Config, Error> {
     })
 }
 
+/// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must
+/// not keep one alive. `None` when it doesn't even tell the project and the region.
+pub fn config_for_cleanup(common: &Common) -> Option<Config> {
+    let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
+    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
+    let setting = |name: &str, input: &Option<String>| {
+        let value = given(input.as_deref()).or_else(|| file.get(name)?.as_str())?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let any_model = ("model".to_owned(), "any/model".to_owned());
+    let inputs = [
+        setting("project", &common.project)?,
+        setting("region", &common.region)?,
+        any_model,
+    ];
+    config::resolve(None, &inputs).ok()
+}
+
 fn read(path: &str) -> std::io::Result<String> {
     let path = Path::new(path);
     if std::fs::metadata(path)?.len() > LARGEST_CONFIG {

@@ -1,6 +1,6 @@
 //! A preview vanishes with its pull request.
 
-use crate::support::{PULL_REQUEST, REPOSITORY, World};
+use crate::support::{PULL_REQUEST, REPOSITORY, World, config};
 
 const SERVICE: &str = "qwen3-5-4b-pr-12";
 
@@ -26,6 +26,20 @@ fn closing_the_pull_request_deletes_the_preview_and_says_so_in_the_comment() {
     );
     // A second `closed` run finds nothing, and that is fine.
     world.run("pull_request.closed").expect_code(0);
+}
+
+#[test]
+fn a_configuration_with_mistakes_keeps_no_preview_alive() {
+    let world = World::new();
+    world.run("pull_request.opened").expect_code(0);
+    world.write("llm-deploy.yaml", &config("servcie: { gpu: none }"));
+    world.run("pull_request.closed").expect_code(0);
+    assert!(world.service(SERVICE).is_none());
+    assert!(
+        world.read("summary.md").contains("mistakes"),
+        "{}",
+        world.read("summary.md")
+    );
 }
 
 #[test]
