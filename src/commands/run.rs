@@ -138,7 +138,7 @@ async fn stages(
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
         Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
-        Trigger::Schedule => (job.schedule().await, Vec::new()),
+        Trigger::Schedule => job.schedule().await,
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
         Trigger::PlanOnly { .. } => Recorded::default(),

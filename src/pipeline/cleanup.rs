@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Services, failed::Failed, recorder::Recorder};
 use crate::{
+    config::Model,
     google::run::{
         self, Location,
         types::{Service, short_name},
@@ -26,13 +27,27 @@ pub enum Reason {
 
 /// This repository's previews among `services`, with the number of their pull request. Pure.
 pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Service, u64)> {
+    ours(services, repository, "preview")
+        .filter_map(|s| Some((s, s.labels.get(label::PULL_REQUEST)?.parse().ok()?)))
+        .collect()
+}
+
+/// This repository's production services among `services` that no model of the configuration is for any more. They
+/// are never deleted here: somebody may still call them. Pure.
+pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]) -> Vec<&'a str> {
+    ours(services, repository, "production")
+        .filter_map(|s| s.name.as_deref().map(short_name))
+        .filter(|name| models.iter().all(|model| model.name != *name))
+        .collect()
+}
+
+fn ours<'a>(services: &'a [Service], repository: &str, kind: &str) -> impl Iterator<Item = &'a Service> {
     let owner = repository_label(repository);
     services
         .iter()
         .filter(|s| has(&s.labels, label::MANAGED_BY, label::TOOL))
-        .filter(|s| has(&s.labels, label::KIND, "preview") && has(&s.labels, label::REPOSITORY, &owner))
-        .filter_map(|s| Some((s, s.labels.get(label::PULL_REQUEST)?.parse().ok()?)))
-        .collect()
+        .filter(move |s| has(&s.labels, label::REPOSITORY, &owner))
+        .filter(move |s| has(&s.labels, label::KIND, kind))
 }
 
 /// When a preview's time is up; `None` without a readable label, and such a preview is kept.

@@ -83,21 +83,38 @@ impl Job<'_> {
         .await
     }
 
-    /// Tests production as it is, and sweeps up previews.
-    pub async fn schedule(&self) -> Vec<Recorder> {
-        let (mut recorders, swept) = futures::join!(self.smoke(), self.sweep());
-        recorders.extend(swept);
-        recorders
+    /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
+    pub async fn schedule(&self) -> Recorded {
+        let (mut recorders, found) = futures::join!(self.smoke(), self.live());
+        let found = match found {
+            Ok(found) => found,
+            Err(recorder) => {
+                recorders.push(recorder);
+                return (recorders, Vec::new());
+            }
+        };
+        recorders.extend(self.sweep_among(&found).await);
+        let (project, region) = (&self.config.project, &self.config.region);
+        let forgotten = cleanup::forgotten(&found, &self.context.repository, &self.config.models);
+        let notices = forgotten.into_iter().map(|name| {
+            format!(
+                "Service `{name}` was deployed from this repository, but no model of the configuration is for it any more. Delete it if nobody calls it: `gcloud run services delete {name} --project {project} --region {region}`"
+            )
+        });
+        (recorders, notices.collect())
     }
 
     /// Deletes previews that outlived their time, and those whose pull request is closed.
     pub async fn sweep(&self) -> Vec<Recorder> {
-        let found = match self.live().await {
-            Ok(found) => found,
-            Err(recorder) => return vec![recorder],
-        };
+        match self.live().await {
+            Ok(found) => self.sweep_among(&found).await,
+            Err(recorder) => vec![recorder],
+        }
+    }
+
+    async fn sweep_among(&self, found: &[Service]) -> Vec<Recorder> {
         let mut gone = Vec::new();
-        for (service, number) in cleanup::previews(&found, &self.context.repository) {
+        for (service, number) in cleanup::previews(found, &self.context.repository) {
             let reason = match cleanup::expiry(service).filter(|when| *when <= self.now) {
                 Some(when) => Some(Reason::Expired(when)),
                 None => pages::is_closed(self.services, self.github, number)

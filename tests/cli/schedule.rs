@@ -1,6 +1,6 @@
 //! A schedule tests production as it is, and sweeps up previews.
 
-use crate::support::{PROJECT, PULL_REQUEST, REGION, REPOSITORY, World};
+use crate::support::{PROJECT, PULL_REQUEST, REGION, REPOSITORY, World, config};
 
 const PREVIEW: &str = "qwen3-5-4b-pr-12";
 
@@ -70,4 +70,22 @@ fn a_preview_whose_pull_request_is_closed_is_deleted() {
         .close_pull_request(REPOSITORY, PULL_REQUEST);
     world.run("schedule").expect_code(0);
     assert!(world.service(PREVIEW).is_none());
+}
+
+#[test]
+fn a_service_whose_model_left_the_configuration_is_told_and_kept() {
+    let world = World::new();
+    world.run("push").expect_code(0);
+    let other =
+        config("latency: { requests: 1, concurrency: [1], max-tokens: 2 }").replace("3.5-4B", "3-0.6B");
+    world.write("llm-deploy.yaml", &other);
+    world.run("push").expect_code(0);
+    world.run("schedule").expect_code(0);
+    let summary = world.read("summary.md");
+    assert!(
+        summary.contains("gcloud run services delete qwen3-5-4b "),
+        "{summary}"
+    );
+    assert!(!summary.contains("delete qwen3-0-6b"), "{summary}");
+    assert!(world.service("qwen3-5-4b").is_some());
 }
