@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, RangedU64ValueParser},
+};
 
 /// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
 #[derive(Debug, Parser)]
@@ -10,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about,
     long_about = None,
-    after_help = "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted"
+    after_help = "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted\n\nNo account at hand? `llm-deploy demo` shows the whole job on this machine."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -94,10 +97,11 @@ pub struct Common {
     /// Base image with vLLM [default: a pinned vllm/vllm-openai].
     #[arg(long, value_name = "IMAGE", env = "LLM_DEPLOY_BASE_IMAGE")]
     pub base_image: Option<String>,
-    /// Folder for report.json, report.html, comment.md and summary.md.
+    /// Folder for report.json, report.html, comment.md and summary.md [default: llm-deploy-report in GitHub Actions,
+    /// none elsewhere]; `plan` and `build` write none.
     #[arg(long, value_name = "DIR", env = "LLM_DEPLOY_REPORT_DIR")]
     pub report_dir: Option<String>,
-    /// Prints the result as JSON.
+    /// Standard output is the result as JSON, and nothing else.
     #[arg(long)]
     pub json: bool,
 }
@@ -107,7 +111,7 @@ pub struct DeployArgs {
     #[command(flatten)]
     pub common: Common,
     /// Deploys the preview of this pull request instead of production.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub pull_request: Option<u64>,
 }
 
@@ -116,7 +120,7 @@ pub struct CleanupArgs {
     #[command(flatten)]
     pub common: Common,
     /// Deletes the preview of this pull request, whether it has expired or not.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub pull_request: Option<u64>,
 }
 
@@ -127,7 +131,7 @@ pub struct DemoArgs {
     pub event: DemoEvent,
     /// Command that serves the model for real, such as 'vllm serve …'. It gets the container's arguments and
     /// environment, PORT among them.
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub serve: Option<String>,
     /// Folder for comment.md, summary.md, report.html and report.json.
     #[arg(long, value_name = "DIR", default_value = "llm-deploy-demo")]
@@ -152,19 +156,19 @@ pub struct EmulatorArgs {
     #[arg(long, value_name = "FILE")]
     pub env_file: PathBuf,
     /// Command that serves each revision; the built-in endpoint when absent.
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub serve: Option<String>,
     /// File that gets one JSON line for each request.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// Factor on the pretended delays of builds and imports; 0 for none.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = pace)]
     pub pace: f64,
     /// Milliseconds to the first token of the built-in endpoint.
-    #[arg(long, value_name = "MS", default_value_t = 40)]
+    #[arg(long, value_name = "MS", default_value_t = 40, value_parser = milliseconds())]
     pub ttft_ms: u64,
     /// Milliseconds between tokens of the built-in endpoint.
-    #[arg(long, value_name = "MS", default_value_t = 8)]
+    #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
     pub gap_ms: u64,
 }
 
@@ -192,6 +196,19 @@ impl Common {
         .filter_map(|(name, value)| Some((name.to_owned(), given(value.as_deref())?.to_owned())))
         .collect()
     }
+}
+
+/// A factor on delays: beyond a hundred nothing would ever end, and not every number is a duration.
+fn pace(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|factor| (0.0..=100.0).contains(factor))
+        .ok_or_else(|| "give a number from 0 to 100".to_owned())
+}
+
+/// A stated speed: at most a minute for each token.
+fn milliseconds() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(..=60_000)
 }
 
 /// A value that is there and not empty.

@@ -65,7 +65,8 @@ fn fail(environment: &Environment, error: &Error) -> u8 {
         eprintln!(
             "{} {}",
             console::style("error:").red().bold().for_stderr(),
-            error.message
+            // Mistakes of a configuration begin with the word themselves, as compilers' do.
+            error.message.strip_prefix("error: ").unwrap_or(&error.message)
         );
     }
     error.blame.exit_code()

@@ -46,7 +46,8 @@ impl Bearer for Anonymous {
 pub enum Error {
     #[error(
         "GitHub gives this job no identity token ({missing} is not set). Add `permissions: id-token: write` to the \
-         job; jobs of pull requests from forks never get one"
+         job; jobs of pull requests from forks never get one. On your own machine leave \
+         `workload-identity-provider` out"
     )]
     NoGitHubIdentity { missing: &'static str },
     #[error(
@@ -75,7 +76,9 @@ pub enum Error {
         what: &'static str,
         reason: String,
     },
-    #[error("the credentials file {path} {reason}")]
+    #[error(
+        "the credentials file {path} {reason}. GOOGLE_APPLICATION_CREDENTIALS names it: correct that, or unset it"
+    )]
     File { path: String, reason: String },
     #[error(transparent)]
     BadBaseUrl(#[from] BadBaseUrl),

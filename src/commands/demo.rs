@@ -183,7 +183,10 @@ fn where_it_is(out: &Path) -> String {
         .iter()
         .map(|file| format!("  {}", out.join(file).display()))
         .collect();
-    format!("Written:\n{}", paths.join("\n"))
+    format!(
+        "Written:\n{}\nThe endpoint ended with the demo; `llm-deploy help emulator` tells of one that stays.",
+        paths.join("\n")
+    )
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {

@@ -32,6 +32,6 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
     });
     emulator::serve_files(settings, Some(&args.port_file), Some(&args.env_file), stop)
         .await
-        .map_err(|e| Error::service(format!("the emulator could not run: {e}")))?;
+        .map_err(|e| Error::input(format!("the emulator could not run: {e}")))?;
     Ok(0)
 }

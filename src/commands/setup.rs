@@ -29,7 +29,8 @@ pub fn config(common: &Common) -> Result<Config, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => None,
         Err(error) => {
             return Err(Error::input(format!(
-                "could not read the configuration {path}: {error}"
+                "could not read the configuration {path}: {error}. {}",
+                unreadable(&error)
             )));
         }
     };
@@ -60,6 +61,13 @@ pub fn config_for_cleanup(common: &Common) -> Option<Config> {
         any_model,
     ];
     config::resolve(None, &inputs).ok()
+}
+
+fn unreadable(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "Save it as UTF-8",
+        _ => "Name a YAML file in `--config` (in a workflow, the input `config`)",
+    }
 }
 
 fn read(path: &str) -> std::io::Result<String> {

@@ -27,7 +27,7 @@ pub fn resolve(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -
             let mistake = Mistake::without_place("model", "`model` is missing");
             resolver
                 .mistakes
-                .push(mistake.help("add `model: Qwen/Qwen3.5-4B` to the file, or give the input `model`"));
+                .push(mistake.help("add `model: Qwen/Qwen3.5-4B` to the file (llm-deploy.yaml), or give the input `model` (`--model`)"));
         }
         return Vec::new();
     }

@@ -148,9 +148,9 @@ fn required(
     let wrong = resolver.mistakes.iter().any(|m| m.key == key);
     if !wrong {
         let mistake = Mistake::without_place(key, format!("`{key}` is missing"));
-        resolver
-            .mistakes
-            .push(mistake.help(format!("add `{key}: …` to the file, or give the input `{key}`")));
+        resolver.mistakes.push(mistake.help(format!(
+            "add `{key}: …` to the file (llm-deploy.yaml), or give the input `{key}` (`--{key}`)"
+        )));
     }
     String::new()
 }

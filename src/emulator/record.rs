@@ -15,7 +15,11 @@ impl Recorder {
     /// When the file can't be opened for appending.
     pub fn open(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|e| super::running::unwritten(path, &e))?;
         Ok(Self(Some(Mutex::new(file))))
     }
 

@@ -116,11 +116,11 @@ pub async fn serve_files(
 ) -> io::Result<()> {
     let running = server::start(settings).await?;
     if let Some(path) = env_file {
-        write_whole(path, &export_lines(&running.environment()))?;
+        write_whole(path, &export_lines(&running.environment())).map_err(|e| unwritten(path, &e))?;
     }
     if let Some(path) = port_file {
         let port = running.emulator.base_url.rsplit(':').next().unwrap_or_default();
-        write_whole(path, &format!("{port}\n"))?;
+        write_whole(path, &format!("{port}\n")).map_err(|e| unwritten(path, &e))?;
     }
     stop.cancelled().await;
     running.stop().await;
@@ -132,6 +132,15 @@ fn export_lines(variables: &[(String, String)]) -> String {
         .iter()
         .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
         .collect()
+}
+
+/// The same error, with the name of the file and what to do.
+pub(super) fn unwritten(path: &Path, error: &io::Error) -> io::Error {
+    let text = format!(
+        "{} can't be written: {error}. Name a file in a folder that is there and can be written to",
+        path.display()
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Writes beside the file and renames, so that nobody reads half of it.

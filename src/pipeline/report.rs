@@ -41,7 +41,7 @@ pub async fn deliver(report: &Report, surfaces: &Surfaces<'_>) -> Vec<String> {
         match files(report, directory) {
             Ok(written) => outputs.extend(written),
             Err(why) => warnings.push(format!(
-                "the report was not written to {}: {why}",
+                "the report was not written to {}: {why}. Choose another folder with `report-dir`",
                 directory.display()
             )),
         }

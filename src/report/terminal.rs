@@ -94,6 +94,8 @@ impl Page {
             commit => format!("{what} at {commit}"),
         };
         let what = match &report.pull_request {
+            // Asked for by hand, only its number is known.
+            Some(pr) if pr.title.is_empty() => format!("{what}, pull request {}", pr.number),
             Some(pr) => format!(
                 "{what}, pull request {}: {}",
                 pr.number,

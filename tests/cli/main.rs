@@ -6,6 +6,7 @@
 )]
 
 mod cleanup;
+mod command_line;
 mod config;
 mod demo;
 mod emulator;
@@ -22,3 +23,4 @@ mod schedule;
 mod secrets;
 mod several_models;
 mod support;
+mod unreadable;
