@@ -1,4 +1,4 @@
-//! Artifact Registry: the Docker repository, its tags and cleanup.
+//! Artifact Registry: the Docker repository, with the policy that deletes old images, and its tags.
 
 use std::time::Duration;
 
@@ -158,48 +158,5 @@ pub async fn ensure_repository(
         // Made by a run at the same time, or by our own first try.
         Err(error) if error.http_status() == Some(409) => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Deletes one image with its tags. Absent is fine.
-pub async fn delete_image(
-    c: &Client,
-    repository: &Repository<'_>,
-    package: &str,
-    digest: &str,
-) -> Result<(), Error> {
-    let what = format!("delete the image `{}@{digest}`", repository.image(package));
-    let path = format!("{}/versions/{}", repository.package(package), segment(digest));
-    // Without force a version that has tags is refused.
-    let request =
-        Request::new(Api::ArtifactRegistry, Method::DELETE, path, what.clone()).query("force", "true");
-    delete(c, repository, request, &what).await
-}
-
-/// Deletes every image of a package. Absent is fine.
-pub async fn delete_package(c: &Client, repository: &Repository<'_>, package: &str) -> Result<(), Error> {
-    let what = format!("delete the images `{}`", repository.image(package));
-    let request = Request::new(
-        Api::ArtifactRegistry,
-        Method::DELETE,
-        repository.package(package),
-        what.clone(),
-    );
-    delete(c, repository, request, &what).await
-}
-
-async fn delete(
-    c: &Client,
-    repository: &Repository<'_>,
-    request: Request<'_>,
-    what: &str,
-) -> Result<(), Error> {
-    let operation: Option<Operation> = c.find(request.repeatable()).await?;
-    match operation {
-        Some(operation) => match repository.finish(c, operation, what).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            other => other,
-        },
-        None => Ok(()),
     }
 }
