@@ -4,7 +4,6 @@ mod types;
 
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     client::{Client, Request, segment},
@@ -117,29 +116,6 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
             return Ok(None);
         }
         page = list.next_page_token;
-    }
-}
-
-/// Cancels a build. One that has ended already is fine.
-pub async fn cancel(c: &Client, project: &str, location: &str, id: &str) -> Result<(), Error> {
-    let request = Request::new(
-        Api::CloudBuild,
-        Method::POST,
-        format!("{}/{}:cancel", builds(project, location), segment(id)),
-        format!("cancel the build `{id}`"),
-    )
-    .json(&json!({}))?
-    .repeatable();
-    match c.send(request, &[]).await {
-        Ok(_) => Ok(()),
-        Err(error)
-            if error
-                .answer()
-                .is_some_and(|a| a.status.as_deref() == Some("FAILED_PRECONDITION")) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(error),
     }
 }
 
