@@ -14,6 +14,9 @@ use super::Error;
 /// The scope of every access token that is asked for.
 pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
+/// A token with less life than this isn't sent.
+const MARGIN: Duration = Duration::from_secs(10);
+
 /// Gives access tokens, and hears when one was refused.
 pub trait AccessTokens: TokenProvider {
     /// A service answered 401 to `token`: the next call to [`TokenProvider::token`] gets a new one. Other
@@ -45,6 +48,7 @@ pub(super) struct Cached<S> {
 struct Kept {
     token: Arc<Token>,
     renew_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
 }
 
 impl<S> Cached<S> {
@@ -76,18 +80,28 @@ pub(super) fn renew_after(expires_in: Duration) -> Duration {
 impl<S: Source> TokenProvider for Cached<S> {
     async fn token(&self, _scopes: &[&str]) -> Result<Arc<Token>, gcp_auth::Error> {
         let mut kept = self.kept.lock().await;
-        if let Some(kept) = &*kept
-            && Utc::now() < kept.renew_at
-            && !self.is_rejected(kept.token.as_str())
+        let old = kept
+            .as_ref()
+            .filter(|kept| !self.is_rejected(kept.token.as_str()));
+        if let Some(old) = old
+            && Utc::now() < old.renew_at
         {
-            return Ok(Arc::clone(&kept.token));
+            return Ok(Arc::clone(&old.token));
         }
-        let fetched = self.source.fetch().await.map_err(for_gcp_auth)?;
-        let renew_at = Utc::now() + renew_after(fetched.expires_in);
+        let fetched = match (self.source.fetch().await, old) {
+            (Ok(fetched), _) => fetched,
+            // An issuer that is out for a minute need not end what has run for an hour.
+            (Err(_), Some(old)) if Utc::now() + MARGIN < old.expires_at => return Ok(Arc::clone(&old.token)),
+            (Err(error), _) => return Err(for_gcp_auth(error)),
+        };
+        let now = Utc::now();
+        let renew_at = now + renew_after(fetched.expires_in);
+        let expires_at = now + fetched.expires_in;
         let token = Arc::new(make(&fetched)?);
         *kept = Some(Kept {
             token: Arc::clone(&token),
             renew_at,
+            expires_at,
         });
         Ok(token)
     }
@@ -219,6 +233,47 @@ mod tests {
         // A late complaint about the old one changes nothing.
         tokens.reject(&first);
         assert_eq!(text(&tokens).await, "token-1");
+    }
+
+    /// Gives one token, then fails.
+    struct Once(AtomicU32);
+
+    #[async_trait]
+    impl Source for Once {
+        async fn fetch(&self) -> Result<Fetched, Error> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(Fetched {
+                    token: "token-0".into(),
+                    expires_in: Duration::from_secs(3600),
+                }),
+                _ => Err(Error::None("the issuer is out".to_owned())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn while_its_issuer_is_out_a_token_serves_to_the_end_of_its_life() {
+        let tokens = Cached::new(Once(0.into()), None);
+        let ask = async || {
+            tokens
+                .token(&[CLOUD_PLATFORM])
+                .await
+                .map(|t| t.as_str().to_owned())
+        };
+        assert_eq!(ask().await.unwrap(), "token-0");
+        let age = async |renew: i64, expire: i64| {
+            let mut kept = tokens.kept.lock().await;
+            let kept = kept.as_mut().unwrap();
+            kept.renew_at = Utc::now() + chrono::TimeDelta::seconds(renew);
+            kept.expires_at = Utc::now() + chrono::TimeDelta::seconds(expire);
+        };
+        age(-1, 299).await;
+        assert_eq!(ask().await.unwrap(), "token-0");
+        tokens.reject("token-0");
+        assert!(ask().await.is_err(), "a refused token isn't sent again");
+        tokens.reject("another");
+        age(-300, 0).await;
+        assert!(ask().await.is_err(), "an expired token isn't sent");
     }
 
     #[tokio::test]

@@ -52,10 +52,13 @@ impl Metric {
 
     /// For rates: `p95` is the value that 95 % of the values reach or exceed.
     pub fn more_is_better(&self) -> Option<Percentiles> {
+        let all = self.histogram.len();
         self.percentiles(|q| {
-            // Per cent are whole here, so that 1 − 0.95 is 0.05 and picks no rank too high.
-            let rest = (100.0 - q * 100.0).round() / 100.0;
-            let value = self.histogram.value_at_quantile(rest);
+            // The share that may miss it, as a count; the next value is reached by the others. Per cent are whole.
+            let missing = all * (100.0 - q * 100.0).round() as u64 / 100;
+            let rank = (missing + 1).min(all);
+            // Half a rank less, so that no rounding picks the one above.
+            let value = self.histogram.value_at_quantile((rank as f64 - 0.5) / all as f64);
             self.histogram.lowest_equivalent(value)
         })
     }
@@ -104,14 +107,26 @@ mod tests {
         assert_eq!((less.mean, less.max), (50.5, 100.0));
         let more = metric.more_is_better().unwrap();
         for (value, expected) in [
-            (more.p50, 50.0),
-            (more.p90, 10.0),
-            (more.p95, 5.0),
-            (more.p99, 1.0),
+            (more.p50, 51.0),
+            (more.p90, 11.0),
+            (more.p95, 6.0),
+            (more.p99, 2.0),
         ] {
             near(value, expected);
         }
         assert_eq!((more.mean, more.max), (50.5, 100.0));
+    }
+
+    #[test]
+    fn of_twenty_values_one_may_miss_the_95th_percentile_and_none_the_99th() {
+        let mut metric = Metric::new();
+        (1..=20).for_each(|v| metric.record(f64::from(v)));
+        let less = metric.less_is_better().unwrap();
+        near(less.p95, 19.0);
+        near(less.p99, 20.0);
+        let more = metric.more_is_better().unwrap();
+        near(more.p95, 2.0);
+        near(more.p99, 1.0);
     }
 
     #[test]

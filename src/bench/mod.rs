@@ -4,6 +4,12 @@
 //! text, the time to the last byte, and output tokens per second from the first text to the last. Times start
 //! when the request is handed to its connection, which is open already; credentials are at hand by then.
 //! Failed requests are counted and quoted, and are in no figure.
+//!
+//! Where other tools differ: `vllm bench serve` takes the first chunk with a choice for the first token (the role's,
+//! too), ends a request at its last chunk instead of `[DONE]`, counts the gap before the closing chunk, and interpolates
+//! percentiles, where a percentile here is a value that was measured (nearest rank). guidellm spreads the time from
+//! first to last token over the tokens by `usage`, one mean a request, where gaps between chunks are kept here: with
+//! several tokens a chunk (speculative decoding) its inter-token latency is the lower one.
 
 mod load;
 mod metric;

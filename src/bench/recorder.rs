@@ -12,6 +12,7 @@ pub struct Recorder {
     end: Option<Instant>,
     gaps: Vec<Duration>,
     completion_tokens: Option<u64>,
+    finish_reason: Option<String>,
 }
 
 /// What one complete answer gave.
@@ -48,6 +49,7 @@ impl Recorder {
             end: None,
             gaps: Vec::new(),
             completion_tokens: None,
+            finish_reason: None,
         }
     }
 
@@ -64,6 +66,10 @@ impl Recorder {
                 if let Some(usage) = chunk.usage {
                     self.completion_tokens = Some(usage.completion_tokens);
                 }
+                let reason = chunk.choices.iter().find(|c| c.index == 0);
+                if let Some(reason) = reason.and_then(|c| c.finish_reason.as_ref()) {
+                    self.finish_reason = Some(reason.clone());
+                }
             }
         }
     }
@@ -74,17 +80,29 @@ impl Recorder {
         let (Some(first), Some(last)) = (self.first, self.last) else {
             return Err("the stream ended without any text".to_owned());
         };
+        match self.finish_reason.as_deref() {
+            None => return Err("the stream ended without a finish_reason".to_owned()),
+            // What the server gave up on; servers end such a stream with `[DONE]` all the same.
+            Some(gave_up @ ("abort" | "error")) => {
+                return Err(format!(
+                    "the server ended the answer early: finish_reason {gave_up}"
+                ));
+            }
+            Some(_) => {}
+        }
+        // A usage of nothing is a server that does not count: there is text.
+        let completion_tokens = self.completion_tokens.filter(|count| *count > 0);
         let chunks = self.gaps.len() as u64 + 1;
         // Counted tokens that are more than the chunks are spread evenly over the chunks; the first chunk's
         // share was made before the time that is measured here.
-        let tokens = self.completion_tokens.unwrap_or(chunks) as f64;
+        let tokens = completion_tokens.unwrap_or(chunks) as f64;
         let after_first = tokens * self.gaps.len() as f64 / chunks as f64;
         let span = (last - first).as_secs_f64();
         Ok(Sample {
             ttft: first - self.sent,
             e2e: end - self.sent,
             chunks,
-            completion_tokens: self.completion_tokens,
+            completion_tokens,
             rate: (span > 0.0).then(|| after_first / span),
             gaps: self.gaps,
         })
@@ -159,7 +177,15 @@ mod tests {
     #[test]
     fn several_tokens_in_a_chunk_are_counted_by_usage() {
         let usage = usage(12);
-        let sample = record(&[(10, WORD), (20, WORD), (30, WORD), (30, &usage), (30, "[DONE]")]).unwrap();
+        let sample = record(&[
+            (10, WORD),
+            (20, WORD),
+            (30, WORD),
+            (30, STOP),
+            (30, &usage),
+            (30, "[DONE]"),
+        ])
+        .unwrap();
         assert_eq!((sample.chunks, sample.tokens()), (3, 12));
         assert_eq!(sample.gaps, ms(&[10, 10]));
         assert!(
@@ -170,7 +196,7 @@ mod tests {
 
     #[test]
     fn several_events_in_a_read_have_no_gap() {
-        let read = format!("{ROLE}|{WORD}|{WORD}|{}|[DONE]", usage(2));
+        let read = format!("{ROLE}|{WORD}|{WORD}|{STOP}|{}|[DONE]", usage(2));
         let sample = record(&[(10, &read)]).unwrap();
         assert_eq!(sample.gaps, ms(&[0]));
         assert_eq!(
@@ -181,7 +207,14 @@ mod tests {
 
     #[test]
     fn without_usage_a_chunk_is_a_token() {
-        let sample = record(&[(10, WORD), (20, HELD_BACK), (30, WORD), (30, "[DONE]")]).unwrap();
+        let sample = record(&[
+            (10, WORD),
+            (20, HELD_BACK),
+            (30, WORD),
+            (30, STOP),
+            (30, "[DONE]"),
+        ])
+        .unwrap();
         assert_eq!((sample.completion_tokens, sample.tokens()), (None, 2));
         assert_eq!(
             sample.gaps,
@@ -197,7 +230,14 @@ mod tests {
                 r#"{{"choices":[{{"index":0,"delta":{{"content":"a"}}}}],"usage":{{"completion_tokens":{n}}}}}"#
             )
         };
-        let sample = record(&[(1, &word(1)), (2, &word(2)), (3, &usage(2)), (3, "[DONE]")]).unwrap();
+        let sample = record(&[
+            (1, &word(1)),
+            (2, &word(2)),
+            (3, STOP),
+            (3, &usage(2)),
+            (3, "[DONE]"),
+        ])
+        .unwrap();
         assert_eq!(sample.tokens(), 2);
     }
 
@@ -209,5 +249,32 @@ mod tests {
                 .unwrap_err()
                 .contains("without any text")
         );
+    }
+
+    #[test]
+    fn an_answer_that_the_server_gave_up_on_is_no_sample() {
+        let error = record(&[(1, WORD), (2, &usage(1)), (2, "[DONE]")]).unwrap_err();
+        assert!(error.contains("without a finish_reason"), "{error}");
+        for reason in ["abort", "error"] {
+            let end = format!(
+                r#"{{"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"{reason}"}}]}}"#
+            );
+            let error = record(&[(1, WORD), (2, &end), (2, &usage(1)), (2, "[DONE]")]).unwrap_err();
+            assert!(error.contains(&format!("finish_reason {reason}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_usage_of_nothing_is_no_count() {
+        let sample = record(&[
+            (10, WORD),
+            (20, WORD),
+            (20, STOP),
+            (20, &usage(0)),
+            (20, "[DONE]"),
+        ])
+        .unwrap();
+        assert_eq!((sample.completion_tokens, sample.tokens()), (None, 2));
+        assert!((sample.rate.unwrap() - 100.0).abs() < 1e-9);
     }
 }

@@ -83,7 +83,8 @@ impl Tally {
         }
         self.without_usage += u32::from(sample.completion_tokens.is_none());
         self.chunks += sample.chunks;
-        self.tokens += sample.tokens();
+        // A server may claim any count.
+        self.tokens = self.tokens.saturating_add(sample.tokens());
         self.fewest = self.fewest.min(sample.tokens());
         self.most = self.most.max(sample.tokens());
     }
@@ -254,5 +255,19 @@ mod tests {
         );
         assert_eq!((result.ttft_ms, result.output_tokens_per_second), (None, 0.0));
         assert!(!result.tokens_counted_by_server && result.notes.is_empty());
+    }
+
+    #[test]
+    fn counts_that_a_server_makes_up_do_not_overflow() {
+        let outcomes = (0..3)
+            .map(|_| (0, 10, Ok(sample(1, &[1], Some(u64::MAX / 2)))))
+            .collect();
+        let result = tally(outcomes).result(1, 2, Vec::new());
+        assert_eq!(result.output_tokens, u64::MAX);
+        assert!(
+            result.notes.iter().any(|n| n.contains("2 were asked for")),
+            "{:?}",
+            result.notes
+        );
     }
 }

@@ -8,6 +8,8 @@ use std::{
 use super::*;
 use crate::endpoint::testing::{Script, Server, answer, stream_of, token};
 
+const LENGTH: &str = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"length"}]}"#;
+
 fn latency(requests: u32, concurrency: &[u32], max_tokens: u32) -> Latency {
     Latency {
         requests,
@@ -104,7 +106,7 @@ async fn a_known_pace_is_found_again() {
             (pause(60), event(&token("a"))),
             (pause(20), event(&token("b"))),
             (pause(20), event(&token("c"))),
-            (pause(30), [event(usage), event("[DONE]")].concat()),
+            (pause(30), [event(LENGTH), event(usage), event("[DONE]")].concat()),
         ])
     })
     .await;
@@ -139,7 +141,7 @@ async fn workers_run_side_by_side() {
             if method == "POST" && !body.contains("-000000]") {
                 together.wait().await;
             }
-            let events = format!("data: {}\n\ndata: [DONE]\n\n", token("a"));
+            let events = format!("data: {}\n\ndata: {LENGTH}\n\ndata: [DONE]\n\n", token("a"));
             ([("content-type", "text/event-stream")], events)
         }
     });

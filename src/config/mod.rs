@@ -128,6 +128,13 @@ pub struct Service {
     pub secrets: IndexMap<String, SecretRef>,
 }
 
+impl Service {
+    /// Whether vLLM asks callers for a key: it takes it from this variable as from `--api-key`.
+    pub fn has_api_key(&self) -> bool {
+        self.secrets.contains_key("VLLM_API_KEY")
+    }
+}
+
 /// Who may call the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -54,6 +54,7 @@ struct Version {
 /// A reference such as `europe-west4-docker.pkg.dev/project/repository/package@sha256:…`.
 struct ImageName<'a> {
     location: &'a str,
+    project: &'a str,
     repository: &'a str,
     package: &'a str,
     /// `sha256:…`, or a tag.
@@ -108,9 +109,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether `host/project/repository/package@sha256:…` (or `:tag`) is there.
-    pub fn has(&self, image: &str) -> bool {
-        self.digest(image).is_some()
+    /// Whether `host/project/repository/package@sha256:…` (or `:tag`) is there, in a repository of `project`.
+    pub fn has(&self, project: &str, image: &str) -> bool {
+        let ours = ImageName::parse(image).is_some_and(|name| name.project == project);
+        ours && self.digest(image).is_some()
     }
 
     /// Digest of an image that is there, by its tag or its digest.
@@ -196,7 +198,7 @@ impl<'a> ImageName<'a> {
     fn parse(image: &'a str) -> Option<Self> {
         let (host, path) = image.split_once('/')?;
         let location = host.strip_suffix("-docker.pkg.dev")?;
-        let (_project, path) = path.split_once('/')?;
+        let (project, path) = path.split_once('/')?;
         let (repository, name) = path.split_once('/')?;
         let (package, reference) = match name.split_once('@') {
             Some((package, digest)) => (package.split(':').next()?, digest),
@@ -204,6 +206,7 @@ impl<'a> ImageName<'a> {
         };
         Some(Self {
             location,
+            project,
             repository,
             package,
             reference,

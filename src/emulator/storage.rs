@@ -87,6 +87,11 @@ impl Storage {
         Some(Bytes::copy_from_slice(&object.data))
     }
 
+    /// Generation of the object as it is now.
+    pub fn generation(&self, bucket: &str, object: &str) -> Option<u64> {
+        Some(self.lock().get(bucket)?.objects.get(object)?.generation)
+    }
+
     /// Adds to the end of an object, which is created when absent; false when the bucket isn't there.
     pub fn append(&self, bucket: &str, object: &str, data: &[u8]) -> bool {
         let mut buckets = self.lock();

@@ -135,7 +135,8 @@ async fn service_accounts_are_guarded() {
         ("nobody-here", "generateAccessToken", &scope, 404),
         ("llm-deployer", "generateAccessToken", &json!({}), 400),
         ("llm-deployer", "generateAccessToken", &long, 400),
-        ("llm-deployer", "generateIdToken", &id, 400),
+        ("llm-builder", "generateIdToken", &id, 403),
+        ("llm-deployer", "generateIdToken", &id, 200),
         ("llm-deployer", "generateIdToken", &json!({}), 400),
     ] {
         let answer = bench.post(&account(name, verb), body).await;

@@ -48,6 +48,7 @@ pub(super) enum Method<'a> {
     Get,
     Post(&'a Value),
     Patch(&'a Value),
+    Delete,
 }
 
 pub(super) struct Answer {
@@ -127,6 +128,14 @@ impl GitHub {
         parse(&answer.body, purpose)
     }
 
+    /// Takes away what is at `route`. That it is gone already is fine.
+    pub(super) async fn delete(&self, route: &str, purpose: Purpose<'_>) -> Result<(), Error> {
+        match self.request(Method::Delete, route, purpose, Repeat::Safe).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// One page, and where the next is. A `next` at another origin is not followed: our token would go there.
     pub(super) async fn page<T: DeserializeOwned>(
         &self,
@@ -170,7 +179,8 @@ impl GitHub {
                 Again::Never => return Err(error.error),
                 Again::IfSafe if repeat == Repeat::Never => return Err(error.error),
                 Again::IfSafe => pause.mul_f64(0.5 + fastrand::f64() / 2.0),
-                Again::After(wait) if wait > LONGEST_WAIT => {
+                // Told apart from a refusal: what is refused now may be allowed later.
+                Again::After(wait) if wait > LONGEST_WAIT || left == 0 => {
                     return Err(Error::RateLimited {
                         action: purpose.action.to_owned(),
                         wait,
@@ -208,6 +218,7 @@ impl GitHub {
                 Method::Get => self.octocrab._get(route).await,
                 Method::Post(body) => self.octocrab._post(route, Some(body)).await,
                 Method::Patch(body) => self.octocrab._patch(route, Some(body)).await,
+                Method::Delete => self.octocrab._delete(route, None::<&Value>).await,
             }
             .map_err(|e| unreachable(root_cause(&e)))?;
             let status = response.status().as_u16();
@@ -218,7 +229,7 @@ impl GitHub {
                     .and_then(|v| v.to_str().ok())
                     .map(str::to_owned)
             };
-            let wait = asked_wait(status, &header);
+            let asked = asked_wait(status, &header);
             let next = header("link").as_deref().and_then(next_page);
             let body = self
                 .octocrab
@@ -228,7 +239,9 @@ impl GitHub {
             if (200..300).contains(&status) {
                 return Ok(Answer { body, next });
             }
-            let again = match (status, wait) {
+            // A secondary limit need not come with a header.
+            let limited = || (status == 403 && body.contains("rate limit")).then_some(LONGEST_WAIT);
+            let again = match (status, asked.or_else(limited)) {
                 (_, Some(wait)) => Again::After(wait),
                 (500..=599, None) => Again::IfSafe,
                 _ => Again::Never,

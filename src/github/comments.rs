@@ -57,6 +57,7 @@ const PAGES: u32 = 100;
 impl GitHub {
     /// Updates the comment whose body starts with `marker`, or writes it. A comment with our marker that an
     /// outsider wrote, or that we may not edit, is left alone; one that was deleted meanwhile is written anew.
+    /// Of runs at the same time that each found none, the earliest comment stays.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -66,14 +67,53 @@ impl GitHub {
         marker: &str,
         body: &str,
     ) -> Result<Comment, Error> {
+        let mut passed_over = Vec::new();
         for found in self.marked_comments(pull_request, marker).await? {
+            passed_over.push(found.id);
             match self.update(pull_request, found.id, body).await {
                 Ok(comment) => return Ok(comment),
                 Err(error) if matches!(error.http_status(), Some(403 | 404 | 410)) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.create(pull_request, marker, body).await
+        let made = self.create(pull_request, marker, body).await?;
+        Ok(self
+            .yield_to_an_earlier(pull_request, marker, body, made, &passed_over)
+            .await)
+    }
+
+    /// Another run may have found no comment just as we did, and written one. Whoever looks after writing and
+    /// sees an earlier one puts the report there and takes its own away. The report is written by now, so a
+    /// failure in here is none of the run's.
+    async fn yield_to_an_earlier(
+        &self,
+        pull_request: u64,
+        marker: &str,
+        body: &str,
+        made: Comment,
+        passed_over: &[u64],
+    ) -> Comment {
+        let Ok(there) = self.marked_comments(pull_request, marker).await else {
+            return made;
+        };
+        let earlier = there.iter().map(|c| c.id);
+        let Some(earliest) = earlier
+            .filter(|id| *id < made.id && !passed_over.contains(id))
+            .min()
+        else {
+            return made;
+        };
+        let Ok(updated) = self.update(pull_request, earliest, body).await else {
+            return made;
+        };
+        let action = format!("delete a second comment on pull request {pull_request}");
+        let purpose = Purpose {
+            action: &action,
+            permission: PERMISSION,
+        };
+        let route = self.route(&format!("issues/comments/{}", made.id));
+        let _ = self.delete(&route, purpose).await;
+        updated
     }
 
     /// The first comment whose body starts with `marker`.

@@ -135,7 +135,11 @@ async fn the_first_comment_is_created() {
         .unwrap();
     assert!(made.created);
     assert!(made.url.ends_with("issuecomment-3"));
-    let post = server.seen().pop().unwrap();
+    let post = server
+        .seen()
+        .into_iter()
+        .find(|s| s.method == Method::POST)
+        .unwrap();
     assert_eq!(post.path, "/api/v3/repos/acme/models/issues/7/comments");
     assert_eq!(post.authorization.as_deref(), Some("Bearer secret-token"));
 }
@@ -254,6 +258,69 @@ async fn a_comment_deleted_meanwhile_is_made_anew() {
             .unwrap()
             .created
     );
+}
+
+#[tokio::test]
+async fn two_runs_at_once_leave_one_comment() {
+    let server = Server::start(|seen, before| match seen.method {
+        Method::GET if before == 0 => reply(200, &json!([])),
+        // The other run's comment came in between.
+        Method::GET => reply(200, &json!([comment(4, MARKER), comment(5, MARKER)])),
+        Method::POST => reply(201, &written(seen, 5)),
+        Method::DELETE => StatusCode::NO_CONTENT.into_response(),
+        _ => reply(200, &written(seen, 4)),
+    })
+    .await;
+    let left = server.github().upsert_comment(7, MARKER, "new").await.unwrap();
+    assert_eq!((left.id, left.created), (4, false));
+    let seen = server.seen();
+    let path = |method: &Method| seen.iter().find(|s| s.method == method).map(|s| s.path.as_str());
+    assert_eq!(
+        path(&Method::PATCH),
+        Some("/api/v3/repos/acme/models/issues/comments/4")
+    );
+    assert_eq!(
+        path(&Method::DELETE),
+        Some("/api/v3/repos/acme/models/issues/comments/5")
+    );
+}
+
+#[tokio::test]
+async fn the_earlier_of_two_runs_keeps_its_comment() {
+    let server = Server::start(|seen, before| match seen.method {
+        Method::GET if before == 0 => reply(200, &json!([])),
+        Method::GET => reply(200, &json!([comment(4, MARKER), comment(5, MARKER)])),
+        _ => reply(201, &written(seen, 4)),
+    })
+    .await;
+    let left = server.github().upsert_comment(7, MARKER, "new").await.unwrap();
+    assert_eq!((left.id, left.created), (4, true));
+    assert_eq!(
+        (server.count(&Method::PATCH), server.count(&Method::DELETE)),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_no_reason_for_a_second_comment() {
+    let server = Server::start(|seen, _| match seen.method {
+        Method::GET => reply(200, &json!([comment(1, MARKER)])),
+        Method::PATCH => with_header(
+            403,
+            "retry-after",
+            "0",
+            &json!({ "message": "secondary rate limit" }),
+        ),
+        _ => reply(201, &written(seen, 2)),
+    })
+    .await;
+    let error = server
+        .github()
+        .upsert_comment(7, MARKER, "new")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::RateLimited { .. }), "{error}");
+    assert_eq!(server.count(&Method::POST), 0);
 }
 
 #[tokio::test]

@@ -11,8 +11,6 @@ use super::{
     storage::{LogChunk, read_from},
 };
 
-/// A build can't be looked at for this long, though it could before: give up.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// Longest line that is kept together, bytes.
 const LINE_LIMIT: usize = 64 * 1024;
 
@@ -61,7 +59,7 @@ pub async fn follow(
                     return Ok(build);
                 }
             }
-            Err(error) if error.is_user_fixable() || seen.elapsed() > PATIENCE => return Err(error),
+            Err(error) if !c.pace().bears(&error, seen.elapsed()) => return Err(error),
             Err(_) => read_on(c, &mut log, on_line).await,
         }
         if Instant::now() >= until {

@@ -132,6 +132,8 @@ impl Error {
     pub fn is_ambiguous(&self) -> bool {
         match self {
             Self::Transport { ambiguous, .. } => *ambiguous,
+            // It was answered as a success.
+            Self::Decode { .. } => true,
             Self::Api { answer, .. } => matches!(answer.http_status, 500 | 502 | 504),
             _ => false,
         }

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::environment::Api;
 
+/// Pages that are asked for: an empty one with a token means that the search isn't through yet.
+const PAGES: usize = 10;
+
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Entry {
@@ -28,26 +31,35 @@ pub async fn revision_log(
     lines: u32,
 ) -> Result<Vec<String>, Error> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct List {
         #[serde(default)]
         entries: Vec<Entry>,
+        #[serde(default)]
+        next_page_token: String,
     }
-    let body = json!({
+    let mut body = json!({
         "resourceNames": [format!("projects/{project}")],
         "filter": filter(location, service, revision),
         "orderBy": "timestamp desc",
         "pageSize": lines.clamp(1, 1000),
     });
-    let request = Request::new(
-        Api::Logging,
-        Method::POST,
-        "v2/entries:list".to_owned(),
-        format!("read the log of revision `{revision}`"),
-    )
-    .json(&body)?
-    .repeatable();
-    let list: List = c.json(request).await?;
-    Ok(list.entries.into_iter().rev().filter_map(text).collect())
+    for _ in 0..PAGES {
+        let request = Request::new(
+            Api::Logging,
+            Method::POST,
+            "v2/entries:list".to_owned(),
+            format!("read the log of revision `{revision}`"),
+        )
+        .json(&body)?
+        .repeatable();
+        let list: List = c.json(request).await?;
+        if !list.entries.is_empty() || list.next_page_token.is_empty() {
+            return Ok(list.entries.into_iter().rev().filter_map(text).collect());
+        }
+        body["pageToken"] = list.next_page_token.into();
+    }
+    Ok(Vec::new())
 }
 
 /// Request entries have no text and say nothing about a container that doesn't start.
@@ -88,6 +100,25 @@ mod tests {
             filter("r", "s\" OR \"", "v\\"),
             r#"resource.type="cloud_run_revision" AND resource.labels.service_name="s\" OR \"" AND resource.labels.location="r" AND resource.labels.revision_name="v\\""#
         );
+    }
+
+    #[tokio::test]
+    async fn an_empty_page_is_not_the_end_of_the_search() {
+        use crate::google::testing::{Server, answer};
+        let server = Server::script(vec![
+            answer(200, json!({"nextPageToken": "t"})),
+            answer(
+                200,
+                json!({"entries": [{"textPayload": "last"}, {"textPayload": "first"}]}),
+            ),
+        ])
+        .await;
+        let lines = revision_log(&server.client(), "p", "r", "s", "s-1", 40).await;
+        assert_eq!(lines.unwrap(), ["first", "last"]);
+        assert_eq!(server.asked()[1].json()["pageToken"], "t");
+        let endless = Server::start(|_| answer(200, json!({"nextPageToken": "t"}))).await;
+        let lines = revision_log(&endless.client(), "p", "r", "s", "s-1", 40).await;
+        assert!(lines.unwrap().is_empty());
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Generation of the resource that the operation made.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.response.as_ref()?.get("generation")?.as_str()?.parse().ok()
+    }
+
     /// The error that the operation ended in.
     pub(crate) fn failure(&self, what: &str) -> Result<(), Error> {
         match &self.error {
@@ -62,6 +67,7 @@ pub(crate) async fn wait(
     mut operation: Operation,
 ) -> Result<Operation, Error> {
     let (began, mut ramp) = (Instant::now(), c.pace().ramp());
+    let mut seen = began;
     while !operation.done {
         if Instant::now() >= waited.until {
             return Err(Error::Deadline {
@@ -73,7 +79,14 @@ pub(crate) async fn wait(
             });
         }
         let asked = Instant::now();
-        operation = look(c, waited, &operation.name).await?;
+        match look(c, waited, &operation.name).await {
+            Ok(found) => {
+                operation = found;
+                seen = Instant::now();
+            }
+            Err(error) if c.pace().bears(&error, seen.elapsed()) => {}
+            Err(error) => return Err(error),
+        }
         // A server that doesn't hold the request must not be asked in a tight loop.
         if !operation.done {
             tokio::time::sleep_until((asked + ramp.next()).min(waited.until)).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::error::Error;
+
 /// Pauses between two looks at something that takes its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -9,6 +11,8 @@ pub(crate) struct Pace {
     pub poll: Duration,
     /// Between looks at a service that is coming up.
     pub watch: Duration,
+    /// How long something that was there may not be seen, for an outage in between.
+    pub patience: Duration,
 }
 
 impl Default for Pace {
@@ -16,11 +20,22 @@ impl Default for Pace {
         Self {
             poll: Duration::from_secs(1),
             watch: Duration::from_secs(3),
+            patience: Duration::from_secs(300),
         }
     }
 }
 
 impl Pace {
+    /// Whether a look that failed `unseen` after the last good one is worth another. What has just been made may not
+    /// be found everywhere at once, so that a 404 is borne for a while too.
+    pub fn bears(self, error: &Error, unseen: Duration) -> bool {
+        if error.is_not_found() {
+            unseen < self.patience / 10
+        } else {
+            !error.is_user_fixable() && unseen < self.patience
+        }
+    }
+
     /// Pauses that begin short, for what is done at once, and grow to [`Pace::poll`].
     pub fn ramp(self) -> Ramp {
         Ramp {

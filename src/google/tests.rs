@@ -269,3 +269,23 @@ async fn a_build_that_never_ends_meets_the_deadline() {
         .unwrap_err();
     assert!(error.is_deadline(), "{error}");
 }
+
+#[tokio::test]
+async fn a_build_that_is_not_found_yet_is_followed_all_the_same() {
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(
+        move |_| match looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0..=2 => raw(404, ""),
+            _ => answer(200, build("SUCCESS")),
+        },
+    )
+    .await;
+    let c = server.client();
+    let deadline = Duration::from_secs(20);
+    let build = follow(&c, "p", "global", "b1", None, deadline, &|_| {}, &|_| {}).await;
+    assert_eq!(build.unwrap().status, Status::Success);
+    let server = Server::start(|_| raw(404, "")).await;
+    let c = server.client();
+    let gone = follow(&c, "p", "global", "b1", None, deadline, &|_| {}, &|_| {}).await;
+    assert!(gone.unwrap_err().is_not_found());
+}

@@ -36,6 +36,13 @@ done <"$manifest"
 
 mkdir -p "$scratch"
 echo "download: $# files of $model at $revision"
+# The clients take a single name as it is, several as patterns.
+if [ "$#" -gt 1 ]; then
+    for path do
+        set -- "$@" "$(printf '%s' "$path" | sed 's/[[*?]/[&]/g')"
+        shift
+    done
+fi
 if command -v hf >/dev/null 2>&1; then
     hf download "$model" "$@" --revision "$revision" --local-dir "$scratch"
 elif command -v huggingface-cli >/dev/null 2>&1; then
@@ -43,9 +50,11 @@ elif command -v huggingface-cli >/dev/null 2>&1; then
 else
     python3 -c '
 import glob, sys
+# Several are patterns by now, a single one is not.
 from huggingface_hub import snapshot_download
 model, revision, folder, *files = sys.argv[1:]
-snapshot_download(model, revision=revision, local_dir=folder, allow_patterns=[glob.escape(f) for f in files])
+patterns = files if len(files) > 1 else [glob.escape(f) for f in files]
+snapshot_download(model, revision=revision, local_dir=folder, allow_patterns=patterns)
 ' "$model" "$revision" "$scratch" "$@"
 fi
 

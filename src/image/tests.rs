@@ -130,3 +130,79 @@ fn a_path_that_leaves_the_folder_is_refused() {
         );
     }
 }
+
+/// Downloads as the real client does: one name is a name, several are patterns.
+const CLIENT: &str = r#"#!/bin/sh
+shift 2
+while [ "$1" != --revision ]; do printf '%s\n' "$1"; shift; done >"$ROOT/asked"
+folder=$4
+count=$(wc -l <"$ROOT/asked")
+while IFS= read -r file; do
+    while IFS= read -r name; do
+        if [ "$count" -eq 1 ]; then
+            [ "$file" = "$name" ] || continue
+        else
+            case $file in $name) ;; *) continue ;; esac
+        fi
+        mkdir -p "$(dirname "$folder/$file")"
+        printf 12345 >"$folder/$file"
+    done <"$ROOT/asked"
+done <"$ROOT/hub"
+"#;
+
+/// Runs download.sh where the hub has `hub` (5 bytes each); answers whether it succeeded, what it said, and where.
+fn download(hub: &[&str], manifest: &str) -> (bool, String, tempfile::TempDir) {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    std::fs::create_dir(at("bin")).unwrap();
+    // Only root may give files away.
+    for (name, text) in [("bin/hf", CLIENT), ("bin/chown", "#!/bin/sh\n")] {
+        std::fs::write(at(name), text).unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for (name, text) in [
+        ("download.sh", DOWNLOAD),
+        ("manifest.tsv", manifest),
+        ("hub", &(hub.join("\n") + "\n")),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+    }
+    let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+    let output = std::process::Command::new("sh")
+        .arg(at("download.sh"))
+        .args(["o/m", COMMIT])
+        .args([at("manifest.tsv"), at("layers")])
+        .env("PATH", path)
+        .env("ROOT", root.path())
+        .env("HF_TOKEN_FILE", at("none"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said, root)
+}
+
+#[test]
+fn files_of_any_plain_name_are_downloaded_into_their_layers() {
+    let odd = "a b/c [1]* $x.json";
+    for hub in [&[odd][..], &[odd, "c.json", "model.safetensors"]] {
+        let manifest: Vec<String> = hub.iter().map(|f| format!("00\t5\t{f}\n")).collect();
+        let (good, said, root) = download(hub, &manifest.concat());
+        assert!(good, "{said}");
+        for file in hub {
+            assert!(root.path().join("layers/00/model").join(file).is_file(), "{file}");
+        }
+        assert!(!root.path().join("layers/.download").exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_of_another_size_ends_the_download() {
+    let (good, said, _root) = download(&["a", "b"], "00\t5\ta\n00\t5\tc\n");
+    assert!(
+        !good && said.contains("c is missing after the download"),
+        "{said}"
+    );
+    let (good, said, _root) = download(&["a", "b"], "00\t5\ta\n00\t6\tb\n");
+    assert!(!good && said.contains("b has 5 bytes, expected 6"), "{said}");
+}

@@ -24,6 +24,7 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
         private,
         Arc::clone(&services.progress),
     );
+    recorder.report.api_key = target.model.service.has_api_key();
     links(&mut recorder, &target);
     // A failed stage has said why in the report; the stages after it are not reached.
     let work = stages(services, config, target, &mut recorder);

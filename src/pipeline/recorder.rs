@@ -26,6 +26,7 @@ impl Recorder {
             status: Status::Succeeded,
             url: None,
             private,
+            api_key: false,
             image: None,
             revision: None,
             changes: Vec::new(),

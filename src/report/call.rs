@@ -25,12 +25,12 @@ pub fn snippets(model: &ModelReport) -> Vec<Snippet> {
         Snippet {
             title: "curl",
             language: "sh",
-            code: curl(&base, &id, model.private),
+            code: curl(&base, &id, model),
         },
         Snippet {
             title: "Python",
             language: "python",
-            code: python(&base, &id, model.private),
+            code: python(&base, &id, model),
         },
     ]
 }
@@ -39,36 +39,52 @@ pub fn snippets(model: &ModelReport) -> Vec<Snippet> {
 pub const PRIVATE_NOTE: &str = "The endpoint is private: the caller needs the role Cloud Run Invoker. \
 A service account takes its token from `google.oauth2.id_token.fetch_id_token` with the endpoint's URL as audience.";
 
-fn curl(base: &str, model: &str, private: bool) -> String {
+/// With a key of vLLM's as well, `Authorization` is the key's: Cloud Run takes its token from a header of its own.
+fn curl(base: &str, model: &str, report: &ModelReport) -> String {
     let body = json!({
         "model": model,
         "messages": [{ "role": "user", "content": PROMPT }],
         "max_tokens": 512,
     });
-    let token = if private {
-        "  -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" \\\n"
+    let token = match (report.private, report.api_key) {
+        (true, true) => {
+            "  -H \"X-Serverless-Authorization: Bearer $(gcloud auth print-identity-token)\" \\\n"
+        }
+        (true, false) => "  -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" \\\n",
+        (false, _) => "",
+    };
+    let key = if report.api_key {
+        "  -H \"Authorization: Bearer $VLLM_API_KEY\" \\\n"
     } else {
         ""
     };
     format!(
-        "curl {} \\\n{token}  -H 'Content-Type: application/json' \\\n  -d {}",
+        "curl {} \\\n{token}{key}  -H 'Content-Type: application/json' \\\n  -d {}",
         shell(&format!("{base}/chat/completions")),
         shell(&body.to_string())
     )
 }
 
-fn python(base: &str, model: &str, private: bool) -> String {
-    let (import, key) = if private {
+fn python(base: &str, model: &str, report: &ModelReport) -> String {
+    const TOKEN: &str =
+        "subprocess.check_output([\"gcloud\", \"auth\", \"print-identity-token\"], text=True).strip()";
+    let (import, key) = match (report.private, report.api_key) {
+        (true, false) => ("import subprocess\n\n", TOKEN),
+        (true, true) => ("import os\nimport subprocess\n\n", "os.environ[\"VLLM_API_KEY\"]"),
+        (false, true) => ("import os\n\n", "os.environ[\"VLLM_API_KEY\"]"),
+        (false, false) => ("", "\"not-needed\""),
+    };
+    let (token, headers) = if report.private && report.api_key {
         (
-            "import subprocess\n\n",
-            "subprocess.check_output([\"gcloud\", \"auth\", \"print-identity-token\"], text=True).strip()",
+            format!("token = {TOKEN}\n"),
+            "    default_headers={\"X-Serverless-Authorization\": f\"Bearer {token}\"},\n",
         )
     } else {
-        ("", "\"not-needed\"")
+        (String::new(), "")
     };
     format!(
         "# pip install openai\n{import}from openai import OpenAI\n\n\
-         client = OpenAI(\n    base_url={},\n    api_key={key},\n)\n\
+         {token}client = OpenAI(\n    base_url={},\n    api_key={key},\n{headers})\n\
          answer = client.chat.completions.create(\n    model={},\n    \
          messages=[{{\"role\": \"user\", \"content\": {}}}],\n    max_tokens=512,\n)\n\
          print(answer.choices[0].message.content)",
@@ -134,6 +150,42 @@ mod tests {
         assert!(both[1].code.contains("print-identity-token"));
         model.private = false;
         assert!(snippets(&model).iter().all(|s| !s.code.contains("gcloud")));
+    }
+
+    #[test]
+    fn a_key_of_vllms_takes_authorization_and_the_identity_token_moves() {
+        let mut model = samples::model();
+        model.api_key = true;
+        for private in [true, false] {
+            model.private = private;
+            for snippet in snippets(&model) {
+                let moved = snippet.code.contains("X-Serverless-Authorization");
+                assert_eq!(moved, private, "{}", snippet.code);
+                assert_eq!(snippet.code.contains("gcloud"), private, "{}", snippet.code);
+                assert!(snippet.code.contains("VLLM_API_KEY"), "{}", snippet.code);
+            }
+        }
+        model.private = true;
+        insta::assert_snapshot!(snippets(&model)[1].code, @r#"
+        # pip install openai
+        import os
+        import subprocess
+
+        from openai import OpenAI
+
+        token = subprocess.check_output(["gcloud", "auth", "print-identity-token"], text=True).strip()
+        client = OpenAI(
+            base_url="https://qwen3-5-4b-pr-7-k3x2m5q7za-ez.a.run.app/v1",
+            api_key=os.environ["VLLM_API_KEY"],
+            default_headers={"X-Serverless-Authorization": f"Bearer {token}"},
+        )
+        answer = client.chat.completions.create(
+            model="Qwen/Qwen3.5-4B",
+            messages=[{"role": "user", "content": "Say hello in one sentence."}],
+            max_tokens=512,
+        )
+        print(answer.choices[0].message.content)
+        "#);
     }
 
     #[test]

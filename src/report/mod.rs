@@ -87,6 +87,8 @@ pub struct ModelReport {
     /// Base URL to call; for a production run the service's own URL.
     pub url: Option<String>,
     pub private: bool,
+    /// Whether vLLM asks for a key of its own (`VLLM_API_KEY`) besides.
+    pub api_key: bool,
     /// Image by digest, `host/project/repository/package@sha256:…`.
     pub image: Option<String>,
     /// Cloud Run revision.

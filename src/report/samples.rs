@@ -121,6 +121,7 @@ pub fn model() -> ModelReport {
         status: Status::Succeeded,
         url: Some("https://qwen3-5-4b-pr-7-k3x2m5q7za-ez.a.run.app".to_owned()),
         private: true,
+        api_key: false,
         image: Some(format!(
             "europe-west4-docker.pkg.dev/acme-ml/llm-deploy/qwen3-5-4b@sha256:{}",
             "9f86d081884c7d65".repeat(4)

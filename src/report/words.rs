@@ -129,7 +129,9 @@ pub fn metrics(result: &LatencyResult) -> Vec<Metric> {
 
 /// What the abbreviations mean, and how the numbers came about.
 pub fn latency_note(results: &[LatencyResult]) -> String {
-    let counted = if results.iter().all(|r| r.tokens_counted_by_server) {
+    // A load under which everything failed says nothing about how tokens are counted.
+    let mut answered = results.iter().filter(|r| r.errors < r.requests);
+    let counted = if answered.all(|r| r.tokens_counted_by_server) {
         "Tokens as the server counted them."
     } else {
         "The server sent no usage: tokens are estimated as one per chunk."
@@ -286,5 +288,15 @@ mod tests {
             short_image("h/p/r/qwen@sha256:0123456789abcdef"),
             "qwen@sha256:0123456789ab"
         );
+    }
+
+    #[test]
+    fn a_load_that_failed_altogether_does_not_deny_the_servers_counts() {
+        let mut results = super::super::samples::model().latency;
+        let failed = results.last_mut().unwrap();
+        (failed.errors, failed.tokens_counted_by_server) = (failed.requests, false);
+        assert!(latency_note(&results).ends_with("Tokens as the server counted them."));
+        results[0].tokens_counted_by_server = false;
+        assert!(latency_note(&results).contains("no usage"));
     }
 }

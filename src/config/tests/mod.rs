@@ -38,6 +38,17 @@ fn the_least_file_gets_every_default() {
 }
 
 #[test]
+fn a_service_whose_vllm_asks_for_a_key_is_known() {
+    let asks = |more: &str| {
+        good(&format!("{LEAST}{more}"), &[]).models[0]
+            .service
+            .has_api_key()
+    };
+    assert!(!asks(""));
+    assert!(asks("service:\n  secrets:\n    VLLM_API_KEY: vllm-api-key\n"));
+}
+
+#[test]
 fn windows_files_are_read_too() {
     let text = format!("\u{feff}{}", LEAST.replace('\n', "\r\n"));
     assert_eq!(good(&text, &[]).project, "my-project");

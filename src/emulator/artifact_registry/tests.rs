@@ -99,9 +99,12 @@ async fn cleanup_deletes_old_versions_but_keeps_the_newest() {
     gone.sort();
     assert_eq!(gone, [digest(1), digest(2)]);
     let image = "europe-west4-docker.pkg.dev/demo-project/models/qwen";
-    assert!(registry.has(&format!("{image}:t3")));
-    assert!(registry.has(&format!("{image}@{}", digest(3))));
-    assert!(!registry.has(&format!("{image}:t1")));
+    let has = |image: &str| registry.has("demo-project", image);
+    assert!(has(&format!("{image}:t3")));
+    assert!(has(&format!("{image}@{}", digest(3))));
+    assert!(!has(&format!("{image}:t1")));
+    let elsewhere = image.replace("demo-project", "somebody-else");
+    assert!(!has(&format!("{elsewhere}:t3")));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub struct Image {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub location: String,
+    pub project: String,
     pub repository: String,
     pub package: String,
     pub tag: String,
@@ -62,13 +63,14 @@ pub fn target(name: &str) -> Option<Target> {
     let (host, path) = name.split_once('/')?;
     let location = host.strip_suffix("-docker.pkg.dev")?;
     let mut parts = path.splitn(3, '/');
-    let (_project, repository, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let (project, repository, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let (package, tag) = match rest.rsplit_once(':') {
         Some((package, tag)) if !tag.contains('/') => (package, tag),
         _ => (rest, "latest"),
     };
     (!package.is_empty() && !package.contains('@')).then(|| Target {
         location: location.to_owned(),
+        project: project.to_owned(),
         repository: repository.to_owned(),
         package: package.to_owned(),
         tag: tag.to_owned(),

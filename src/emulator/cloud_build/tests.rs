@@ -108,13 +108,10 @@ async fn a_build_pushes_an_image_whose_digest_follows_from_its_inputs() {
     let (build, log) = finished(&bench, &create(&bench, &body("Qwen/Qwen3-0.6B")).await).await;
     assert_eq!(build["status"], "SUCCESS", "{build}\n{log}");
     let digest = build["results"]["images"][0]["digest"].as_str().unwrap();
-    assert!(
-        bench
-            .running
-            .emulator
-            .registry
-            .has(&format!("{}@{digest}", IMAGE.trim_end_matches(":k1")))
-    );
+    assert!(bench.running.emulator.registry.has(
+        "demo-project",
+        &format!("{}@{digest}", IMAGE.trim_end_matches(":k1"))
+    ));
     assert_eq!(build["steps"][0]["status"], "SUCCESS");
     for timing in ["FETCHSOURCE", "BUILD", "PUSH"] {
         assert!(build["timing"][timing]["endTime"].is_string(), "{timing}");
@@ -167,6 +164,21 @@ async fn builds_fail_for_the_reasons_of_their_inputs() {
         "MODEL=meta-llama/Llama-3.1-8B-Instruct",
         "--tag",
         IMAGE,
+        "."
+    ]);
+    let elsewhere = IMAGE.replace("demo-project", "somebody-else");
+    let mut foreign = good();
+    foreign["images"] = json!([elsewhere]);
+    foreign["steps"][0]["args"] = json!([
+        "build",
+        "--tag",
+        elsewhere,
+        "--secret",
+        "id=hf_token,env=HF_TOKEN",
+        "--build-arg",
+        "BASE_IMAGE=b",
+        "--build-arg",
+        "MODEL=Qwen/Qwen3-8B",
         "."
     ]);
     let cases = [
@@ -224,6 +236,25 @@ async fn builds_fail_for_the_reasons_of_their_inputs() {
             "",
             "failed to access secret version",
         ),
+        (
+            with(
+                "/availableSecrets/secretManager/0/versionName",
+                json!("projects/somebody-else/secrets/hf-token/versions/latest"),
+            ),
+            "FAILURE",
+            "",
+            "code = PermissionDenied",
+        ),
+        (
+            with(
+                "/source/storageSource",
+                json!({"bucket": "work-bucket", "object": "source/c.tgz", "generation": "7"}),
+            ),
+            "FAILURE",
+            "FETCH_SOURCE_FAILED",
+            "does not exist",
+        ),
+        (foreign, "FAILURE", "PUSH_FAILED", "denied: requested access"),
     ];
     for (body, status, kind, expected) in cases {
         let (build, log) = finished(&bench, &create(&bench, &body).await).await;

@@ -12,7 +12,7 @@ use super::{
     methods::{is_final, now},
     step, substitutions,
 };
-use crate::emulator::{Shared, run::quantity};
+use crate::emulator::{PROJECT_NUMBER, Shared, run::quantity};
 
 /// Seconds that the phases pretend to take at a pace of 1.
 const QUEUE: f64 = 0.4;
@@ -140,7 +140,10 @@ impl Job {
             kind: Some("FETCH_SOURCE_FAILED"),
             detail,
         };
-        let Some(archive) = self.emulator.storage.get(&bucket, &object) else {
+        let live = self.emulator.storage.generation(&bucket, &object);
+        let asked = generation.is_empty() || live.is_some_and(|live| live.to_string() == generation);
+        let archive = self.emulator.storage.get(&bucket, &object);
+        let Some(archive) = archive.filter(|_| asked) else {
             self.log
                 .line("ERROR: (gcloud.storage.cp) The following URLs matched no objects or files:");
             self.log.line(&place);
@@ -169,6 +172,17 @@ impl Job {
         let mut values = BTreeMap::new();
         for secret in declared.into_iter().flatten() {
             let name = secret["versionName"].as_str().unwrap_or_default();
+            let project = name.split('/').nth(1).unwrap_or_default();
+            if project != self.emulator.settings.project && project != PROJECT_NUMBER {
+                return Err(Failure {
+                    status: "FAILURE",
+                    kind: None,
+                    detail: format!(
+                        "failed to access secret version for secret {name}: rpc error: code = PermissionDenied desc = \
+                         Permission 'secretmanager.versions.access' denied on resource (or it may not exist)."
+                    ),
+                });
+            }
             let mut parts = name.split('/').skip(3).step_by(2);
             let (short, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("latest"));
             let Some(value) = self.emulator.secrets.value(short, version) else {
@@ -239,6 +253,7 @@ impl Job {
             detail: format!("failed to push \"{name}\": {detail}"),
         };
         let target = image::target(name)
+            .filter(|t| t.project == self.emulator.settings.project)
             .ok_or_else(|| failed("denied: requested access to the resource is denied".to_owned()))?;
         self.log.line(&format!(
             "The push refers to repository [{}]",

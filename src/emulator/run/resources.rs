@@ -8,6 +8,8 @@ use super::{
 };
 
 const GIB: u64 = 1 << 30;
+/// CPU of the largest machine without a large GPU, in thousandths.
+const LARGEST: u64 = 8000;
 
 /// An accelerator that Cloud Run has.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ pub fn container(index: usize, container: &Value) -> Vec<Violation> {
     for (key, value) in limits.into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
         let good = match key.as_str() {
-            "cpu" => quantity::milli_cpu(text).is_some(),
+            "cpu" => quantity::milli_cpu(text).is_some_and(is_size),
             "memory" => quantity::bytes(text).is_some(),
             "nvidia.com/gpu" => text == "1",
             _ => {
@@ -138,18 +140,38 @@ pub fn container(index: usize, container: &Value) -> Vec<Violation> {
             let text = format!("GPU count must be 1, got '{text}'. An instance has one GPU.");
             found.push(Violation::new(at(key), text));
         } else if !good {
-            let text = format!("Invalid value specified for container {key}. '{text}' is not a quantity.");
+            let text =
+                format!("Invalid value specified for container {key}. '{text}' is not one that can be had.");
             found.push(Violation::new(at(key), text));
         }
     }
     found
 }
 
+/// Up to one CPU in parts, then 2, 4, 6 or 8; the largest GPUs' machines have more.
+fn is_size(milli_cpu: u64) -> bool {
+    matches!(milli_cpu, 80..=1000 | 2000 | 4000 | 6000 | 8000)
+        || milli_cpu > LARGEST && milli_cpu.is_multiple_of(1000)
+}
+
+/// More than 8 CPU come with the large GPUs only.
+fn too_many_cpus(need: Need) -> Option<Violation> {
+    let text = format!(
+        "Invalid value specified for container cpu. {} is above 8.",
+        need.milli_cpu as f64 / 1000.0
+    );
+    (need.milli_cpu > LARGEST)
+        .then(|| Violation::new("spec.template.spec.containers[0].resources.limits.cpu", text))
+}
+
 /// Rules of the whole template: GPU, billing, memory per CPU.
 pub fn template(template: &Value, region: &str, launch_stage: &str) -> Vec<Violation> {
     let need = need(template);
     match (accelerator(template), need.gpus) {
-        (None, 0) => memory_per_cpu(need, 32).into_iter().collect(),
+        (None, 0) => memory_per_cpu(need, 32)
+            .into_iter()
+            .chain(too_many_cpus(need))
+            .collect(),
         (None, _) => vec![Violation::new(
             "spec.template.spec.nodeSelector",
             "a container asks for nvidia.com/gpu, but node_selector.accelerator is not set.",
@@ -185,6 +207,9 @@ fn gpu(template: &Value, name: &str, gpus: u64, need: Need, region: &str, stage:
         ));
     }
     found.extend(minimums(kind, need));
+    if kind.min_cpu * 1000 <= LARGEST {
+        found.extend(too_many_cpus(need));
+    }
     found.extend(gpu_settings(template));
     found
 }

@@ -47,6 +47,14 @@ fn gpu_minimums_and_regions_are_a_table() {
             "GA",
             Some("not available in region europe-north1"),
         ),
+        (
+            "nvidia-l4",
+            "12",
+            "32Gi",
+            "us-central1",
+            "GA",
+            Some("12 is above 8"),
+        ),
         ("nvidia-rtx-pro-6000", "20", "80Gi", "us-central1", "GA", None),
         (
             "nvidia-rtx-pro-6000",
@@ -95,9 +103,20 @@ fn a_gpu_needs_instance_billing_and_the_second_generation() {
 }
 
 #[test]
-fn an_instance_has_one_gpu() {
+fn an_instance_has_one_gpu_and_cpus_of_a_size_that_there_is() {
     let two = json!({"resources": {"limits": {"nvidia.com/gpu": "2"}}});
     assert!(container(0, &two)[0].description.contains("must be 1"));
+    for (cpu, had) in [
+        ("0.05", false),
+        ("500m", true),
+        ("1", true),
+        ("1500m", false),
+        ("6", true),
+        ("5", false),
+    ] {
+        let sized = json!({"resources": {"limits": {"cpu": cpu}}});
+        assert_eq!(container(0, &sized).is_empty(), had, "{cpu} CPU");
+    }
     let unknown = json!({"resources": {"limits": {"gpu": "1"}}});
     assert_eq!(container(0, &unknown).len(), 1);
 }

@@ -215,7 +215,7 @@ async fn bring_up(
     note("ContainerReady", RECONCILING, "Importing container image.")?;
     for container in template["containers"].as_array().into_iter().flatten() {
         let image = container["image"].as_str().unwrap_or_default();
-        if !emulator.registry.has(image) {
+        if !emulator.registry.has(&rollout.id.project, image) {
             return Err(conditions::image_missing(image));
         }
     }

@@ -43,6 +43,7 @@ enum State {
 impl Watch<'_> {
     /// `None`: the request had its effect, but its operation is not known.
     pub async fn until_ready(&self, operation: Option<Operation>) -> Result<Service, Error> {
+        let mut least = None;
         if let Some(operation) = operation {
             let waited = Waited {
                 api: Api::Run,
@@ -57,12 +58,12 @@ impl Watch<'_> {
                 error = self.narrate() => Err(error),
             };
             match done {
-                Ok(_) => {}
+                Ok(done) => least = done.generation(),
                 Err(error @ Error::Operation { .. }) => return Err(self.explain(error).await),
                 Err(error) => return Err(error),
             }
         }
-        self.until_settled().await
+        self.until_settled(least).await
     }
 
     /// Passes on what Cloud Run says about service and revision, until it is dropped.
@@ -82,15 +83,27 @@ impl Watch<'_> {
         }
     }
 
-    /// The operation is done; the service's own conditions may lag behind it.
-    async fn until_settled(&self) -> Result<Service, Error> {
+    /// The operation is done; the service's own conditions may lag behind it, and so may all of it: what is older
+    /// than generation `least` says nothing about this change.
+    async fn until_settled(&self, least: Option<i64>) -> Result<Service, Error> {
         let (began, mut ramp) = (Instant::now(), self.c.pace().ramp());
+        let mut seen = began;
         let mut told = Told::default();
         loop {
-            let live = get(self.c, self.location, self.service_id).await?;
+            let live = match get(self.c, self.location, self.service_id).await {
+                Err(error) if !self.c.pace().bears(&error, seen.elapsed()) => return Err(error),
+                live => live,
+            };
+            if live.is_ok() {
+                seen = Instant::now();
+            }
             let last = match &live {
-                None => "the service is gone".to_owned(),
-                Some(service) => match state(service) {
+                Err(error) => error.to_string(),
+                Ok(None) => "the service is gone".to_owned(),
+                Ok(Some(service)) if is_older(service, least) => {
+                    "Cloud Run still shows the service as it was before".to_owned()
+                }
+                Ok(Some(service)) => match state(service) {
                     State::Ready => return Ok(service.clone()),
                     State::Failed { reason, message } => {
                         return Err(self.not_ready(service, reason, message).await);
@@ -161,6 +174,11 @@ impl Watch<'_> {
             },
         }
     }
+}
+
+fn is_older(service: &Service, least: Option<i64>) -> bool {
+    let generation = service.generation.as_deref().and_then(|g| g.parse::<i64>().ok());
+    least.is_some_and(|least| generation.is_some_and(|g| g < least))
 }
 
 fn reason_of(condition: &Condition) -> Option<String> {

@@ -238,3 +238,78 @@ async fn an_operation_that_never_ends_meets_the_deadline() {
         .unwrap_err();
     assert!(error.is_deadline(), "{error}");
 }
+
+fn done_at(generation: &str) -> Value {
+    let mut done = operation(true);
+    done["response"] = json!({"generation": generation});
+    done
+}
+
+#[tokio::test]
+async fn a_service_that_still_looks_as_before_the_change_is_not_taken_for_it() {
+    let mut after = ready();
+    for key in ["generation", "observedGeneration"] {
+        after[key] = json!("2");
+    }
+    after["latestReadyRevision"] = json!("x/revisions/qwen-2");
+    after["latestCreatedRevision"] = json!("x/revisions/qwen-2");
+    for before in [ready(), failed()] {
+        let looks = AtomicUsize::new(0);
+        let after = after.clone();
+        let server = Server::start(move |asked| match asked.line.split(' ').next() {
+            Some("PATCH") => answer(200, done_at("2")),
+            _ if looks.fetch_add(1, Ordering::SeqCst) < 3 => answer(200, before.clone()),
+            _ => answer(200, after.clone()),
+        })
+        .await;
+        let live = patched(&server, &Service::default()).await.unwrap();
+        assert_eq!(live.latest_ready_revision.as_deref(), Some("x/revisions/qwen-2"));
+    }
+}
+
+#[tokio::test]
+async fn an_outage_during_the_wait_does_not_end_it() {
+    // Ten refusals are more than the tries of one look.
+    let wait = |waits| match waits {
+        0 => raw(404, "not everywhere yet"),
+        1..=10 => raw(503, "<html>out</html>"),
+        _ => answer(200, operation(true)),
+    };
+    let server = Server::start(cloud_run(ready, |_| json!({}), wait)).await;
+    created(&server, &Mutex::default()).await.unwrap();
+    let looks = AtomicUsize::new(0);
+    let server = Server::start(move |asked| match asked.line.split(' ').next() {
+        Some("POST") => answer(200, operation(true)),
+        _ if looks.fetch_add(1, Ordering::SeqCst) < 10 => raw(502, ""),
+        _ => answer(200, ready()),
+    })
+    .await;
+    created(&server, &Mutex::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operation_that_is_gone_or_forbidden_ends_the_wait() {
+    for status in [404, 403] {
+        let server = Server::start(move |asked| match asked.line.contains(":wait") {
+            true => raw(status, "no"),
+            false if asked.line.starts_with("POST") => answer(200, operation(false)),
+            false => answer(200, ready()),
+        })
+        .await;
+        let error = created(&server, &Mutex::default()).await.unwrap_err();
+        assert_eq!(error.http_status(), Some(status));
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_cannot_be_read_is_looked_into_and_not_sent_again() {
+    let script = vec![
+        raw(200, "<html>proxy</html>"),
+        answer(200, ready()),
+        answer(200, ready()),
+    ];
+    let server = Server::script(script).await;
+    created(&server, &Mutex::default()).await.unwrap();
+    let posts = server.lines().iter().filter(|l| l.starts_with("POST")).count();
+    assert_eq!(posts, 1);
+}

@@ -96,8 +96,14 @@ impl Answer {
         if self.is_empty() {
             return Err("the answer has no text, neither content nor reasoning".to_owned());
         }
-        if self.finish_reason.is_none() {
-            return Err("the answer has no finish_reason".to_owned());
+        match self.finish_reason.as_deref() {
+            None => return Err("the answer has no finish_reason".to_owned()),
+            Some(gave_up @ ("abort" | "error")) => {
+                return Err(format!(
+                    "the server ended the answer early: finish_reason {gave_up}"
+                ));
+            }
+            Some(_) => {}
         }
         match self.usage {
             None => Err("the answer has no usage".to_owned()),
@@ -118,5 +124,31 @@ impl Answer {
         };
         let finish = shorten(self.finish_reason.as_deref().unwrap_or("none"), 40);
         format!("{tokens} tokens{kind}, finish_reason {finish}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_the_server_gave_up_on_is_not_complete() {
+        let ended = |reason: &str| {
+            let (prompt_tokens, completion_tokens) = (1, 1);
+            let answer = Answer {
+                content: "Hel".to_owned(),
+                finish_reason: Some(reason.to_owned()),
+                usage: Some(Usage {
+                    prompt_tokens,
+                    completion_tokens,
+                }),
+                ..Answer::default()
+            };
+            answer.complete()
+        };
+        for reason in ["abort", "error"] {
+            assert!(ended(reason).unwrap_err().contains(reason));
+        }
+        assert_eq!((ended("stop"), ended("length")), (Ok(()), Ok(())));
     }
 }

@@ -16,7 +16,7 @@ const LISTED: usize = 10;
 
 /// `/v1/models` has the model's id.
 pub async fn listed(target: Target<'_>) -> Verdict {
-    let sent = || request::get(target.endpoint.base(), "v1/models", target.private);
+    let sent = || request::get(target.endpoint.base(), "v1/models", target.credentials());
     let models = target
         .endpoint
         .models(target.model.smoke.timeout)
@@ -71,7 +71,7 @@ pub async fn first_inference(target: Target<'_>, cold_start: &mut Option<ColdSta
 /// A chat completion in one piece, with text, finish reason and usage.
 pub async fn chat(target: Target<'_>) -> Verdict {
     let request = prompt(target.model);
-    let sent = request::chat(target.endpoint.base(), &request, target.private);
+    let sent = request::chat(target.endpoint.base(), &request, target.credentials());
     let completion = target.endpoint.chat(&request, target.model.smoke.timeout).await;
     let completion = completion.map_err(|e| failed(&e, sent.clone(), target))?;
     let answer = Answer::of(&completion).unwrap_or_default();
@@ -94,7 +94,7 @@ pub async fn stream(target: Target<'_>) -> Verdict {
 /// Without credentials even `/health` is refused: so it is Cloud Run that refuses, not vLLM's `--api-key`,
 /// which guards `/v1` alone.
 pub async fn closed(target: Target<'_>) -> Verdict {
-    let sent = request::get(target.endpoint.base(), "health", false);
+    let sent = request::get(target.endpoint.base(), "health", "");
     match target.endpoint.anonymous().health(target.model.smoke.timeout).await {
         Err(e) if matches!(e.status(), Some(401 | 403)) => {
             Ok(format!("a call without credentials is refused with {}", e.status().unwrap_or_default()))
@@ -131,7 +131,7 @@ fn sent_stream(target: Target<'_>) -> String {
     request::chat(
         target.endpoint.base(),
         &prompt(target.model).streamed(),
-        target.private,
+        target.credentials(),
     )
 }
 

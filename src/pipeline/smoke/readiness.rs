@@ -86,7 +86,7 @@ fn failure(target: Target<'_>, error: &Error, waited: Duration, tries: u32) -> B
             "not healthy after {} and {times}: {error}",
             human_duration(waited)
         ),
-        sent: request::get(target.endpoint.base(), "health", target.private),
+        sent: request::get(target.endpoint.base(), "health", target.credentials()),
         received: error.received(),
         hint: error.hint(target.private),
     })

@@ -21,7 +21,7 @@ pub async fn run(target: Target<'_>, check: &Check) -> Verdict {
     let request = ChatRequest::user(&target.model.id, &check.prompt, check.max_tokens)
         .with_system(check.system.as_deref())
         .with_temperature(check.temperature);
-    let sent = request::chat(target.endpoint.base(), &request, target.private);
+    let sent = request::chat(target.endpoint.base(), &request, target.credentials());
     let completion = target.endpoint.chat(&request, check.deadline).await;
     let completion = completion.map_err(|e| failed(&e, sent.clone(), target))?;
     let answer = Answer::of(&completion).unwrap_or_default();

@@ -13,6 +13,13 @@ pub struct Target<'a> {
     pub private: bool,
 }
 
+impl Target<'_> {
+    /// The headers that let a caller in, as a command line has them.
+    pub fn credentials(&self) -> &'static str {
+        super::request::credentials(self.private, self.model.service.has_api_key())
+    }
+}
+
 /// What was found, or why the check failed.
 pub type Verdict = Result<String, Box<Failure>>;
 
