@@ -52,7 +52,9 @@ fn for_status(status: u16, message: &str, request: &str, private: bool) -> Optio
         }
         // vLLM's own middleware answers with this one word; Cloud Run sends a page.
         401 if message == "Unauthorized" => {
-            "vLLM itself refused: it runs with `--api-key` or VLLM_API_KEY, and the request carried no or another key."
+            "vLLM itself refused: it runs with `--api-key` or `VLLM_API_KEY`, and the request carried no or another \
+             key. Give this run the key in `LLM_DEPLOY_API_KEY`; the service takes its own from Secret Manager \
+             (`service.secrets`)."
         }
         401 if private => {
             "The ID token was not accepted. Its audience must be the service's own URL, without a path, also when a \

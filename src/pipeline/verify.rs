@@ -93,7 +93,9 @@ fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Re
         Access::Private => services.credentials.id_token(audience),
         Access::Public => Arc::new(Anonymous),
     };
-    Endpoint::new(url, bearer, services.api_key.clone()).map_err(|e| {
+    // A key goes only to a model that asks for one.
+    let api_key = services.api_key.clone().filter(|_| model.service.has_api_key());
+    Endpoint::new(url, bearer, api_key).map_err(|e| {
         Failed::new(
             Blame::Service,
             "could not set up the endpoint's client",

@@ -5,6 +5,7 @@
     reason = "a test that finds nothing to unwrap has failed"
 )]
 
+mod api_key;
 mod cleanup;
 mod command_line;
 mod config;
