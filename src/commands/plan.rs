@@ -117,18 +117,12 @@ async fn outline_one(target: &Target, environment: &Environment, progress: &Arc<
 fn would_serve(target: &Target, files: &hugging_face::ModelFiles) -> String {
     let model = &target.model;
     let wanted = files.wanted();
-    let recipe = image::Recipe {
-        base: &model.image.base,
-        model: &model.id,
-        commit: &files.commit,
-        files: &wanted,
-    };
     format!(
         "would serve {} of weights on {} with {} CPU and {}, image key {}",
         human_bytes(files.weights_bytes()),
         model.service.gpu,
         model.service.cpu,
         model.service.memory,
-        image::key(&recipe),
+        image::key(&image::Recipe::of(model, files, &wanted)),
     )
 }

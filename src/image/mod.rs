@@ -14,7 +14,10 @@ use sha2::{Digest, Sha256};
 pub use build::{BuildRequest, Sizing, adoption_tag, cloud_build, docker_arguments, sizing};
 pub use layers::{LAYER_LIMIT, warnings};
 
-use crate::hugging_face::{ModelFile, is_plain_path};
+use crate::{
+    config::Model,
+    hugging_face::{ModelFile, ModelFiles, is_plain_path},
+};
 
 /// As it is written, with every weight layer that there can be.
 pub const DOCKERFILE: &str = include_str!("Dockerfile");
@@ -30,6 +33,19 @@ pub struct Recipe<'a> {
     /// 40 hexadecimal digits.
     pub commit: &'a str,
     pub files: &'a [&'a ModelFile],
+}
+
+impl<'a> Recipe<'a> {
+    /// The recipe for a configured model. Its id is the configured one: the hub may answer with another, of another
+    /// case or for a renamed model, and the same configuration must give the same key everywhere.
+    pub fn of(model: &'a Model, found: &'a ModelFiles, wanted: &'a [&'a ModelFile]) -> Self {
+        Self {
+            base: &model.image.base,
+            model: &model.id,
+            commit: &found.commit,
+            files: wanted,
+        }
+    }
 }
 
 /// Why there can't be an image.

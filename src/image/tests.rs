@@ -206,3 +206,24 @@ fn a_file_that_is_missing_or_of_another_size_ends_the_download() {
     let (good, said, _root) = download(&["a", "b"], "00\t5\ta\n00\t6\tb\n");
     assert!(!good && said.contains("b has 5 bytes, expected 6"), "{said}");
 }
+
+#[test]
+fn a_model_that_the_hub_calls_otherwise_keeps_the_key_of_the_configured_name() {
+    let source = crate::config::Source {
+        name: "llm-deploy.yaml",
+        text: "project: acme-llm\nregion: europe-west4\nmodel: old-owner/model\n",
+    };
+    let config = crate::config::resolve(Some(source), &[]).unwrap();
+    let key_of = |id: &str| {
+        let found = ModelFiles {
+            id: id.to_owned(),
+            commit: COMMIT.to_owned(),
+            files: files(),
+            gated: false,
+            architectures: Vec::new(),
+            license: None,
+        };
+        key(&Recipe::of(&config.models[0], &found, &found.wanted()))
+    };
+    assert_eq!(key_of("old-owner/model"), key_of("New-Owner/Model"));
+}

@@ -120,7 +120,7 @@ async fn start(
     )?;
     let object = format!("source/{}-{}.tgz", plan.target.model.name, plan.facts.image_key);
     let wanted = files.wanted();
-    let recipe = recipe(plan, files, &wanted);
+    let recipe = Recipe::of(&plan.target.model, files, &wanted);
     let context = image::context(&recipe).map_err(|e| {
         Failed::new(
             Blame::Input,
@@ -152,19 +152,6 @@ async fn start(
 
 fn tagged(plan: &ModelPlan) -> String {
     format!("{}:{}", plan.facts.image_path, plan.facts.image_key)
-}
-
-fn recipe<'a>(
-    plan: &'a ModelPlan,
-    files: &'a ModelFiles,
-    wanted: &'a [&'a crate::hugging_face::ModelFile],
-) -> Recipe<'a> {
-    Recipe {
-        base: &plan.target.model.image.base,
-        model: &files.id,
-        commit: &files.commit,
-        files: wanted,
-    }
 }
 
 /// The user's own figures where given, else by the model's size.

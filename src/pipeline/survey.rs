@@ -72,22 +72,13 @@ async fn look_for_image(services: &Services, build: &Build, target: &Target) -> 
     .await
     .map_err(|e| super::explain::hugging_face(&model.id, &e))?;
     let wanted = files.wanted();
-    let recipe = image::Recipe {
-        base: &model.image.base,
-        model: &model.id,
-        commit: &files.commit,
-        files: &wanted,
-    };
-    let key = image::key(&recipe);
+    let key = image::key(&image::Recipe::of(model, &files, &wanted));
     let repository = repository(target, build);
     // The package is named after production's service, so that a merged preview's image is there already.
     let digest = artifact_registry::tag_digest(&services.google, &repository, &model.name, &key)
         .await
         .map_err(|e| Failed::google("look for the image in Artifact Registry", &e))?;
-    let path = format!(
-        "{}-docker.pkg.dev/{}/{}/{}",
-        target.region, target.project, build.repository, model.name
-    );
+    let path = repository.image(&model.name);
     if digest.is_none() && files.gated && model.image.hf_token_secret.is_none() {
         return Err(gated(&model.id));
     }
