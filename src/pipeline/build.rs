@@ -138,6 +138,7 @@ async fn start(
         service: &plan.target.model.name,
         image: &tagged(plan),
         bucket: &config.bucket,
+        logs: config.logs,
         object: &object,
         generation: &generation,
         hf_token: plan.target.model.image.hf_token_secret.as_ref(),
@@ -187,14 +188,11 @@ async fn follow(
             .progress
             .status(service, &format!("Cloud Build: {status:?}"));
     };
-    let log = started.log_object();
     let finished = build_log::follow(
         &services.google,
         &plan.target.project,
         &config.location,
-        &started.id,
-        log.as_ref()
-            .map(|(bucket, object)| (bucket.as_str(), object.as_str())),
+        started,
         sizing(config, files).deadline(),
         &on_line,
         &on_status,
