@@ -104,7 +104,7 @@ pub const CATALOGUE: &[Entry] = &[
         ],
         "The container's account `{account}` may not read the secret `{secret}`, or there is no such secret.",
         "Check the name in `service.secrets`; then `gcloud secrets add-iam-policy-binding {secret} --project={project} --member=serviceAccount:{account} --role=roles/secretmanager.secretAccessor`",
-        "facts on Google Cloud, 1.7",
+        "Cloud Run's message in public logs",
     ),
     entry(
         "image-unreadable",
@@ -183,7 +183,7 @@ pub const CATALOGUE: &[Entry] = &[
         &[r"do not have quota for using GPUs with zonal redundancy"],
         "The project has GPU quota in {region} only without zonal redundancy, or none.",
         "Set `service.zonal-redundancy: false`, or ask for zonal GPU quota: https://console.cloud.google.com/iam-admin/quotas?project={project}",
-        "facts on Google Cloud, 1.5",
+        "public logs; gcloud, command_lib/run/exceptions.py",
     ),
     entry(
         "gpu-quota",
@@ -191,7 +191,7 @@ pub const CATALOGUE: &[Entry] = &[
         &[r"do not have quota for using GPUs without zonal redundancy"],
         "The project has no GPU quota for Cloud Run in {region}.",
         "Ask for it (`{gpu}`, without zonal redundancy): https://console.cloud.google.com/iam-admin/quotas?project={project}, or choose another `region`",
-        "facts on Google Cloud, 1.5",
+        "public logs; gcloud, command_lib/run/exceptions.py",
     ),
     entry(
         "gpu-quota-used",
@@ -229,7 +229,7 @@ pub const CATALOGUE: &[Entry] = &[
         &[r"due to quota restrictions, cannot run builds in this region"],
         "The project may not run builds in {location}.",
         "Set `build.location: global`, or ask for Cloud Build quota in this region",
-        "facts on Google Cloud, 2.3",
+        "public logs; Cloud Build's page on locations",
     ),
     entry(
         "request-quota",
@@ -250,7 +250,7 @@ pub const CATALOGUE: &[Entry] = &[
         &[r"if 'build\.service_account' is specified, the build must"],
         "A build with its own service account must say where it logs to.",
         "Set `build.bucket` to a bucket that `{build-account}` may write to, or `build.logs: cloud-logging`",
-        "facts on Google Cloud, 2.2",
+        "Cloud Build's message in public logs",
     ),
     entry(
         "source-unreadable",
@@ -260,7 +260,7 @@ pub const CATALOGUE: &[Entry] = &[
         ],
         "The build's account `{account}` may not read its source.",
         "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:{account} --role=roles/storage.objectUser`, then run again",
-        "facts on Google Cloud, 2.4",
+        "Cloud Build's message in public logs",
     ),
     entry(
         "source-missing",
@@ -686,7 +686,7 @@ pub const CATALOGUE: &[Entry] = &[
         &[r"STARTUP \w+ probe failed (?P<times>\d+) times? consecutively"],
         "vLLM was not ready within {window}: {progress}.",
         "Raise `service.startup-timeout`; a smaller or quantized model loads faster",
-        "facts on Google Cloud, 1.4; vLLM's own lines for how far it had come",
+        "Cloud Run's system log in public threads; vLLM 0.32 for how far it had come",
     ),
     entry(
         "crash",

@@ -12,7 +12,8 @@ const HEAD: &str = "\
 
 Made from the table in `src/explain/catalogue.rs`. A red run names the cause and what to do, with the real project, service
 and account in place of the words in capitals, and keeps what the service itself said. The first entry that fits counts.
-What is not here is shown in the service's own words, with the request's id.
+What is not here is shown in the service's own words, with the request's id. The last column says where the words by which
+a cause is known were read.
 ";
 
 /// Markdown.
@@ -26,11 +27,15 @@ pub fn page() -> String {
             &[Source::ContainerLog, Source::Condition],
         ),
     ] {
-        let _ = writeln!(out, "\n## {title}\n\n| cause | what to do |\n| --- | --- |");
+        let _ = writeln!(
+            out,
+            "\n## {title}\n\n| cause | what to do | words from |\n| --- | --- | --- |"
+        );
         // Each is told once, with the source that is asked first.
         let own = |entry: &&Entry| entry.sources.first().is_some_and(|source| first.contains(source));
         for entry in CATALOGUE.iter().filter(own) {
-            let _ = writeln!(out, "| {} | {} |", cell(entry.cause), cell(entry.fix));
+            let (cause, fix) = (cell(entry.cause), cell(entry.fix));
+            let _ = writeln!(out, "| {cause} | {fix} | {} |", entry.seen);
         }
     }
     out

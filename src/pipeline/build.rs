@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Last lines of the build's log in which a failure's cause is looked for.
-const LOG_LINES: usize = 1000;
+const LOG_LINES: usize = 400;
 
 /// A finished build.
 pub struct Built {
