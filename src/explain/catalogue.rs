@@ -91,7 +91,10 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "act-as",
         &[Answer, Condition],
-        &[r"(?i)Permission 'iam\.serviceaccounts\.actAs' denied on service account (?P<account>[\w.@-]+)"],
+        &[
+            r"(?i)Permission 'iam\.serviceaccounts\.actAs' denied on service account (?P<account>[\w.@-]+)",
+            r"does not have permission to act as service account (?P<account>[\w.@-]+)",
+        ],
         "The deploying account may not start anything that runs as `{account}`, or there is no such account.",
         "Check the name in `service.service-account` and `build.service-account`; then grant roles/iam.serviceAccountUser: `gcloud iam service-accounts add-iam-policy-binding {account} --project={project} --member=serviceAccount:{deployer} --role=roles/iam.serviceAccountUser`",
         "stefda/action-cloud-run#6, google/keyword_factory#22",
@@ -278,7 +281,7 @@ pub const CATALOGUE: &[Entry] = &[
             &[
                 r"(?i)Permission ['\x22]?(?P<permission>[a-z]+\.\w+\.\w+)['\x22]? (?:is )?denied",
                 r"does not have (?P<permission>storage\.\w+\.\w+) access",
-                r"IAM_PERMISSION_DENIED",
+                r"\(HTTP 403\b",
             ],
             "The deploying account lacks the permission `{permission}`.",
             "{grant}. A new grant takes a minute or two",

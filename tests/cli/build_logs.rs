@@ -1,5 +1,7 @@
 //! A build's log is shown from wherever the build writes it.
 
+use llm_deploy::emulator::faults::{Fault, Pattern, Rule};
+
 use crate::support::{Ran, World, config, ended};
 
 /// A file whose builds log to `place`.
@@ -73,4 +75,55 @@ fn an_adopted_builds_log_is_read_where_that_build_writes_it() {
     let log = group(&ran);
     assert!(log.last().is_some_and(|line| line.contains("DONE")), "{log:?}");
     assert!(reads(&world, "logging.entries.list") > 0);
+}
+
+/// Reads of a build's log in the bucket meet this fault.
+fn log_reads_meet(world: &World, times: u32, fault: Fault) {
+    world.emulator.emulator.faults.add(Rule {
+        on: Pattern {
+            service: Some("storage".to_owned()),
+            path: Some("/o/logs%2Flog-".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times,
+        fault,
+    });
+}
+
+#[test]
+fn a_log_that_comes_cut_off_is_read_again_and_whole() {
+    let world = World::new();
+    logging_to(&world, "bucket");
+    log_reads_meet(&world, 2, Fault::Truncated);
+    let ran = world.run("pull_request.opened");
+    ran.expect_code(0);
+    let log = group(&ran);
+    assert!(
+        log.first().is_some_and(|line| line.contains("starting build")),
+        "{log:?}"
+    );
+    assert!(log.last().is_some_and(|line| line.contains("DONE")), "{log:?}");
+    let starts = log.iter().filter(|line| line.contains("starting build")).count();
+    assert_eq!(starts, 1, "no line twice: {log:?}");
+}
+
+#[test]
+fn a_log_that_may_not_be_read_is_told_once_and_the_build_goes_on() {
+    let world = World::new();
+    logging_to(&world, "bucket");
+    let fault = Fault::Answer {
+        status: 403,
+        retry_after: None,
+        body: None,
+    };
+    log_reads_meet(&world, u32::MAX, fault);
+    let ran = world.run("pull_request.opened");
+    ran.expect_code(0);
+    assert_eq!(
+        ran.stdout.matches("log can't be shown").count(),
+        1,
+        "{}",
+        ran.stdout
+    );
 }

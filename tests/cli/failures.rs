@@ -111,7 +111,7 @@ fn a_context_that_does_not_fit_is_told_with_the_length_that_does() {
                     the estimated maximum model length is 87840.";
         // The traceback of the process above it follows, as vLLM's does.
         settings.serve = Some(format!(
-            "echo \"{said}\" >&2; for n in $(seq 60); do echo \"  File core.py, line $n\"; done; exit 1; true"
+            "exec 1>&2; echo \"{said}\"; for n in $(seq 60); do echo \"  File core.py, line $n\"; done; exit 1; true"
         ));
     });
     world.run("pull_request.opened").expect_code(1);
@@ -185,4 +185,16 @@ fn an_api_that_is_off_is_told_with_the_command_that_enables_it() {
             .contains("gcloud services enable cloudbuild.googleapis.com --project demo-project"),
         "{failure}"
     );
+}
+
+#[test]
+fn a_flag_that_vllm_does_not_have_is_named() {
+    let world = World::new();
+    world.write(
+        "llm-deploy.yaml",
+        &config("engine: { args: { frobnicate: true } }"),
+    );
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert_eq!(failure["cause"], "This vLLM has no flag `--frobnicate`.");
 }
