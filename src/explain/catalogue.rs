@@ -279,11 +279,11 @@ pub const CATALOGUE: &[Entry] = &[
             "permission",
             &[Answer],
             &[
-                r"(?i)Permission ['\x22]?(?P<permission>[a-z]+\.\w+\.\w+)['\x22]? (?:is )?denied",
+                r"(?i)Permission ['\x22]?(?P<permission>[a-z]+\.\w+\.\w+)['\x22]? (?:is )?denied(?: on resource:? ['\x22]?(?P<resource>\w[\w./:@-]*))?",
                 r"does not have (?P<permission>storage\.\w+\.\w+) access",
                 r"\(HTTP 403\b",
             ],
-            "The deploying account lacks the permission `{permission}`.",
+            "The deploying account lacks the permission {lacking}.",
             "{grant}. A new grant takes a minute or two",
             "ErrorInfo.metadata.permission; google-github-actions/deploy-cloudrun#182",
         )

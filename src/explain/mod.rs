@@ -122,8 +122,22 @@ fn derive(facts: &mut Facts, source: Source, evidence: &Evidence) {
         facts.set("account", &member);
     }
     facts.set("member", &member);
+    let resource = facts.get("resource").unwrap_or_default().to_owned();
     if let Some(permission) = facts.get("permission").map(str::to_owned) {
         facts.set("grant", &permissions::grant(&permission));
+        let on = if resource.is_empty() {
+            String::new()
+        } else {
+            format!(" on `{resource}`")
+        };
+        facts.set("lacking", &format!("`{permission}`{on}"));
+    }
+    for (collection, name) in [
+        ("secrets", "secret"),
+        ("buckets", "bucket"),
+        ("repositories", "repository"),
+    ] {
+        facts.set(name, part(&resource, collection));
     }
     let far = evidence.of(Source::ContainerLog).find_map(progress::reached);
     facts.set(
@@ -131,6 +145,12 @@ fn derive(facts: &mut Facts, source: Source, evidence: &Evidence) {
         far.as_deref()
             .unwrap_or("its log does not say how far it had come"),
     );
+}
+
+/// The name that follows `collection` in a resource's name, or nothing.
+fn part<'a>(resource: &'a str, collection: &str) -> &'a str {
+    let mut parts = resource.split('/').skip_while(|part| *part != collection);
+    parts.nth(1).unwrap_or_default()
 }
 
 fn line_of(text: &str, at: usize) -> String {

@@ -42,7 +42,7 @@ pub fn page() -> String {
 }
 
 fn cell(template: &str) -> String {
-    let facts = Facts::default().with(
+    let facts = Facts::default().with("lacking", "that is named").with(
         "grant",
         "Grant the role that has it, with the command that is shown",
     );

@@ -158,7 +158,7 @@ mod tests {
             .failure;
         assert_eq!(
             failure.cause,
-            "The deploying account lacks the permission `run.services.create`."
+            "The deploying account lacks the permission `run.services.create` on `projects/p/locations/r/services/qwen`."
         );
         let fix = failure.fix.unwrap();
         assert!(

@@ -198,3 +198,27 @@ fn a_flag_that_vllm_does_not_have_is_named() {
     let failure = &world.report()["models"][0]["failure"];
     assert_eq!(failure["cause"], "This vLLM has no flag `--frobnicate`.");
 }
+
+#[test]
+fn a_model_that_loads_too_slowly_is_told_with_how_far_it_had_come() {
+    let world = World::with(|settings| {
+        let load = "Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02,  1.00s/it]";
+        settings.serve = Some(format!("echo '{load}'; exec sleep 60; true"));
+    });
+    world.write("llm-deploy.yaml", &config("service: { startup-timeout: 2s }"));
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    let cause = failure["cause"].as_str().unwrap();
+    assert!(
+        cause.starts_with("vLLM was not ready within")
+            && cause.contains("40 % of the weights' files were loaded"),
+        "{failure}"
+    );
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("service.startup-timeout"),
+        "{failure}"
+    );
+}
