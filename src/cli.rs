@@ -172,6 +172,19 @@ pub struct EmulatorArgs {
     pub gap_ms: u64,
 }
 
+impl Command {
+    /// Whether standard output belongs to a program that reads JSON.
+    pub fn prints_json(&self) -> bool {
+        match self {
+            Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
+            Self::Deploy(args) => args.common.json,
+            Self::Cleanup(args) => args.common.json,
+            Self::Schema => true,
+            Self::Demo(_) | Self::Emulator(_) => false,
+        }
+    }
+}
+
 impl Common {
     /// The settings that go into the configuration, by the action's input names. Actions passes absent inputs as
     /// empty values; those are left out.

@@ -156,13 +156,11 @@ async fn a_job_without_the_permission_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_ready_token_comes_first_and_can_make_id_tokens() {
+async fn a_ready_token_is_used_and_can_make_id_tokens() {
     let (server, mut environment) = services().await;
     environment.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ready");
     let account = Some(ACCOUNT.to_owned());
-    let credentials = Credentials::discover(&environment, wif(None), account)
-        .await
-        .unwrap();
+    let credentials = Credentials::discover(&environment, None, account).await.unwrap();
     assert_eq!(token(&credentials).await, "ready");
     credentials.id_token("https://x").bearer().await.unwrap();
     assert_eq!(server.asked()[0].header("authorization"), "Bearer ready");
