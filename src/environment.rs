@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_given_out_as_a_secret_only() {
+        for name in SECRETS {
+            let environment = with(name, " value\n");
+            assert_eq!(environment.get(name), None);
+            assert_eq!(environment.secret(name).unwrap().expose_secret(), "value");
+            assert!(with(name, "\n").secret(name).is_none());
+        }
+    }
+
+    #[test]
     fn an_empty_variable_counts_as_unset() {
         let url = with("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "")
             .google(Api::Run)

@@ -1,3 +1,6 @@
+mod choice;
+mod files;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
 use serde_json::json;
