@@ -64,7 +64,8 @@ pub struct Common {
     /// Google Cloud region, such as europe-west4.
     #[arg(long, env = "LLM_DEPLOY_REGION")]
     pub region: Option<String>,
-    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER.
+    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Without
+    /// it the credentials are those of GOOGLE_APPLICATION_CREDENTIALS, of CLOUDSDK_AUTH_ACCESS_TOKEN, or of this machine.
     #[arg(long, value_name = "NAME", env = "LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER")]
     pub workload_identity_provider: Option<String>,
     /// Service account that deploys and that calls private endpoints.

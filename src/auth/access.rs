@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::Error;
+use super::error::{Error, for_gcp_auth};
 
 /// The scope of every access token that is asked for.
 pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -144,10 +144,6 @@ fn make(fetched: &Fetched) -> Result<Token, gcp_auth::Error> {
         "expires_in": fetched.expires_in.as_secs(),
     });
     serde_json::from_value(value).map_err(|e| gcp_auth::Error::Json("the access token can't be held", e))
-}
-
-fn for_gcp_auth(error: Error) -> gcp_auth::Error {
-    gcp_auth::Error::Other("no access token", Box::new(error))
 }
 
 /// A token from the environment; nothing can renew it.

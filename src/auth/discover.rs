@@ -108,7 +108,8 @@ impl Search<'_> {
         file: ExternalAccount,
         reasons: Vec<String>,
     ) -> Result<Credentials, Error> {
-        let account = file.service_account()?;
+        // The action's file need not name the account that the input does.
+        let account = file.service_account()?.or_else(|| self.service_account.clone());
         let federation = file.federation(path, &self.exchange, account.clone())?;
         let whose = account
             .as_ref()
@@ -125,9 +126,8 @@ impl Search<'_> {
     fn federated(self, federation: Federation, choice: Choice) -> Credentials {
         let federation = Arc::new(federation);
         let access = self.cached(Arc::clone(&federation));
-        // Without impersonation the input can still name the account that private endpoints know.
-        let account = choice.account.clone().or(self.service_account);
-        let id_tokens = generated(Caller::Federated(federation), self.exchange, account);
+        let caller = Caller::Federated(federation);
+        let id_tokens = generated(caller, self.exchange, choice.account.clone());
         Credentials {
             access,
             id_tokens,

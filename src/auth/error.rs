@@ -1,6 +1,6 @@
 //! Why there are no credentials, each with what to do about it.
 
-use crate::environment::BadBaseUrl;
+use crate::{environment::BadBaseUrl, http};
 
 /// Why there are no credentials. Holds the issuer's words, never a token.
 #[derive(Debug, thiserror::Error)]
@@ -64,4 +64,72 @@ pub enum Error {
     None(Vec<String>),
     #[error("could not set up the HTTP client: {0}")]
     Setup(String),
+}
+
+impl Error {
+    /// Who is out of order, and how, when neither the input nor the set-up is to blame.
+    fn outage(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Unreachable { who, reason, .. } => Some((who, reason.clone())),
+            Self::Refused {
+                who, status, message, ..
+            } if http::is_transient(*status) => Some((who, format!("{message} (HTTP {status})"))),
+            _ => None,
+        }
+    }
+}
+
+/// As gcp_auth's providers return errors.
+pub(super) fn for_gcp_auth(error: Error) -> gcp_auth::Error {
+    gcp_auth::Error::Other("no access token", Box::new(error))
+}
+
+/// Who is out of order, and how, when a token could not be had for that alone.
+pub fn outage(error: &gcp_auth::Error) -> Option<(&'static str, String)> {
+    own(error)?.outage()
+}
+
+/// Why a token could not be had, in a sentence.
+pub fn reason(error: &gcp_auth::Error) -> String {
+    own(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn own(error: &gcp_auth::Error) -> Option<&Error> {
+    match error {
+        gcp_auth::Error::Other(_, cause) => cause.downcast_ref(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_service_that_is_out_is_told_from_one_that_refuses() {
+        let refused = |status| {
+            for_gcp_auth(Error::Refused {
+                who: "GitHub",
+                what: "give an identity token",
+                status,
+                message: "no".to_owned(),
+                next: String::new(),
+            })
+        };
+        assert_eq!(
+            outage(&refused(503)),
+            Some(("GitHub", "no (HTTP 503)".to_owned()))
+        );
+        assert_eq!(outage(&refused(403)), None);
+        let silent = Error::Unreachable {
+            who: "GitHub",
+            what: "give an identity token",
+            reason: "connection refused".to_owned(),
+        };
+        assert_eq!(
+            outage(&for_gcp_auth(silent)),
+            Some(("GitHub", "connection refused".to_owned()))
+        );
+        assert_eq!(outage(&gcp_auth::Error::Str("token request failed")), None);
+    }
 }

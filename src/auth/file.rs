@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use super::{Error, external_account::ExternalAccount};
 use crate::environment::Environment;
@@ -47,17 +48,13 @@ pub(super) fn named(environment: &Environment) -> Result<Option<File>, Error> {
 }
 
 fn read(path: &str) -> Result<File, String> {
-    #[derive(Deserialize)]
-    struct Kind {
-        #[serde(rename = "type")]
-        kind: Option<String>,
-    }
     let text = std::fs::read_to_string(path).map_err(|e| format!("can't be read: {e}"))?;
     let text = SecretString::from(text);
-    let kind = serde_json::from_str::<Kind>(text.expose_secret())
+    // serde's message would quote values; and it takes a list for a struct, not for a map.
+    let object = serde_json::from_str::<Map<String, Value>>(text.expose_secret())
         .map_err(|e| format!("is no JSON object (line {} column {})", e.line(), e.column()))?;
     let path = path.to_owned();
-    Ok(match kind.kind.as_deref() {
+    Ok(match object.get("type").and_then(Value::as_str) {
         Some("external_account") => File::ExternalAccount(path, fields(&text, "external_account")?),
         Some("service_account") => File::ServiceAccount(path, text),
         Some("authorized_user") => File::AuthorizedUser(path, fields(&text, "authorized_user")?),
@@ -66,7 +63,6 @@ fn read(path: &str) -> Result<File, String> {
     })
 }
 
-/// serde's message would quote values.
 fn fields<T: DeserializeOwned>(text: &SecretString, kind: &str) -> Result<T, String> {
     serde_json::from_str(text.expose_secret())
         .map_err(|_| format!("lacks a field of a file of type `{kind}`, or has it in another form"))

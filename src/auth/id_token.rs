@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::{
-    AccessTokens, Bearer, CLOUD_PLATFORM, access::renew_after, exchange::Exchange, federation::Federation,
-    jwt,
+    AccessTokens, Bearer, CLOUD_PLATFORM, access::renew_after, error::reason, exchange::Exchange,
+    federation::Federation, jwt,
 };
 
 /// Without a readable expiry a token is taken for this old at most.
@@ -72,7 +72,7 @@ impl MintId for Generated {
             Caller::Federated(federation) => federation.federated().await.map_err(|e| e.to_string())?.token,
             Caller::Access(access) => {
                 let access: &dyn TokenProvider = access.as_ref();
-                let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| e.to_string())?;
+                let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| reason(&e))?;
                 SecretString::from(token.as_str())
             }
         };
@@ -113,9 +113,7 @@ impl Bearer for IdTokens {
         }
         let token = self.minter.mint(&self.audience).await?;
         let now = Utc::now();
-        let life = jwt::expiry(&token)
-            .and_then(|at| (at - now).to_std().ok())
-            .unwrap_or(ASSUMED_LIFE);
+        let life = jwt::expiry(&token).map_or(ASSUMED_LIFE, |at| (at - now).to_std().unwrap_or_default());
         *kept = Some((token.clone(), now + renew_after(life)));
         Ok(Some(token))
     }

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 pub use access::{AccessTokens, CLOUD_PLATFORM};
-pub use error::Error;
+pub use error::{Error, outage, reason};
 
 use crate::environment::Environment;
 use id_token::{IdTokens, MintId};

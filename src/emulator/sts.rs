@@ -1,5 +1,7 @@
 //! Security Token Service: a GitHub OIDC token becomes a federated access token.
 
+mod condition;
+
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -16,7 +18,7 @@ const SUBJECT_TYPES: [&str; 2] = [
 /// minutes.
 const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
-/// Bytes of `google.subject`, to which every provider here maps `assertion.sub`.
+/// Bytes of `google.subject`.
 const LONGEST_SUBJECT: usize = 127;
 
 /// A form's fields under the names that the JSON body has.
@@ -72,7 +74,7 @@ fn exchange(emulator: &Shared, request: &Value) -> Result<(String, DateTime<Utc>
         return Err(invalid("scope"));
     }
     let audience = field("audience");
-    let pool = provider_pool(emulator, audience).ok_or_else(|| {
+    let (pool, provider) = provider(emulator, audience).ok_or_else(|| {
         let text = "The target service indicated by the \"audience\" parameters is invalid. This might either be because the pool or provider is disabled or deleted or because it doesn't exist.";
         ("invalid_target", text.to_owned())
     })?;
@@ -88,7 +90,19 @@ fn exchange(emulator: &Shared, request: &Value) -> Result<(String, DateTime<Utc>
         );
         return Err(("invalid_grant", text));
     }
-    if claims.subject.len() > LONGEST_SUBJECT {
+    if !condition::holds(provider["attributeCondition"].as_str().unwrap_or(""), &claims.job) {
+        let text = "The given credential is rejected by the attribute condition.";
+        return Err(("unauthorized_client", text.to_owned()));
+    }
+    let mapping = provider["attributeMapping"]["google.subject"]
+        .as_str()
+        .unwrap_or("");
+    let subject = condition::value(mapping, &claims.job).unwrap_or_default();
+    if subject.is_empty() {
+        let text = "The mapped attribute google.subject is empty or can't be computed from the credential.";
+        return Err(("invalid_request", text.to_owned()));
+    }
+    if subject.len() > LONGEST_SUBJECT {
         let text = format!(
             "The size of mapped attribute google.subject exceeds the {LONGEST_SUBJECT} bytes limit. Either modify your attribute mapping or the incoming assertion to produce a mapped attribute that is less than {LONGEST_SUBJECT} bytes."
         );
@@ -98,10 +112,10 @@ fn exchange(emulator: &Shared, request: &Value) -> Result<(String, DateTime<Utc>
     Ok(emulator.tokens.issue_access(principal, LIFETIME))
 }
 
-/// Pool of the provider that an audience names, when both exist.
-fn provider_pool(emulator: &Shared, audience: &str) -> Option<String> {
+/// The provider that an audience names, with its pool's id, when both are there and enabled.
+fn provider(emulator: &Shared, audience: &str) -> Option<(String, Value)> {
     let start =
         format!("//iam.googleapis.com/projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/");
     let (pool, provider) = audience.strip_prefix(&start)?.split_once("/providers/")?;
-    emulator.iam.has_provider(pool, provider).then(|| pool.to_owned())
+    Some((pool.to_owned(), emulator.iam.provider(pool, provider)?))
 }

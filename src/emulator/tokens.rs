@@ -1,7 +1,7 @@
 //! Access tokens, ID tokens and GitHub's OIDC tokens that the emulator has issued.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -21,8 +21,8 @@ pub struct Tokens {
     ready: String,
     oidc_request: String,
     github: String,
-    /// Of GitHub's tokens: what the provider maps to `google.subject`.
-    subject: Mutex<String>,
+    /// What GitHub's tokens say of the job.
+    job: Mutex<BTreeMap<String, String>>,
     /// Factor on every lifetime.
     scale: Mutex<f64>,
     refused: AtomicUsize,
@@ -65,8 +65,20 @@ pub struct Minted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcClaims {
     pub audience: String,
-    pub subject: String,
+    /// `sub`, `repository` and the like.
+    pub job: BTreeMap<String, String>,
 }
+
+/// What GitHub's tokens say unless a test says otherwise.
+const JOB: [(&str, &str); 7] = [
+    ("sub", "repo:org/app:pull_request"),
+    ("repository", "org/app"),
+    ("repository_id", "74"),
+    ("repository_owner", "org"),
+    ("repository_owner_id", "65"),
+    ("ref", "refs/pull/12/merge"),
+    ("event_name", "pull_request"),
+];
 
 /// Who a caller is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +106,10 @@ impl Default for Tokens {
             ready: ready.clone(),
             oidc_request: random(),
             github: format!("ghs_{}", random()),
-            subject: Mutex::new("repo:org/app:pull_request".to_owned()),
+            job: Mutex::new(
+                JOB.map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
             scale: Mutex::new(1.0),
             refused: AtomicUsize::new(0),
         };
@@ -124,9 +139,10 @@ impl Tokens {
         *self.scale.lock().unwrap_or_else(PoisonError::into_inner) = factor;
     }
 
-    /// The `sub` of GitHub's tokens from now on.
-    pub fn set_subject(&self, subject: &str) {
-        subject.clone_into(&mut self.subject.lock().unwrap_or_else(PoisonError::into_inner));
+    /// What GitHub's tokens say of the job from now on.
+    pub fn set_claim(&self, name: &str, value: &str) {
+        let mut job = self.job.lock().unwrap_or_else(PoisonError::into_inner);
+        job.insert(name.to_owned(), value.to_owned());
     }
 
     /// Ends every living token of a kind before its time; the ready one is the owner's and stays.
@@ -186,21 +202,20 @@ impl Tokens {
     /// What GitHub gives a job; short-lived as GitHub's are.
     pub fn issue_oidc(&self, audience: &str) -> String {
         let lifetime = TimeDelta::minutes(5);
-        let subject = self
-            .subject
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let job = self.job.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = Utc::now();
-        let token = jwt(&json!({
+        let mut claims = json!({
             "iss": "https://token.actions.githubusercontent.com", "aud": audience, "jti": random(),
-            "sub": subject, "repository": "org/app", "repository_owner": "org",
             "iat": now.timestamp(), "nbf": now.timestamp() - 600,
             "exp": (now + self.scaled(lifetime)).timestamp(),
-        }));
+        });
+        for (name, value) in &job {
+            claims[name] = value.as_str().into();
+        }
+        let token = jwt(&claims);
         let grant = Grant::Oidc(OidcClaims {
             audience: audience.to_owned(),
-            subject,
+            job,
         });
         self.keep(token.clone(), grant, lifetime);
         token

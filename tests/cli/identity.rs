@@ -15,7 +15,7 @@ use llm_deploy::{
     environment::Environment,
 };
 
-use crate::support::{Ran, World, ran};
+use crate::support::{Ran, World, config, ran};
 
 /// Real seconds that stand for an hour.
 const HOUR: f64 = 2.5;
@@ -31,7 +31,7 @@ fn minted(world: &World, kind: Kind) -> Vec<Minted> {
 #[test]
 fn a_run_of_three_hours_sends_no_token_that_has_expired() {
     // Pretended delays make the run longer than three such hours.
-    let world = World::with(|settings| settings.pace = 1.8);
+    let world = World::with(|settings| settings.pace = 1.5);
     let tokens = &world.emulator.emulator.tokens;
     tokens.scale_lifetimes(HOUR / 3600.0);
     let began = std::time::Instant::now();
@@ -154,6 +154,34 @@ fn an_id_token_that_is_revoked_is_replaced_and_the_checks_pass() {
     assert_eq!(world.emulator.emulator.tokens.refused(), 1);
 }
 
+#[test]
+fn an_id_token_is_for_the_service_s_own_url_where_a_tag_s_url_is_called() {
+    let world = World::new();
+    let emulator = &world.emulator.emulator;
+    world.run_federated("push", &[]).expect_code(0);
+    let more = "engine: { max-model-len: 2048 }\nlatency: { requests: 1, concurrency: [1], max-tokens: 2 }";
+    world.write("llm-deploy.yaml", &config(more));
+    emulator.recorder.keep();
+    world.run_federated("push", &[]).expect_code(0);
+    let url = world.service("qwen3-5-4b").unwrap()["uri"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let tokens = minted(&world, Kind::Id);
+    assert_eq!(tokens.len(), 2, "one for each run");
+    for minted in tokens {
+        assert_eq!(emulator.tokens.id_token(&minted.token).unwrap().audience, url);
+    }
+    let host = |call: &llm_deploy::emulator::Call| call.headers["host"].to_str().unwrap().to_owned();
+    let kept = emulator.recorder.kept();
+    let mut hosts = kept
+        .iter()
+        .filter(|(service, _)| service == "endpoint")
+        .map(|(_, call)| host(call));
+    assert!(hosts.any(|host| !url.ends_with(&host)), "a tag's URL was called");
+    assert_eq!(emulator.tokens.refused(), 0);
+}
+
 /// Both what a person sees and the comment's author: the log.
 fn log(ran: &Ran) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
@@ -183,15 +211,52 @@ fn a_job_without_the_id_token_permission_is_told_so() {
 fn a_branch_name_that_makes_the_subject_too_long_is_told_so() {
     let world = World::new();
     let subject = format!("repo:org/app:ref:refs/heads/{}", "long-".repeat(30));
-    world.emulator.emulator.tokens.set_subject(&subject);
+    world.emulator.emulator.tokens.set_claim("sub", &subject);
     let ran = world.run_federated("push", &[]);
-    assert_ne!(ran.code, 0);
+    ran.expect_code(1);
     let log = log(&ran);
     assert!(log.contains("127 bytes limit"), "{log}");
     assert!(
         log.contains("has 178 bytes") && log.contains("shorter name for the branch"),
         "{log}"
     );
+}
+
+#[test]
+fn a_repository_that_the_provider_does_not_admit_is_told_so() {
+    let world = World::new();
+    let tokens = &world.emulator.emulator.tokens;
+    tokens.set_claim("repository", "stranger/fork");
+    tokens.set_claim("repository_owner", "stranger");
+    let ran = world.run_federated("push", &[]);
+    ran.expect_code(1);
+    let log = log(&ran);
+    assert!(log.contains("rejected by the attribute condition"), "{log}");
+    assert!(
+        log.contains("does not admit this job of repository `stranger/fork`"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_token_service_that_is_out_is_no_mistake_of_the_input() {
+    let world = World::new();
+    world.emulator.emulator.faults.add(Rule {
+        on: Pattern {
+            service: Some("oidc".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times: u32::MAX,
+        fault: Fault::Answer {
+            status: 503,
+            retry_after: Some(3600),
+            body: None,
+        },
+    });
+    let ran = world.run_federated("push", &[]);
+    ran.expect_code(3);
+    assert!(log(&ran).contains("no answer from GitHub"), "{}", log(&ran));
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn unpacked(archive: &[u8]) -> String {
 fn secrets_are_masked_on_standard_error_where_standard_output_is_json() {
     let world = World::new();
     let variables = [
-        ("HF_TOKEN", "hf_something"),
+        ("HF_TOKEN", hugging_face::TOKEN),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", RUNNER),
     ];
     let (name, payload) = world.event("push");
@@ -227,7 +227,11 @@ fn secrets_are_masked_on_standard_error_where_standard_output_is_json() {
         .unwrap();
     serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
-    for secret in ["hf_something", RUNNER, world.emulator.emulator.tokens.ready()] {
+    for secret in [
+        hugging_face::TOKEN,
+        RUNNER,
+        world.emulator.emulator.tokens.ready(),
+    ] {
         assert_eq!(log.matches(secret).count(), 1, "{log}");
         assert!(log.contains(&format!("::add-mask::{secret}\n")), "{log}");
     }
@@ -238,14 +242,14 @@ fn outside_of_actions_no_secret_is_printed_to_be_hidden() {
     let world = World::new();
     let output = world
         .command(&["plan"])
-        .env("HF_TOKEN", "hf_something")
+        .env("HF_TOKEN", hugging_face::TOKEN)
         .output()
         .unwrap();
     assert!(output.status.success());
     for stream in [output.stdout, output.stderr] {
         let text = String::from_utf8(stream).unwrap();
         assert!(
-            !text.contains("add-mask") && !text.contains("hf_something"),
+            !text.contains("add-mask") && !text.contains(hugging_face::TOKEN),
             "{text}"
         );
     }

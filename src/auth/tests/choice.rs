@@ -69,6 +69,26 @@ async fn the_inputs_come_first_then_the_auth_action_s_file_then_a_ready_token() 
 }
 
 #[tokio::test]
+async fn the_account_of_the_input_is_taken_where_the_auth_action_s_file_names_none() {
+    let (server, mut environment) = services().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = external_account(&server, &folder);
+    let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    file.as_object_mut()
+        .unwrap()
+        .remove("service_account_impersonation_url");
+    std::fs::write(&path, file.to_string()).unwrap();
+    environment.set("GOOGLE_APPLICATION_CREDENTIALS", path);
+    let direct = Credentials::discover(&environment, None, None).await.unwrap();
+    assert!(direct.limits().is_some() && direct.invoker().is_err());
+    assert_eq!(token(&direct).await, "federated");
+    let account = Some(ACCOUNT.to_owned());
+    let credentials = Credentials::discover(&environment, None, account).await.unwrap();
+    assert_eq!(credentials.account(), Some(ACCOUNT));
+    assert!(token(&credentials).await.starts_with("sa-"));
+}
+
+#[tokio::test]
 async fn direct_federation_tells_its_limits() {
     let (_server, environment) = services().await;
     let direct = Credentials::discover(&environment, wif(None), None)
@@ -135,7 +155,7 @@ async fn every_secret_is_told_once_in_the_order_that_it_becomes_known() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&told);
     let environment = environment.hiding(Masks::new(move |secret| {
-        list.lock().unwrap().push(secret.to_owned())
+        list.lock().unwrap().push(secret.to_owned());
     }));
     assert_eq!(
         *told.lock().unwrap(),

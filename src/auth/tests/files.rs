@@ -140,7 +140,7 @@ async fn a_user_s_file_is_read_from_where_it_is_named() {
     assert_eq!(token(&credentials).await, "access-0");
     credentials.access().reject("access-0");
     assert_eq!(token(&credentials).await, "access-1");
-    let form = form(&String::from_utf8(server.asked()[1].body.to_vec()).unwrap());
+    let form = form(std::str::from_utf8(&server.asked()[1].body).unwrap());
     assert_eq!(
         (form["grant_type"].as_str(), form["refresh_token"].as_str()),
         ("refresh_token", "r")
