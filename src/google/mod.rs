@@ -10,6 +10,7 @@ mod hints;
 pub mod logging;
 pub mod operation;
 mod pace;
+mod permission;
 pub mod policy;
 pub mod run;
 pub mod secret_manager;
