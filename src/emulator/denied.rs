@@ -48,7 +48,7 @@ pub fn reply(service: Service, call: &Call, caller: Option<&Principal>, needed: 
                 format!("Permission '{permission}' denied on resource '{name}' (or it may not exist).");
             named(&text, permission, name, &host)
         }
-        Service::ArtifactRegistry | Service::ResourceManager => {
+        _ => {
             let text = format!(
                 "Permission '{permission}' denied on resource '//{host}/{name}' (or it may not exist)."
             );

@@ -17,11 +17,12 @@ const ROLES: &[(&str, &str)] = &[
          update; artifactregistry.versions: delete get list; artifactregistry.dockerimages: get list; \
          artifactregistry.locations: get list; secretmanager.secrets: create delete get getIamPolicy list \
          setIamPolicy update; secretmanager.versions: access add get list; iam.serviceAccounts: actAs \
-         create delete get getIamPolicy list setIamPolicy; iam.googleapis.com/workloadIdentityPools: \
-         create get list update; iam.googleapis.com/workloadIdentityPoolProviders: create get list \
-         update; logging.logEntries: create list; monitoring.timeSeries: list; serviceusage.services: \
-         enable get list use; serviceusage.operations: get; resourcemanager.projects: get getIamPolicy \
-         setIamPolicy; cloudquotas.quotas: get",
+         create delete disable enable get getIamPolicy list setIamPolicy update; \
+         iam.googleapis.com/workloadIdentityPools: create delete get list undelete update; \
+         iam.googleapis.com/workloadIdentityPoolProviders: create delete get list undelete update; \
+         logging.logEntries: create list; monitoring.timeSeries: list; serviceusage.services: enable get \
+         list use; serviceusage.operations: get; resourcemanager.projects: get getIamPolicy setIamPolicy; \
+         cloudquotas.quotas: get",
     ),
     (
         "roles/editor",
@@ -33,8 +34,8 @@ const ROLES: &[(&str, &str)] = &[
          delete get list; artifactregistry.tags: create delete get list update; \
          artifactregistry.versions: delete get list; artifactregistry.dockerimages: get list; \
          artifactregistry.locations: get list; secretmanager.secrets: create delete get getIamPolicy list \
-         update; secretmanager.versions: add get list; iam.serviceAccounts: actAs create delete get \
-         getIamPolicy list; iam.googleapis.com/workloadIdentityPools: get list; \
+         update; secretmanager.versions: add get list; iam.serviceAccounts: actAs create delete disable \
+         enable get getIamPolicy list update; iam.googleapis.com/workloadIdentityPools: get list; \
          iam.googleapis.com/workloadIdentityPoolProviders: get list; logging.logEntries: create list; \
          monitoring.timeSeries: list; serviceusage.services: enable get list use; \
          serviceusage.operations: get; resourcemanager.projects: get getIamPolicy; cloudquotas.quotas: \
@@ -154,8 +155,8 @@ const ROLES: &[(&str, &str)] = &[
     ),
     (
         "roles/iam.serviceAccountAdmin",
-        "iam.serviceAccounts: create delete get getIamPolicy list setIamPolicy; resourcemanager.projects: \
-         get",
+        "iam.serviceAccounts: create delete disable enable get getIamPolicy list setIamPolicy update; \
+         resourcemanager.projects: get",
     ),
     (
         "roles/iam.serviceAccountUser",
@@ -175,8 +176,8 @@ const ROLES: &[(&str, &str)] = &[
     ),
     (
         "roles/iam.workloadIdentityPoolAdmin",
-        "iam.googleapis.com/workloadIdentityPools: create get list update; \
-         iam.googleapis.com/workloadIdentityPoolProviders: create get list update; \
+        "iam.googleapis.com/workloadIdentityPools: create delete get list undelete update; \
+         iam.googleapis.com/workloadIdentityPoolProviders: create delete get list undelete update; \
          resourcemanager.projects: get",
     ),
     (

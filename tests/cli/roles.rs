@@ -46,8 +46,8 @@ fn production_and_a_preview_work_with_exactly_the_documented_roles() {
 }
 
 /// What a run without the role says and how it ends.
-fn consequence(lost: &Grant) -> (i32, &'static [&'static str]) {
-    match (lost.account, lost.role, lost.on) {
+fn consequence(lost: &Grant) -> Option<(i32, &'static [&'static str])> {
+    let consequence: (i32, &[&str]) = match (lost.account, lost.role, lost.on) {
         ("jobs", ..) => (
             1,
             &[
@@ -55,8 +55,8 @@ fn consequence(lost: &Grant) -> (i32, &'static [&'static str]) {
                 "roles/iam.workloadIdentityUser",
             ],
         ),
-        (_, "roles/run.developer", _) => (1, &["run.services.get"]),
-        (_, "roles/cloudbuild.builds.editor", _) => (1, &["cloudbuild.builds.list"]),
+        (_, "roles/run.developer", _) => (1, &["run.services."]),
+        (_, "roles/cloudbuild.builds.editor", _) => (1, &["cloudbuild.builds."]),
         (_, "roles/iam.serviceAccountUser", _) => (1, &["iam.serviceAccounts.actAs"]),
         ("llm-deployer", "roles/storage.objectUser", _) => (1, &["storage.objects.create"]),
         ("llm-deployer", "roles/storage.legacyBucketReader", _) => (1, &["storage.buckets.get"]),
@@ -72,8 +72,9 @@ fn consequence(lost: &Grant) -> (i32, &'static [&'static str]) {
         }
         // These have tests of their own: what they give shows elsewhere.
         (_, "roles/logging.viewer" | "roles/serviceusage.serviceUsageConsumer", _) => (0, &[]),
-        _ => panic!("nothing is said about {lost:?}"),
-    }
+        _ => return None,
+    };
+    Some(consequence)
 }
 
 /// What the run told its reader, anywhere.
@@ -89,7 +90,9 @@ fn without(lost: &Grant) -> Result<(), String> {
     if !world.emulator.emulator.take(lost, REGION) {
         return Err(format!("{lost:?} was not given"));
     }
-    let (code, words) = consequence(lost);
+    let Some((code, words)) = consequence(lost) else {
+        return Err(format!("{lost:?} has no row in the table above"));
+    };
     let ran = run(&world, "push");
     let said = said(&world, &ran);
     let unsaid: Vec<&&str> = words
