@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::permission;
 use crate::http::{flatten, shorten};
 
 /// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
@@ -23,7 +24,7 @@ pub struct Answer {
     /// `ErrorInfo.reason`, such as `SERVICE_DISABLED`.
     pub reason: Option<String>,
     pub activation_url: Option<String>,
-    /// `ErrorInfo.metadata.permission`: the one that is missing.
+    /// The permission that the caller lacks, as a detail names it or the message does.
     pub permission: Option<String>,
     /// `ErrorInfo.metadata.resource`: what it is missing on.
     pub resource: Option<String>,
@@ -76,6 +77,7 @@ impl Answer {
                 .status
                 .or_else(|| (http_status == 0).then(|| code_name(rpc.code)).flatten()),
             message: flatten(&rpc.message, MESSAGE),
+            permission: permission::named(&rpc.message),
             ..Self::default()
         };
         for detail in &rpc.details {
@@ -91,7 +93,7 @@ impl Answer {
                 self.reason = text("reason");
                 let metadata = |key: &str| detail.get("metadata")?.get(key)?.as_str().map(shorten);
                 self.activation_url = metadata("activationUrl");
-                self.permission = metadata("permission");
+                self.permission = metadata("permission").or_else(|| self.permission.take());
                 self.resource = metadata("resource");
                 self.service = metadata("service");
             }
@@ -124,6 +126,9 @@ impl fmt::Display for Answer {
         }
         facts.extend(self.status.clone());
         facts.extend(self.reason.clone());
+        let said = |p: &&String| self.message.to_lowercase().contains(&p.to_lowercase());
+        let unsaid = self.permission.as_ref().filter(|p| !said(p));
+        facts.extend(unsaid.map(|p| format!("permission {p}")));
         facts.extend(self.request_id.as_ref().map(|id| format!("request {id}")));
         if !facts.is_empty() {
             write!(f, " ({})", facts.join(", "))?;

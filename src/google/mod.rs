@@ -9,6 +9,7 @@ mod error;
 pub mod logging;
 pub mod operation;
 mod pace;
+mod permission;
 pub mod policy;
 pub mod run;
 pub mod secret_manager;

@@ -22,6 +22,7 @@ mod meanwhile;
 mod plan;
 mod preview;
 mod production;
+mod roles;
 mod schedule;
 mod secrets;
 mod several_models;

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 
 use super::{
     backend::{self, Backend, InFlight, Why},
-    front::Front,
+    front::{self, Front},
     invoker::{self, page},
 };
-use crate::emulator::{Call, record::Recorder};
+use crate::emulator::{Call, access::Resource, record::Recorder, tokens::Principal};
 
 /// Largest body of a request that is kept, in bytes.
 const MAX_KEPT: usize = 32 << 20;
@@ -57,8 +57,12 @@ pub async fn answer(State((front, tag)): State<(Arc<Front>, Option<String>)>, re
     }
     let request = remembered(&emulator.recorder, request).await;
     let claims = |token: &str| emulator.tokens.id_token(token);
-    let owner = super::deployer(&emulator.settings.project);
-    if let Err(refused) = invoker::check(&access, request.headers(), &owner, &claims) {
+    let on = Resource::Service {
+        region: front.id.region.clone(),
+        id: front.id.service.clone(),
+    };
+    let may = |email: &str| emulator.may(&Principal::ServiceAccount(email.to_owned()), front::INVOKE, &on);
+    if let Err(refused) = invoker::check(&access, request.headers(), &may, &claims) {
         return refused.response(&path);
     }
     let Some(backend) = front.backend(tag.as_deref()) else {
@@ -90,6 +94,7 @@ async fn remembered(recorder: &Recorder, request: Request) -> Request {
         headers: parts.headers.clone(),
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.clone(),
+        caller: None,
     };
     recorder.remember("endpoint", &call);
     Request::from_parts(parts, Body::from(body))
