@@ -158,6 +158,9 @@ pub struct EmulatorArgs {
     /// Command that serves each revision; the built-in endpoint when absent.
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub serve: Option<String>,
+    /// The project is as new: no service accounts, pools or secrets, hardly an API on.
+    #[arg(long)]
+    pub bare: bool,
     /// File that gets one JSON line for each request.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

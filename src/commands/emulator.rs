@@ -15,6 +15,7 @@ pub const PROJECT: &str = "demo-project";
 
 pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
     let settings = Settings {
+        bare: args.bare,
         project: PROJECT.to_owned(),
         serve: args.serve,
         record: args.record,

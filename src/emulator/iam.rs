@@ -30,13 +30,18 @@ struct Account {
 }
 
 impl Iam {
+    /// No account and no pool.
+    pub fn bare(project: &str) -> Self {
+        Self {
+            project: project.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The accounts `llm-deployer`, `llm-builder`, `llm-runtime` and the pool `github` with the provider
     /// `github`; jobs of the pool may act as the deployer.
     pub fn seeded(project: &str) -> Self {
-        let iam = Self {
-            project: project.to_owned(),
-            ..Self::default()
-        };
+        let iam = Self::bare(project);
         for id in ["llm-deployer", "llm-builder", "llm-runtime"] {
             iam.add(id, id);
         }

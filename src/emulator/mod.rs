@@ -9,6 +9,7 @@ mod certificate;
 pub mod cloud_build;
 pub mod docker_registry;
 pub mod endpoint;
+pub mod faults;
 pub mod github;
 pub mod hugging_face;
 pub mod iam;
@@ -61,6 +62,9 @@ pub struct Settings {
     pub pace: f64,
     /// Speed of the built-in endpoint.
     pub speed: Speed,
+    /// The project is as new: no service accounts, pools or secrets, and only the APIs are on that a new project
+    /// has. Otherwise it is prepared as the documentation says.
+    pub bare: bool,
 }
 
 /// Stated speed of the built-in endpoint.
@@ -168,6 +172,7 @@ pub struct Emulator {
     recorder: record::Recorder,
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
+    pub faults: faults::Faults,
     pub tokens: tokens::Tokens,
     pub storage: storage::Storage,
     pub secrets: secret_manager::Secrets,
@@ -196,21 +201,34 @@ impl Emulator {
     }
 
     fn new(settings: Settings, base_url: String) -> Self {
-        let iam = iam::Iam::seeded(&settings.project);
+        let (iam, secrets, services) = if settings.bare {
+            (
+                iam::Iam::bare(&settings.project),
+                secret_manager::Secrets::default(),
+                service_usage::Services::bare(),
+            )
+        } else {
+            (
+                iam::Iam::seeded(&settings.project),
+                secret_manager::Secrets::seeded(),
+                service_usage::Services::default(),
+            )
+        };
         Self {
             base_url,
             stop: CancellationToken::new(),
             children: tokio_util::task::TaskTracker::new(),
             recorder: record::Recorder::default(),
             certificate: None,
+            faults: faults::Faults::default(),
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
-            secrets: secret_manager::Secrets::seeded(),
+            secrets,
             registry: artifact_registry::Registry::default(),
             logs: logging::Logs::default(),
             metrics: monitoring::Metrics::default(),
             iam,
-            services: service_usage::Services::default(),
+            services,
             projects: resource_manager::Projects::default(),
             builds: cloud_build::Builds::default(),
             run: run::Run::default(),

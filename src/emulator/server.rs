@@ -11,8 +11,8 @@ use axum::{
 use serde_json::Value;
 
 use super::{
-    Call, Emulator, Reply, Settings, Shared, admission, certificate, docker_registry, github, hugging_face,
-    proxy, record, running,
+    Call, Emulator, Reply, Settings, Shared, admission, certificate, docker_registry, faults, github,
+    hugging_face, proxy, record, running,
     schema::{self, Service, Violation},
     tokens,
 };
@@ -103,7 +103,11 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         return google(emulator, service, call).await;
     }
     emulator.recorder.write(prefix, &call);
-    match prefix {
+    let fault = emulator.faults.meet(prefix, &call);
+    if let Some(reply) = faults::before(fault.as_ref()).await {
+        return reply;
+    }
+    let reply = match prefix {
         "github" => github::GitHub::handle(emulator, &call).await,
         "hf" => hugging_face::Hub::handle(emulator, &call).await,
         "docker" => docker_registry::handle(emulator, &call).await,
@@ -112,7 +116,8 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
             call.path = path.to_owned();
             Reply::unknown_url(&call.path)
         }
-    }
+    };
+    faults::after(fault.as_ref(), reply).await
 }
 
 async fn google(emulator: &Shared, service: Service, mut call: Call) -> Reply {
@@ -123,6 +128,21 @@ async fn google(emulator: &Shared, service: Service, mut call: Call) -> Reply {
     }
     let mistakes = matched.as_ref().map(|m| check(service, m, &mut call));
     emulator.recorder.write(service.prefix(), &call);
+    let fault = emulator.faults.meet(service.prefix(), &call);
+    if let Some(reply) = faults::before(fault.as_ref()).await {
+        return reply;
+    }
+    let reply = checked(emulator, service, call, mistakes).await;
+    faults::after(fault.as_ref(), reply).await
+}
+
+/// `mistakes` is absent when the service has no such method.
+async fn checked(
+    emulator: &Shared,
+    service: Service,
+    mut call: Call,
+    mistakes: Option<Vec<Violation>>,
+) -> Reply {
     let Some(mistakes) = mistakes else {
         return match service {
             Service::Storage => super::storage::Storage::handle_plain(emulator, &call).await,

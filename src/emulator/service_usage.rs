@@ -20,7 +20,23 @@ pub struct Services {
     disabled: Mutex<BTreeSet<String>>,
 }
 
+/// On in a new project, of those that are needed.
+/// <https://docs.cloud.google.com/service-usage/docs/enabled-service>
+const FROM_THE_START: [&str; 4] = ["logging", "monitoring", "serviceusage", "storage"];
+
 impl Services {
+    /// As a new project has them.
+    pub fn bare() -> Self {
+        let kept = |host: &String| {
+            FROM_THE_START
+                .iter()
+                .all(|p| *host != format!("{p}.googleapis.com"))
+        };
+        Self {
+            disabled: Mutex::new(hosts().filter(kept).collect()),
+        }
+    }
+
     /// By host name, such as `run.googleapis.com`.
     pub fn is_enabled(&self, host: &str) -> bool {
         !self.lock().contains(host)

@@ -10,8 +10,10 @@ mod hints;
 pub mod logging;
 pub mod operation;
 mod pace;
+pub mod policy;
 pub mod run;
 pub mod secret_manager;
+pub mod service_usage;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
