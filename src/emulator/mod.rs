@@ -16,6 +16,7 @@ pub mod iam;
 pub mod iam_credentials;
 mod list;
 pub mod logging;
+mod members;
 pub mod monitoring;
 pub mod policy;
 mod proxy;

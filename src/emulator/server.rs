@@ -158,6 +158,9 @@ async fn checked(
             _ => schema::refusal(&mistakes),
         };
     }
+    if let Some(refused) = super::members::refuse(emulator, &call) {
+        return refused;
+    }
     handle(emulator, service, &call).await
 }
 

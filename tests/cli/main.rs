@@ -6,6 +6,7 @@
 )]
 
 mod api_key;
+mod bootstrap;
 mod cleanup;
 mod command_line;
 mod config;
