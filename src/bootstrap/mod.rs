@@ -12,6 +12,8 @@ pub mod plan;
 pub mod roles;
 pub mod show;
 pub mod survey;
+#[cfg(test)]
+mod tests;
 pub mod wanted;
 
 pub use plan::{Action, State, Step, plan};

@@ -234,6 +234,47 @@ fn without_a_terminal_and_without_yes_the_steps_are_shown_and_none_is_done() {
     assert_eq!(writes(&world), Vec::<Value>::new());
 }
 
+/// Kills the process once the write had its effect, and begins again.
+fn killed_after(write: &Value, skip: usize, wanted: &Value) {
+    let world = new_project();
+    let child = Arc::new(Mutex::new(None::<u32>));
+    let id = Arc::clone(&child);
+    let kill = move || {
+        // The process is known as soon as it was started, before its first request.
+        let id = id.lock().unwrap().take().unwrap();
+        assert!(
+            Command::new("kill")
+                .args(["-9", &id.to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    world.emulator.emulator.faults.add(Rule {
+        on: Pattern {
+            id: Some(write["id"].as_str().unwrap().to_owned()),
+            path: Some(write["path"].as_str().unwrap().to_owned()),
+            ..Pattern::default()
+        },
+        skip: u32::try_from(skip).unwrap(),
+        times: 1,
+        fault: Fault::After(Hook(Arc::new(kill))),
+    });
+    let started = {
+        let mut id = child.lock().unwrap();
+        let started = command(&world, &["--yes", "--write"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        *id = Some(started.id());
+        started
+    };
+    assert_eq!(ended(started).code, -1, "killed after {write}");
+    bootstrap(&world, &["--yes", "--write"]).expect_code(0);
+    assert_eq!(state(&world), *wanted, "after {write}");
+}
+
 #[test]
 fn killed_after_any_write_and_run_again_it_ends_the_same() {
     let undisturbed = new_project();
@@ -241,44 +282,17 @@ fn killed_after_any_write_and_run_again_it_ends_the_same() {
     let wanted = state(&undisturbed);
     let all = writes(&undisturbed);
     assert!(all.len() > 15, "{all:?}");
-    for write in &all {
-        let world = new_project();
-        let child = Arc::new(Mutex::new(None::<u32>));
-        let id = Arc::clone(&child);
-        let kill = move || {
-            // The process is known as soon as it was started, before its first request.
-            let id = id.lock().unwrap().take().unwrap();
-            assert!(
-                Command::new("kill")
-                    .args(["-9", &id.to_string()])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        };
-        world.emulator.emulator.faults.add(Rule {
-            on: Pattern {
-                id: Some(write["id"].as_str().unwrap().to_owned()),
-                path: Some(write["path"].as_str().unwrap().to_owned()),
-                ..Pattern::default()
-            },
-            skip: 0,
-            times: 1,
-            fault: Fault::After(Hook(Arc::new(kill))),
+    // Each with the number of writes before it that look the same.
+    let like = |a: &Value, b: &Value| a["id"] == b["id"] && a["path"] == b["path"];
+    let before = |n: usize| all[..n].iter().filter(|w| like(w, &all[n])).count();
+    let numbered: Vec<(&Value, usize)> = all.iter().enumerate().map(|(n, w)| (w, before(n))).collect();
+    // Several at a time: each waits for its own processes most of the time.
+    for some in numbered.chunks(6) {
+        std::thread::scope(|scope| {
+            for (write, skip) in some {
+                scope.spawn(|| killed_after(write, *skip, &wanted));
+            }
         });
-        let started = {
-            let mut id = child.lock().unwrap();
-            let started = command(&world, &["--yes", "--write"])
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            *id = Some(started.id());
-            started
-        };
-        assert_eq!(ended(started).code, -1, "killed after {write}");
-        bootstrap(&world, &["--yes", "--write"]).expect_code(0);
-        assert_eq!(state(&world), wanted, "after {write}");
     }
     println!("bootstrap was killed after each of {} writes", all.len());
 }
