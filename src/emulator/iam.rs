@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::{
     Call, PROJECT_NUMBER, Reply, Shared, list,
     policy::{self, Policy},
-    tokens::Principal,
 };
 
 /// What the service holds.
@@ -43,27 +42,14 @@ impl Iam {
         }
     }
 
-    /// The accounts `llm-deployer`, `llm-builder`, `llm-runtime` and the pool `github` with the provider
-    /// `github`; jobs of the pool may act as the deployer.
+    /// The accounts `llm-deployer`, `llm-builder`, `llm-runtime` and Compute Engine's default one, and the pool
+    /// `github` with the provider `github`. Who may do what is [`super::seed`]'s.
     pub fn seeded(project: &str) -> Self {
         let iam = Self::bare(project);
         for id in ["llm-deployer", "llm-builder", "llm-runtime"] {
-            iam.add(id, id);
+            iam.add(iam.address(id), id);
         }
-        let deployer = iam.address("llm-deployer");
-        let jobs = format!(
-            "principalSet://{}github/attribute.repository/org/app",
-            pools_root()
-        );
-        if let Some(account) = iam.lock().get_mut(&deployer) {
-            account.policy = Policy::of(&[
-                ("roles/iam.workloadIdentityUser", vec![jobs]),
-                (
-                    "roles/iam.serviceAccountOpenIdTokenCreator",
-                    vec![format!("serviceAccount:{deployer}")],
-                ),
-            ]);
-        }
+        iam.add(default_account(), "Compute Engine default service account");
         iam.pools().seed();
         iam
     }
@@ -99,21 +85,15 @@ impl Iam {
         found.map(|(email, _)| email.clone())
     }
 
-    /// Whether `principal` holds one of `roles` on the account.
-    pub fn allows(&self, email: &str, principal: &Principal, roles: &[&str]) -> bool {
-        let accounts = self.lock();
-        let Some(account) = accounts.get(email) else {
-            return false;
-        };
-        let is = |member: &str| match principal {
-            Principal::Owner => true,
-            Principal::ServiceAccount(e) => member.strip_prefix("serviceAccount:") == Some(e),
-            Principal::Federated { pool } => {
-                let start = format!("://{}{pool}/", pools_root());
-                member.starts_with("principal") && member.contains(&start)
-            }
-        };
-        roles.iter().any(|role| account.policy.has(role, is))
+    /// Reads or changes the bindings on an account.
+    pub fn bindings<T>(&self, email: &str, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
+        let mut accounts = self.lock();
+        accounts.get_mut(email).map(|account| account.policy.edit(act))
+    }
+
+    /// The number by which some messages call an account.
+    pub fn unique_id(&self, email: &str) -> Option<String> {
+        self.lock().get(email).map(|account| account.unique_id.clone())
     }
 
     pub fn has_provider(&self, pool: &str, provider: &str) -> bool {
@@ -125,8 +105,7 @@ impl Iam {
         format!("projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/github/providers/github")
     }
 
-    fn add(&self, id: &str, display_name: &str) -> Value {
-        let email = self.address(id);
+    fn add(&self, email: String, display_name: &str) -> Value {
         let mut accounts = self.lock();
         let account = Account {
             unique_id: format!("1{:020}", 4_815_162_342_u64 + accounts.len() as u64),
@@ -140,7 +119,7 @@ impl Iam {
         shown
     }
 
-    fn address(&self, id: &str) -> String {
+    pub fn address(&self, id: &str) -> String {
         format!("{id}@{}.iam.gserviceaccount.com", self.project)
     }
 
@@ -158,7 +137,7 @@ impl Iam {
             ));
         }
         let name = call.json["serviceAccount"]["displayName"].as_str().unwrap_or("");
-        Reply::ok(&self.add(id, name))
+        Reply::ok(&self.add(self.address(id), name))
     }
 
     /// The next accounts are unknown to this many policy writes that name them.
@@ -205,7 +184,13 @@ impl Iam {
     }
 }
 
-fn pools_root() -> String {
+/// The account that builds and services run as when they name none.
+pub fn default_account() -> String {
+    format!("{PROJECT_NUMBER}-compute@developer.gserviceaccount.com")
+}
+
+/// What the names of the project's pools start with, in members of policies.
+pub fn pools_root() -> String {
     format!("iam.googleapis.com/projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/")
 }
 

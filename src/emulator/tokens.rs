@@ -42,6 +42,32 @@ pub enum Principal {
     ServiceAccount(String),
 }
 
+impl Principal {
+    /// Whether a policy's member means this caller.
+    pub fn is(&self, member: &str) -> bool {
+        if matches!(member, "allUsers" | "allAuthenticatedUsers") {
+            return true;
+        }
+        match self {
+            Self::Owner => member == "user:owner@example.com",
+            Self::ServiceAccount(email) => member.strip_prefix("serviceAccount:") == Some(email),
+            Self::Federated { pool } => {
+                let start = format!("://{}{pool}/", super::iam::pools_root());
+                member.starts_with("principal") && member.contains(&start)
+            }
+        }
+    }
+
+    /// How Google's messages call the caller.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Owner => "owner@example.com",
+            Self::ServiceAccount(email) => email,
+            Self::Federated { .. } => "Caller",
+        }
+    }
+}
+
 /// What an ID token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdClaims {

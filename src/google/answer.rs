@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::permission;
 use crate::http::{flatten, shorten};
 
 /// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
@@ -23,6 +24,8 @@ pub struct Answer {
     /// `ErrorInfo.reason`, such as `SERVICE_DISABLED`.
     pub reason: Option<String>,
     pub activation_url: Option<String>,
+    /// The permission that the caller lacks, as a detail names it or the message does.
+    pub permission: Option<String>,
     pub request_id: Option<String>,
 }
 
@@ -70,6 +73,7 @@ impl Answer {
                 .status
                 .or_else(|| (http_status == 0).then(|| code_name(rpc.code)).flatten()),
             message: flatten(&rpc.message, MESSAGE),
+            permission: permission::named(&rpc.message),
             ..Self::default()
         };
         for detail in &rpc.details {
@@ -87,6 +91,8 @@ impl Answer {
                     .pointer("/metadata/activationUrl")
                     .and_then(Value::as_str)
                     .map(shorten);
+                let permission = detail.pointer("/metadata/permission").and_then(Value::as_str);
+                self.permission = permission.map(shorten).or_else(|| self.permission.take());
             }
             Some(t) if t.ends_with("google.rpc.RequestInfo") => self.request_id = text("requestId"),
             Some(t) if t.ends_with("google.rpc.BadRequest") => {
@@ -117,6 +123,9 @@ impl fmt::Display for Answer {
         }
         facts.extend(self.status.clone());
         facts.extend(self.reason.clone());
+        let said = |p: &&String| self.message.to_lowercase().contains(&p.to_lowercase());
+        let unsaid = self.permission.as_ref().filter(|p| !said(p));
+        facts.extend(unsaid.map(|p| format!("permission {p}")));
         facts.extend(self.request_id.as_ref().map(|id| format!("request {id}")));
         if !facts.is_empty() {
             write!(f, " ({})", facts.join(", "))?;

@@ -58,6 +58,8 @@ pub(crate) struct Request<'a> {
     pub what: String,
     pub repeat: Repeat,
     pub timeout: Duration,
+    /// The permission that it takes, for refusals that don't say.
+    pub needs: Option<&'static str>,
 }
 
 impl Request<'_> {
@@ -77,6 +79,7 @@ impl Request<'_> {
             what,
             repeat,
             timeout: TIMEOUT,
+            needs: None,
         }
     }
 
@@ -93,6 +96,12 @@ impl Request<'_> {
         let bytes = serde_json::to_vec(body).map_err(|e| Error::Setup(e.to_string()))?;
         self.body = Some(("application/json", bytes.into()));
         Ok(self)
+    }
+
+    /// Names the permission of a service whose refusals don't.
+    pub fn needs(mut self, permission: &'static str) -> Self {
+        self.needs = Some(permission);
+        self
     }
 
     pub fn repeatable(mut self) -> Self {
@@ -303,6 +312,10 @@ struct Failure {
 impl Failure {
     fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut answer = Answer::parse(status, &String::from_utf8_lossy(body));
+        let unnamed = status == 403 && answer.permission.is_none() && answer.reason.is_none();
+        if let Some(permission) = request.needs.filter(|_| unnamed) {
+            answer.permission = Some(permission.to_owned());
+        }
         if answer.request_id.is_none() {
             let id = headers
                 .get("x-request-id")

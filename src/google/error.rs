@@ -159,6 +159,11 @@ impl Error {
             .then(|| answer.activation_url.as_deref().unwrap_or_default())
     }
 
+    /// The permission that the caller lacks, such as `run.services.create`, where Google's answer tells.
+    pub fn missing_permission(&self) -> Option<&str> {
+        self.answer()?.permission.as_deref()
+    }
+
     /// What the user does next, where the cause is known.
     pub fn fix(&self) -> Option<String> {
         if let Some(url) = self.disabled_api() {
@@ -211,6 +216,29 @@ mod tests {
             "{error}"
         );
         assert!(error.is_permission_denied() && error.is_user_fixable());
+    }
+
+    #[test]
+    fn a_missing_permission_is_named_whether_or_not_the_message_does() {
+        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "No.",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "IAM_PERMISSION_DENIED",
+                "metadata": {"permission": "secretmanager.versions.get", "resource": "projects/p/secrets/s"}}]}});
+        let error = api(403, &body.to_string());
+        assert_eq!(error.missing_permission(), Some("secretmanager.versions.get"));
+        assert!(
+            error
+                .to_string()
+                .contains("permission secretmanager.versions.get"),
+            "{error}"
+        );
+        let body = json!({"error": {"code": 403, "message": "Permission 'run.services.get' denied on resource 'x'"}});
+        let error = api(403, &body.to_string());
+        assert_eq!(error.missing_permission(), Some("run.services.get"));
+        assert_eq!(
+            error.to_string().matches("run.services.get").count(),
+            1,
+            "{error}"
+        );
     }
 
     #[test]

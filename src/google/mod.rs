@@ -10,6 +10,7 @@ mod hints;
 pub mod logging;
 pub mod operation;
 mod pace;
+mod permission;
 pub mod policy;
 pub mod policy_of;
 pub mod resource_manager;

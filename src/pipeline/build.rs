@@ -93,6 +93,13 @@ async fn check_token_secret(services: &Services, plan: &ModelPlan) -> Result<(),
             "Add one: `gcloud secrets versions add {} --data-file=-`",
             secret.name
         ))),
+        // The build reads it as another account, which may well be allowed to.
+        Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
+            let fix = error.fix().map_or_else(String::new, |fix| format!(". {fix}"));
+            let unchecked = format!("could not {what}, the build goes on: {error}{fix}");
+            services.progress.warn(&plan.target.service, &unchecked);
+            Ok(())
+        }
         Err(error) => Err(Failed::google(&what, &error)),
     }
 }

@@ -21,6 +21,7 @@ mod meanwhile;
 mod plan;
 mod preview;
 mod production;
+mod roles;
 mod schedule;
 mod secrets;
 mod several_models;

@@ -247,8 +247,10 @@ impl World {
 
     pub fn get(&self, path: &str) -> Option<Value> {
         let url = format!("{}{path}", self.emulator.emulator.base_url);
+        let request = reqwest::Client::new().get(url);
+        let request = request.bearer_auth(self.emulator.emulator.tokens.ready());
         self.runtime.block_on(async {
-            let response = reqwest::get(url).await.unwrap();
+            let response = request.send().await.unwrap();
             response
                 .status()
                 .is_success()

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use super::{
     backend::{self, Backend, InFlight, Why},
-    front::Front,
+    front::{self, Front},
     invoker::{self, page},
 };
+use crate::emulator::{access::Resource, tokens::Principal};
 
 /// Headers that belong to one connection.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -52,8 +53,12 @@ pub async fn answer(State((front, tag)): State<(Arc<Front>, Option<String>)>, re
         return not_found();
     }
     let claims = |token: &str| emulator.tokens.id_token(token);
-    let owner = super::deployer(&emulator.settings.project);
-    if let Err(refused) = invoker::check(&access, request.headers(), &owner, &claims) {
+    let on = Resource::Service {
+        region: front.id.region.clone(),
+        id: front.id.service.clone(),
+    };
+    let may = |email: &str| emulator.may(&Principal::ServiceAccount(email.to_owned()), front::INVOKE, &on);
+    if let Err(refused) = invoker::check(&access, request.headers(), &may, &claims) {
         return refused.response(&path);
     }
     let Some(backend) = front.backend(tag.as_deref()) else {

@@ -34,6 +34,7 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
             builds(project, location),
             what.clone(),
         )
+        .needs("cloudbuild.builds.create")
         .json(build)?;
         match c.json::<Operation>(request).await {
             Ok(operation) => {
@@ -63,12 +64,9 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
 
 pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<Build, Error> {
     let path = format!("{}/{}", builds(project, location), segment(id));
-    c.json(Request::get(
-        Api::CloudBuild,
-        path,
-        format!("look at the build `{id}`"),
-    ))
-    .await
+    let what = format!("look at the build `{id}`");
+    c.json(Request::get(Api::CloudBuild, path, what).needs("cloudbuild.builds.get"))
+        .await
 }
 
 /// The newest build with this tag that is waiting or running.
@@ -101,6 +99,7 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
             builds(project, location),
             format!("list the builds in `{location}`"),
         )
+        .needs("cloudbuild.builds.list")
         .query("filter", filter.clone())
         .query("pageSize", "100");
         if !page.is_empty() {
