@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod secrets;
 pub mod signal;
 pub mod ui;
 pub mod units;

@@ -25,7 +25,7 @@ pub mod monitoring;
 mod permissions;
 pub mod policy;
 mod proxy;
-mod record;
+pub mod record;
 mod reply;
 pub mod resource_manager;
 mod roles;
@@ -179,7 +179,7 @@ pub struct Emulator {
     pub stop: CancellationToken,
     /// What looks after child processes, so that their end can be waited for.
     pub children: tokio_util::task::TaskTracker,
-    recorder: record::Recorder,
+    pub recorder: record::Recorder,
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
     pub faults: faults::Faults,

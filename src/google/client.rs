@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gcp_auth::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method,
@@ -13,7 +14,7 @@ use url::Url;
 
 use super::{answer::Answer, error::Error, pace::Pace};
 use crate::{
-    auth::{AccessTokens, CLOUD_PLATFORM},
+    auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
     http::{self, Retry},
 };
@@ -186,13 +187,13 @@ impl Client {
         loop {
             sent += 1;
             let token = self.token(&request.what).await?;
-            let failure = match self.once(&request, &token).await {
+            let failure = match self.once(&request, token.as_str()).await {
                 Ok((status, _, body)) if status < 300 || also.contains(&status) => {
                     return Ok(Response { status, body });
                 }
                 Ok((401, _, _)) if !renewed => {
                     renewed = true;
-                    self.0.credentials.reject(&token);
+                    self.0.credentials.reject(token.as_str());
                     continue;
                 }
                 Ok((status, headers, body)) => Failure::answered(&request, status, &headers, &body),
@@ -210,14 +211,20 @@ impl Client {
         }
     }
 
-    async fn token(&self, what: &str) -> Result<String, Error> {
-        match self.0.credentials.token(&[CLOUD_PLATFORM]).await {
-            Ok(token) => Ok(token.as_str().to_owned()),
-            Err(error) => Err(Error::Credentials {
+    async fn token(&self, what: &str) -> Result<Arc<Token>, Error> {
+        let token = self.0.credentials.token(&[CLOUD_PLATFORM]).await;
+        token.map_err(|error| match auth::outage(&error) {
+            Some((who, reason)) => Error::Transport {
                 what: what.to_owned(),
-                reason: error.to_string(),
-            }),
-        }
+                host: who.to_owned(),
+                reason,
+                ambiguous: false,
+            },
+            None => Error::Credentials {
+                what: what.to_owned(),
+                reason: auth::reason(&error),
+            },
+        })
     }
 
     async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {

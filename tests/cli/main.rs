@@ -14,6 +14,7 @@ mod demo;
 mod emulator;
 mod failures;
 mod fork;
+mod identity;
 mod interrupt;
 mod json;
 mod killed;

@@ -27,11 +27,12 @@ impl Pools {
             .insert(("github".into(), "github".into()), shown(&name, &provider));
     }
 
-    /// Whether tokens can be exchanged at the provider.
-    pub fn has(&self, pool: &str, provider: &str) -> bool {
-        let live = |v: &Value| v["disabled"] != true && v["state"] == "ACTIVE";
+    /// A provider that is there and, as its pool, enabled.
+    pub fn provider(&self, pool: &str, provider: &str) -> Option<&Value> {
+        let live = |v: &&Value| v["disabled"] != true && v["state"] == "ACTIVE";
         let key = (pool.to_owned(), provider.to_owned());
-        self.pools.get(pool).is_some_and(live) && self.providers.get(&key).is_some_and(live)
+        self.pools.get(pool).filter(live)?;
+        self.providers.get(&key).filter(live)
     }
 
     /// Whether members of the pool can be named in a policy.
