@@ -210,6 +210,7 @@ impl Command {
             Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
             Self::Deploy(args) => args.common.json,
             Self::Cleanup(args) => args.common.json,
+            Self::Bootstrap(args) => args.common.json,
             Self::Schema => true,
             Self::Demo(_) | Self::Emulator(_) => false,
         }

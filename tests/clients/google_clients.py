@@ -108,13 +108,13 @@ def check_storage(build: str) -> None:
 def check_refusal() -> None:
     name = f"{LOCATION}/services/{SERVICE}"
     anonymous = client("run", "v2", AnonymousCredentials()).projects().locations().services()
-    for method in (anonymous.get, anonymous.delete):
+    for verb in ("get", "delete"):
         refused = False
         try:
-            method(name=name).execute()
+            getattr(anonymous, verb)(name=name).execute()
         except InvalidOperation:  # a 401, upon which the client wants to refresh what is no credential
             refused = True
-        promise(f"an anonymous {method.__name__} is refused", refused, name)
+        promise(f"an anonymous {verb} is refused", refused, name)
     services = client("run", "v2").projects().locations().services()
     promise("and deletes nothing", services.get(name=name).execute()["name"] == name, name)
 
