@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod bench;
+pub mod bootstrap;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -1,5 +1,6 @@
 //! One thin file per command: gathers its inputs, calls the pipeline, hands the report over.
 
+pub mod bootstrap;
 pub mod build;
 pub mod cleanup;
 pub mod demo;
@@ -87,6 +88,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
         Command::Deploy(args) => deploy::run(&args, environment).await,
         Command::Smoke(common) => smoke::run(&common, environment).await,
         Command::Cleanup(args) => cleanup::run(&args, environment).await,
+        Command::Bootstrap(args) => bootstrap::run(&args, environment).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::config::json_schema())
                 .map_err(|e| Error::service(e.to_string()))?;

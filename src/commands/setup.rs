@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// The file that is read when none is named.
-const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
+pub const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
+/// Stands in a new configuration where no model was chosen.
+const EXAMPLE_MODEL: &str = "Qwen/Qwen3.5-4B";
 /// A configuration beyond this size is a mistake.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
@@ -41,6 +43,23 @@ pub fn config(common: &Common) -> Result<Config, Error> {
             .map(|line| (path.to_owned(), line)),
         ..Error::input(mistakes.to_string())
     })
+}
+
+/// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.
+pub fn config_for_bootstrap(common: &Common) -> Result<(Config, bool), Error> {
+    let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
+    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
+    let chosen = given(common.model.as_deref()).is_some()
+        || file.get("model").is_some()
+        || file.get("models").is_some();
+    if chosen {
+        return Ok((config(common)?, false));
+    }
+    let example = Common {
+        model: Some(EXAMPLE_MODEL.to_owned()),
+        ..common.clone()
+    };
+    Ok((config(&example)?, true))
 }
 
 /// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must

@@ -20,12 +20,17 @@ pub struct Iam {
     project: String,
     accounts: Mutex<BTreeMap<String, Account>>,
     pools: Mutex<pools::Pools>,
+    /// Policy writes that don't know a new account.
+    delay: Mutex<u32>,
 }
 
 struct Account {
     unique_id: String,
     display_name: String,
+    disabled: bool,
     policy: Policy,
+    /// Policy writes that still don't know it: a new account takes a while to be known everywhere.
+    unseen: u32,
 }
 
 impl Iam {
@@ -62,6 +67,10 @@ impl Iam {
             }),
             "getIamPolicy" => iam.with(call, |_, account| Reply::ok(&account.policy.show())),
             "setIamPolicy" => iam.with(call, |_, account| account.policy.set(&call.json)),
+            "enable" | "disable" => iam.with(call, |_, account| {
+                account.disabled = name == "disable";
+                Reply::ok(&json!({}))
+            }),
             "testIamPermissions" => iam.with(call, |_, _| policy::test_permissions(&call.json)),
             _ => Reply::not_implemented(call),
         }
@@ -102,6 +111,8 @@ impl Iam {
         let account = Account {
             unique_id: format!("1{:020}", 4_815_162_342_u64 + accounts.len() as u64),
             display_name: display_name.to_owned(),
+            disabled: false,
+            unseen: *self.delay.lock().unwrap_or_else(PoisonError::into_inner),
             policy: Policy::default(),
         };
         let shown = shown(&self.project, &email, &account);
@@ -128,6 +139,26 @@ impl Iam {
         }
         let name = call.json["serviceAccount"]["displayName"].as_str().unwrap_or("");
         Reply::ok(&self.add(self.address(id), name))
+    }
+
+    /// The next accounts are unknown to this many policy writes that name them.
+    pub fn delay(&self, writes: u32) {
+        *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = writes;
+    }
+
+    /// Whether a policy may name the account now; each refusal brings the time nearer.
+    pub fn is_known(&self, email: &str) -> bool {
+        match self.lock().get_mut(email) {
+            Some(account) if account.unseen > 0 => {
+                account.unseen -= 1;
+                false
+            }
+            account => account.is_some(),
+        }
+    }
+
+    pub fn is_known_pool(&self, pool: &str) -> bool {
+        self.pools().is_known(pool)
     }
 
     fn list(&self, call: &Call) -> Reply {
@@ -165,11 +196,15 @@ pub fn pools_root() -> String {
 }
 
 fn shown(project: &str, email: &str, account: &Account) -> Value {
-    json!({
+    let mut out = json!({
         "name": format!("projects/{project}/serviceAccounts/{email}"), "projectId": project,
         "uniqueId": account.unique_id, "email": email, "displayName": account.display_name,
         "oauth2ClientId": account.unique_id, "etag": "MDEwMjE5MjA=",
-    })
+    });
+    if account.disabled {
+        out["disabled"] = true.into();
+    }
+    out
 }
 
 fn is_account_id(id: &str) -> bool {

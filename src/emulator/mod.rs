@@ -20,6 +20,7 @@ pub mod iam;
 pub mod iam_credentials;
 mod list;
 pub mod logging;
+mod members;
 pub mod monitoring;
 mod permissions;
 pub mod policy;

@@ -36,6 +36,12 @@ impl Policy {
             );
         }
         let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        let conditional = |list: &[Value]| list.iter().any(|b| b["condition"].is_object());
+        if policy["version"] != 3 && (conditional(&bindings) || conditional(&self.bindings)) {
+            return Reply::invalid(
+                "The specified policy version is invalid: a policy with conditions is read and written with version 3.",
+            );
+        }
         if let Some(member) = bindings.iter().flat_map(members).find(|m| !is_member(m)) {
             return Reply::invalid(&format!(
                 "The member {member} is of an unknown type. Please set a valid type prefix for the member."
@@ -97,7 +103,8 @@ fn members(binding: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn is_member(member: &str) -> bool {
-    const KINDS: [&str; 9] = [
+    const KINDS: [&str; 10] = [
+        "deleted:",
         "user:",
         "serviceAccount:",
         "group:",

@@ -35,7 +35,7 @@ const fn give(account: &'static str, role: &'static str, on: On) -> Grant {
     Grant { account, role, on }
 }
 
-/// The roles of README's table, for a bucket and a repository that are there.
+/// The roles of the table in docs/google-cloud.md, for a bucket and a repository that are there.
 pub const DOCUMENTED: [Grant; 16] = [
     give(
         "jobs",

@@ -159,6 +159,9 @@ async fn checked(
             _ => schema::refusal(&mistakes),
         };
     }
+    if let Some(refused) = super::members::refuse(emulator, &call) {
+        return refused;
+    }
     let reply = handle(emulator, service, &call).await;
     if reply.status.is_success() && call.id.ends_with(".testIamPermissions") {
         return access::test(emulator, &call);

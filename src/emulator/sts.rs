@@ -108,7 +108,16 @@ fn exchange(emulator: &Shared, request: &Value) -> Result<(String, DateTime<Utc>
         );
         return Err(("invalid_request", text));
     }
-    let principal = Principal::Federated { pool };
+    let mapped = provider["attributeMapping"].as_object().into_iter().flatten();
+    let attributes = mapped.filter_map(|(to, from)| {
+        let name = to.strip_prefix("attribute.")?;
+        Some((name.to_owned(), condition::value(from.as_str()?, &claims.job)?))
+    });
+    let principal = Principal::Federated {
+        pool,
+        subject,
+        attributes: attributes.collect(),
+    };
     Ok(emulator.tokens.issue_access(principal, LIFETIME))
 }
 

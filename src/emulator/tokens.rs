@@ -85,8 +85,12 @@ const JOB: [(&str, &str); 7] = [
 pub enum Principal {
     /// The project's owner, who may do everything.
     Owner,
-    /// A job of GitHub Actions, known through the workload identity pool of this name.
-    Federated { pool: String },
+    /// A job of GitHub Actions, known through the workload identity pool of this name by what its provider maps.
+    Federated {
+        pool: String,
+        subject: String,
+        attributes: BTreeMap<String, String>,
+    },
     /// A service account, by e-mail.
     ServiceAccount(String),
 }
@@ -100,9 +104,21 @@ impl Principal {
         match self {
             Self::Owner => member == "user:owner@example.com",
             Self::ServiceAccount(email) => member.strip_prefix("serviceAccount:") == Some(email),
-            Self::Federated { pool } => {
-                let start = format!("://{}{pool}/", super::iam::pools_root());
-                member.starts_with("principal") && member.contains(&start)
+            Self::Federated {
+                pool,
+                subject,
+                attributes,
+            } => {
+                let pool = format!("{}{pool}/", super::iam::pools_root());
+                let within = |kind: &str| member.strip_prefix(kind)?.strip_prefix(&pool);
+                let set = within("principalSet://");
+                let named = |rest: &str| {
+                    let (name, value) = rest.strip_prefix("attribute.")?.split_once('/')?;
+                    Some(attributes.get(name).is_some_and(|found| found == value))
+                };
+                within("principal://").and_then(|rest| rest.strip_prefix("subject/")) == Some(subject)
+                    || set == Some("*")
+                    || set.and_then(named).unwrap_or(false)
             }
         }
     }

@@ -159,6 +159,11 @@ impl Client {
         }))
     }
 
+    /// How long something that was made a moment ago may stay unknown.
+    pub fn patience(&self) -> Duration {
+        self.0.pace.patience
+    }
+
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
     }

@@ -94,6 +94,11 @@ impl Error {
         self.has(&[409, 412], "ABORTED")
     }
 
+    /// Somebody changed the resource at the same time: the whole read-modify-write is due again.
+    pub fn is_aborted(&self) -> bool {
+        self.has(&[412], "ABORTED")
+    }
+
     pub fn is_permission_denied(&self) -> bool {
         self.has(&[403], "PERMISSION_DENIED")
     }

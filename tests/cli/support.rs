@@ -238,12 +238,24 @@ impl World {
     pub fn change(&self, method: reqwest::Method, path: &str, body: &Value) {
         let url = format!("{}{path}", self.emulator.emulator.base_url);
         let token = self.emulator.emulator.tokens.ready();
-        let request = reqwest::Client::new()
-            .request(method, url)
-            .bearer_auth(token)
-            .json(body);
+        let mut request = reqwest::Client::new().request(method, url).bearer_auth(token);
+        if !body.is_null() {
+            request = request.json(body);
+        }
         let status = self.runtime.block_on(request.send()).unwrap().status();
         assert!(status.is_success(), "{status}");
+    }
+
+    /// What the owner is answered.
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.emulator.emulator.base_url);
+        let token = self.emulator.emulator.tokens.ready();
+        let mut request = reqwest::Client::new().post(url).bearer_auth(token);
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        self.runtime
+            .block_on(async { request.send().await.unwrap().json().await.unwrap() })
     }
 
     /// Runs something beside the emulator.

@@ -23,7 +23,7 @@ async fn a_private_service_wants_an_invokers_token_for_its_own_url() {
         }
         request.send().await.unwrap().status().as_u16()
     };
-    let friend = "friend@demo-project.iam.gserviceaccount.com";
+    let friend = "friend@partner-project.iam.gserviceaccount.com";
     assert_eq!(ask(None).await, 403);
     assert_eq!(ask(Some("rubbish".into())).await, 401);
     assert_eq!(
