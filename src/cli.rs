@@ -34,6 +34,8 @@ pub enum Command {
     Smoke(Common),
     /// Deletes this repository's previews that have expired.
     Cleanup(CleanupArgs),
+    /// Looks at credentials, permissions, quota and everything else that a run needs; changes nothing.
+    Doctor(Common),
     /// Prints the JSON Schema of llm-deploy.yaml.
     Schema,
     /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod emulator;
 pub mod endpoint;
 pub mod environment;

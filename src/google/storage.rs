@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     client::{Client, Request, segment},
     error::Error,
+    look::project_number,
 };
 use crate::environment::Api;
 
@@ -106,20 +107,6 @@ async fn is_ours(c: &Client, project: &str, bucket: &str) -> Result<Option<bool>
         }
         Err(error) => Err(error),
     }
-}
-
-async fn project_number(c: &Client, project: &str) -> Result<String, Error> {
-    #[derive(Deserialize)]
-    struct Project {
-        name: String,
-    }
-    let request = Request::get(
-        Api::ResourceManager,
-        format!("v3/projects/{}", segment(project)),
-        format!("look up the number of project `{project}`"),
-    );
-    let project: Project = c.json(request).await?;
-    Ok(project.name.trim_start_matches("projects/").to_owned())
 }
 
 fn foreign(bucket: &str, project: &str) -> Error {
