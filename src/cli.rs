@@ -182,7 +182,11 @@ impl Command {
     /// Whether standard output belongs to a program that reads JSON.
     pub fn prints_json(&self) -> bool {
         match self {
-            Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
+            Self::Run(common)
+            | Self::Plan(common)
+            | Self::Build(common)
+            | Self::Smoke(common)
+            | Self::Doctor(common) => common.json,
             Self::Deploy(args) => args.common.json,
             Self::Cleanup(args) => args.common.json,
             Self::Schema => true,

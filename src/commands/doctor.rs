@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Error, setup};
 use crate::{
-    cli::{Common, given},
+    cli::Common,
     doctor::{Check, Verdict, json, overall, table},
     environment::Environment,
     github::actions,
@@ -17,10 +17,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     progress.stage("doctor", "asking Google Cloud, GitHub and Hugging Face");
     let services = setup::services(common, environment.clone(), progress).await;
     let mut checks = match &services {
-        Ok(services) => {
-            let account = given(common.service_account.as_deref());
-            doctor::examine(services, &config, account).await
-        }
+        Ok(services) => doctor::examine(services, &config).await,
         // What does not need them is looked at all the same.
         Err(error) => doctor::without_credentials(&environment, &config, &error.message).await,
     };

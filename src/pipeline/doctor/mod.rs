@@ -39,14 +39,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Audience of the ID token that is made to see whether one can be; no service has it.
 const AUDIENCE: &str = "https://llm-deploy.invalid";
 
-/// Every check of Google Cloud and Hugging Face. `service_account` is the one that private endpoints are called as.
-pub async fn examine(services: &Services, config: &Config, service_account: Option<&str>) -> Vec<Check> {
-    let credentials = credentials(services, config, service_account).await;
+/// Every check of Google Cloud and Hugging Face.
+pub async fn examine(services: &Services, config: &Config) -> Vec<Check> {
+    let credentials = credentials(services, config).await;
     let mut checks = credentials::checks(&config.project, &credentials);
     let token = services.hugging_face_token.as_ref();
     if credentials.token.is_ok() {
         let (of_google, models) = futures::join!(
-            of_google(services, config, &credentials),
+            of_google(services, config),
             models(&services.environment, token, config)
         );
         checks.extend(of_google.into_iter().chain(models));
@@ -59,9 +59,9 @@ pub async fn examine(services: &Services, config: &Config, service_account: Opti
 
 /// What can be looked at when no credentials were found at all.
 pub async fn without_credentials(environment: &Environment, config: &Config, why: &str) -> Vec<Check> {
-    let token = environment.get("HF_TOKEN").map(SecretString::from);
+    let token = environment.secret("HF_TOKEN");
     let mut checks = vec![credentials::none(why)];
-    checks.extend(without_google(environment, token.as_ref(), config).await);
+    checks.extend(without_google(environment, token, config).await);
     checks
 }
 
@@ -75,11 +75,7 @@ async fn without_google(
     checks
 }
 
-async fn credentials(
-    services: &Services,
-    config: &Config,
-    service_account: Option<&str>,
-) -> credentials::Facts {
+async fn credentials(services: &Services, config: &Config) -> credentials::Facts {
     let token = async {
         let token = services.credentials.access();
         token
@@ -100,15 +96,18 @@ async fn credentials(
             None
         }
     });
+    let taken = &services.credentials;
     credentials::Facts {
-        description: services.credentials.description().to_owned(),
+        description: taken.description().to_owned(),
+        reasons: taken.reasons().to_vec(),
+        limits: taken.limits(),
         token,
         id_token,
-        service_account: service_account.map(str::to_owned),
+        invoker: taken.invoker().ok().flatten().map(str::to_owned),
     }
 }
 
-async fn of_google(services: &Services, config: &Config, credentials: &credentials::Facts) -> Vec<Check> {
+async fn of_google(services: &Services, config: &Config) -> Vec<Check> {
     let look = Look {
         services,
         config,
@@ -147,7 +146,7 @@ async fn of_google(services: &Services, config: &Config, credentials: &credentia
         project_number,
         listed,
     };
-    let member = member(services, credentials);
+    let member = member(services);
     let mut checks = apis::checks(config, &apis);
     for asked in std::iter::once(&on_project).chain(&resources) {
         checks.extend(permissions::checks(asked, project, &member));
@@ -169,12 +168,12 @@ fn project_needs(config: &Config) -> Vec<Need> {
     needs
 }
 
-/// Whom a role is granted to.
-fn member(services: &Services, credentials: &credentials::Facts) -> String {
-    match &credentials.service_account {
-        Some(account) if services.environment.in_actions() => format!("serviceAccount:{account}"),
-        _ if services.environment.in_actions() => "MEMBER".to_owned(),
-        _ => "user:$(gcloud config get account)".to_owned(),
+/// Whom a role is granted to: who these credentials are.
+fn member(services: &Services) -> String {
+    match services.credentials.account() {
+        Some(account) => format!("serviceAccount:{account}"),
+        None if services.environment.in_actions() => "MEMBER".to_owned(),
+        None => "user:$(gcloud config get account)".to_owned(),
     }
 }
 

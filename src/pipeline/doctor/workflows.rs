@@ -16,10 +16,10 @@ const MOST: usize = 200;
 /// The checks of the workflow files below `root`, and in Actions of this job.
 pub fn checks(environment: &Environment, root: &Path) -> Vec<Check> {
     let job = environment.in_actions().then(|| {
-        let has = |name: &str| environment.get(name).is_some();
+        let token = ["LLM_DEPLOY_GITHUB_TOKEN", "GITHUB_TOKEN"];
         workflow::of_job(
-            has("ACTIONS_ID_TOKEN_REQUEST_URL"),
-            has("LLM_DEPLOY_GITHUB_TOKEN") || has("GITHUB_TOKEN"),
+            environment.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some(),
+            token.iter().any(|name| environment.secret(name).is_some()),
         )
     });
     let mut checks = job.unwrap_or_default();
