@@ -38,7 +38,12 @@ async fn run(cli: Cli) -> u8 {
     let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
     let reports = !matches!(
         cli.command,
-        Command::Plan(_) | Command::Build(_) | Command::Bootstrap(_) | Command::Schema | Command::Emulator(_)
+        Command::Plan(_)
+            | Command::Build(_)
+            | Command::Bootstrap(_)
+            | Command::Doctor(_)
+            | Command::Schema
+            | Command::Emulator(_)
     );
     let interrupted = async {
         signal::stopped().await;

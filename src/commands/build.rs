@@ -7,7 +7,7 @@ use crate::{
     cli::Common,
     config::Config,
     environment::Environment,
-    pipeline::{Services, build, facts, failed::Failed, survey},
+    pipeline::{Services, build, doctor::Gate, facts, failed::Failed, survey},
     plan::target::Target,
 };
 
@@ -16,9 +16,10 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     let context = event::place(&environment);
     let config = setup::config(common)?;
     let services = setup::services(common, environment, progress).await?;
+    let gate = Gate::new(&services, &config);
     let builds = config.models.iter().map(|model| {
         let target = Target::production(&config, model, &context.repository, &context.sha);
-        one(&services, &config, target)
+        one(&gate, &services, &config, target)
     });
     let mut images = serde_json::Map::new();
     let built = super::all(join_all(builds).await)?;
@@ -36,14 +37,26 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     Ok(0)
 }
 
-async fn one(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
+async fn one(
+    gate: &Gate<'_>,
+    services: &Services,
+    config: &Config,
+    target: Target,
+) -> Result<String, Failed> {
     let facts = facts::of(services, &target).or(&facts::build(&config.build));
-    let image = image(services, config, target).await;
+    let image = image(gate, services, config, target).await;
     image.map_err(|failed| failed.explained(&facts))
 }
 
-async fn image(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
-    let surveyed = survey::survey(services, &config.build, target).await?;
+async fn image(
+    gate: &Gate<'_>,
+    services: &Services,
+    config: &Config,
+    target: Target,
+) -> Result<String, Failed> {
+    let surveyed = gate
+        .beside(survey::survey(services, &config.build, target))
+        .await?;
     let facts = &surveyed.plan.facts;
     let digest = match &facts.image_digest {
         Some(digest) => {

@@ -12,6 +12,7 @@ use crate::{
     event::{Context, Trigger},
     github::{GitHub, actions},
     pipeline::{
+        doctor::Gate,
         failed::{Blame, Failed},
         jobs::{Job, Recorded},
         recorder::Recorder,
@@ -129,9 +130,10 @@ async fn stages(
         config,
         context: &run.context,
         github,
+        gate: Gate::new(&services, config),
         now: run.started_at,
     };
-    Ok(match &run.trigger {
+    let (recorders, mut notices) = match &run.trigger {
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
         Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
@@ -139,7 +141,9 @@ async fn stages(
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
         Trigger::PlanOnly { .. } => Recorded::default(),
-    })
+    };
+    notices.extend(job.gate.notices());
+    Ok((recorders, notices))
 }
 
 /// Recorders → report and verdict.

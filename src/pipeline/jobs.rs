@@ -6,6 +6,7 @@ use futures::future::join_all;
 use super::{
     Services,
     cleanup::{self, Reason},
+    doctor::Gate,
     github_pages as pages, model,
     recorder::Recorder,
     scheduled,
@@ -20,6 +21,7 @@ pub struct Job<'a> {
     pub config: &'a Config,
     pub context: &'a Context,
     pub github: Option<&'a GitHub>,
+    pub gate: Gate<'a>,
     pub now: DateTime<Utc>,
 }
 
@@ -139,7 +141,7 @@ impl Job<'_> {
         let page = self.context.run_url.as_deref();
         let models = targets
             .into_iter()
-            .map(|target| model::run(self.services, &self.config.build, target));
+            .map(|target| model::run(&self.gate, self.services, &self.config.build, target));
         let (deployment, recorders) = futures::join!(
             pages::open_deployment(
                 self.services,

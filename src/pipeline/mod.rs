@@ -3,6 +3,7 @@
 pub mod build;
 pub mod cleanup;
 pub mod deploy;
+pub mod doctor;
 pub mod explain;
 pub mod facts;
 pub mod failed;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Services, build, deploy, facts,
+    Services, build, deploy,
+    doctor::Gate,
+    facts,
     failed::Failed,
     recorder::Recorder,
     survey::{self, Surveyed},
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// Deploys one target and says how it went.
-pub async fn run(services: &Services, config: &config::Build, target: Target) -> Recorder {
+pub async fn run(gate: &Gate<'_>, services: &Services, config: &config::Build, target: Target) -> Recorder {
     let private = target.model.service.access == Access::Private;
     let mut recorder = Recorder::new(
         &target.service,
@@ -28,7 +30,7 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     links(&mut recorder, &target);
     // A failed stage has said why in the report; the stages after it are not reached.
-    let work = stages(services, config, target, &mut recorder);
+    let work = stages(gate, services, config, target, &mut recorder);
     if signal::unless_stopped(work).await.is_none() {
         recorder.cancel();
     }
@@ -36,6 +38,7 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
 }
 
 async fn stages(
+    gate: &Gate<'_>,
     services: &Services,
     config: &config::Build,
     target: Target,
@@ -43,7 +46,7 @@ async fn stages(
 ) -> Option<()> {
     let surveyed = recorder
         .stage("plan", async {
-            let surveyed = survey::survey(services, config, target).await?;
+            let surveyed = gate.beside(survey::survey(services, config, target)).await?;
             let said = said(&surveyed.plan);
             Ok((surveyed, said))
         })

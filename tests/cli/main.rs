@@ -12,6 +12,7 @@ mod cleanup;
 mod command_line;
 mod config;
 mod demo;
+mod doctor;
 mod emulator;
 mod failures;
 mod fork;
