@@ -7,8 +7,9 @@ use crate::{
     cli::Common,
     config::Config,
     environment::Environment,
-    pipeline::{Services, build, failed::Failed, survey},
+    pipeline::{Services, build, failed::Failed, own_build::OwnBuild, survey},
     plan::target::Target,
+    signal,
 };
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
@@ -20,8 +21,12 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         let target = Target::production(&config, model, &context.repository, &context.sha);
         one(&services, &config, target)
     });
+    let done = join_all(builds).await;
+    let Some(done) = done.into_iter().collect::<Option<Vec<_>>>() else {
+        return Ok(super::INTERRUPTED);
+    };
     let mut images = serde_json::Map::new();
-    let built = super::all(join_all(builds).await)?;
+    let built = super::all(done)?;
     for (model, image) in config.models.iter().zip(built) {
         images.insert(model.name.clone(), image.into());
     }
@@ -36,7 +41,23 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     Ok(0)
 }
 
-async fn one(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
+/// The image of one target; `None` when the process was asked to stop, and the build that was started is cancelled.
+async fn one(services: &Services, config: &Config, target: Target) -> Option<Result<String, Failed>> {
+    let own = OwnBuild::default();
+    let service = target.service.clone();
+    let done = signal::unless_stopped(image(services, config, target, &own)).await;
+    if done.is_none() {
+        own.cancel_and_tell(services, &service).await;
+    }
+    done
+}
+
+async fn image(
+    services: &Services,
+    config: &Config,
+    target: Target,
+    own: &OwnBuild,
+) -> Result<String, Failed> {
     let surveyed = survey::survey(services, &config.build, target).await?;
     let facts = &surveyed.plan.facts;
     let digest = match &facts.image_digest {
@@ -47,7 +68,8 @@ async fn one(services: &Services, config: &Config, target: Target) -> Result<Str
             digest.clone()
         }
         None => {
-            let (built, _) = build::build(services, &config.build, &surveyed.plan, &surveyed.files).await?;
+            let (built, _) =
+                build::build(services, &config.build, &surveyed.plan, &surveyed.files, own).await?;
             built.digest
         }
     };

@@ -23,5 +23,7 @@ mod production;
 mod schedule;
 mod secrets;
 mod several_models;
+mod snapshot;
 mod support;
+mod two_at_once;
 mod unreadable;

@@ -163,10 +163,15 @@ impl World {
     /// Waits until the emulator got a request of this method id.
     #[track_caller]
     pub fn wait_for_request(&self, id: &str) {
+        self.wait_until(id, || self.read("requests.jsonl").contains(id));
+    }
+
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         // Far more than it takes on a busy machine.
         let until = Instant::now() + Duration::from_secs(60);
-        while !self.read("requests.jsonl").contains(id) {
-            assert!(Instant::now() < until, "no {id} within a minute");
+        while !is_so() {
+            assert!(Instant::now() < until, "not within a minute: {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -234,9 +239,21 @@ impl World {
     }
 
     pub fn get(&self, path: &str) -> Option<Value> {
-        let url = format!("{}{path}", self.emulator.emulator.base_url);
+        self.fetch(path, None)
+    }
+
+    /// As [`Self::get`], as somebody who may see everything.
+    pub fn look(&self, path: &str) -> Option<Value> {
+        self.fetch(path, Some(self.emulator.emulator.tokens.ready()))
+    }
+
+    fn fetch(&self, path: &str, token: Option<&str>) -> Option<Value> {
+        let mut request = reqwest::Client::new().get(format!("{}{path}", self.emulator.emulator.base_url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
         self.runtime.block_on(async {
-            let response = reqwest::get(url).await.unwrap();
+            let response = request.send().await.unwrap();
             response
                 .status()
                 .is_success()
