@@ -15,6 +15,7 @@ mod failures;
 mod fork;
 mod interrupt;
 mod json;
+mod kill_matrix;
 mod killed;
 mod meanwhile;
 mod plan;
