@@ -125,3 +125,32 @@ pub async fn deactivate(services: &Services, github: Option<&GitHub>, numbers: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{pipeline::failed::Blame, progress::Silent};
+
+    #[test]
+    fn a_deployment_ends_as_its_worst_model() {
+        let model = |status, blame| {
+            let mut recorder = Recorder::new("qwen", "Qwen/Qwen3-4B", true, Arc::new(Silent));
+            (recorder.report.status, recorder.blame) = (status, blame);
+            recorder
+        };
+        let fine = || model(Status::Succeeded, None);
+        for (other, expected) in [
+            (fine(), DeploymentState::Success),
+            (model(Status::Superseded, None), DeploymentState::Inactive),
+            (
+                model(Status::Failed, Some(Blame::Input)),
+                DeploymentState::Failure,
+            ),
+            (model(Status::Cancelled, None), DeploymentState::Error),
+        ] {
+            assert_eq!(verdict(&[fine(), other]).0, expected);
+        }
+    }
+}

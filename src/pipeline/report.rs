@@ -76,11 +76,7 @@ async fn comment(report: &Report, surfaces: &Surfaces<'_>) -> Result<Option<Stri
     let work = async {
         let marker = report::markdown::marker(COMMENT_TARGET);
         let there = github.find_comment(number, &marker).await?;
-        let later = |body: &str| {
-            surfaces
-                .run
-                .is_some_and(|run| written_by(body) > Some(order(run)))
-        };
+        let later = |body: &str| surfaces.run.is_some_and(|run| is_later(body, run));
         match there {
             None if !surfaces.create_comment => return Ok(None),
             Some(comment) if later(&comment.body) || is_superseded(report) => return Ok(Some(comment.url)),
@@ -126,6 +122,11 @@ fn written_by(body: &str) -> Option<(u64, u32)> {
     Some((number.parse().ok()?, attempt.parse().ok()?))
 }
 
+/// Whether a later run than `run` wrote this comment.
+fn is_later(body: &str, run: RunId) -> bool {
+    written_by(body) > Some(order(run))
+}
+
 /// A run that somebody ran again writes whatever was there before.
 fn order(run: RunId) -> (u64, u32) {
     match run.attempt {
@@ -155,4 +156,24 @@ fn files(report: &Report, directory: &std::path::Path) -> Result<Vec<(String, St
         written.extend(output.map(|output| (output.to_owned(), path.display().to_string())));
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_a_later_runs_by_its_hidden_line() {
+        let run = |number, attempt| RunId { number, attempt };
+        let of = |run| format!("<!-- llm-deploy:preview -->\n{}\n### Preview", mark(run));
+        assert!(is_later(&of(run(43, 1)), run(42, 1)));
+        assert!(is_later(&of(run(42, 2)), run(42, 1)));
+        assert!(!is_later(&of(run(42, 1)), run(42, 1)));
+        assert!(!is_later(&of(run(41, 3)), run(42, 1)));
+        assert!(
+            !is_later(&of(run(43, 1)), run(42, 2)),
+            "somebody asked for it once more"
+        );
+        assert!(!is_later("<!-- llm-deploy:preview -->\n### Preview", run(42, 1)));
+    }
 }

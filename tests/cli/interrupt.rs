@@ -2,12 +2,14 @@
 
 use std::process::{Child, Command, Stdio};
 
+use llm_deploy::emulator::faults::{Fault, Pattern, Rule};
+
 use crate::{
     snapshot::build_states,
     support::{REPOSITORY, Ran, World, config, ended},
 };
 
-/// As GitHub's runner cancels a job, seconds before it kills.
+/// As GitHub's runner cancels a job, ten seconds before it kills.
 fn interrupt(run: Child) -> Ran {
     let signalled = Command::new("kill")
         .args(["-INT", &run.id().to_string()])
@@ -15,7 +17,7 @@ fn interrupt(run: Child) -> Ran {
     assert!(signalled.unwrap().success());
     let asked = std::time::Instant::now();
     let ran = ended(run);
-    assert!(asked.elapsed().as_secs() < 7, "{:?}", asked.elapsed());
+    assert!(asked.elapsed().as_secs() < 10, "{:?}", asked.elapsed());
     ran
 }
 
@@ -101,4 +103,23 @@ fn a_run_whose_adopted_build_is_cancelled_with_its_starter_builds_for_itself() {
     interrupt(first).expect_code(130);
     ended(second).expect_code(0);
     assert_eq!(build_states(&world), ["CANCELLED", "SUCCESS"]);
+}
+
+#[test]
+fn a_github_that_does_not_answer_keeps_no_cancelled_run_from_its_outputs() {
+    let world = slow_builds();
+    let run = world.start("pull_request.opened");
+    world.wait_for_request("builds.create");
+    world.emulator.emulator.faults.add(Rule {
+        on: Pattern {
+            service: Some("github".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times: u32::MAX,
+        fault: Fault::Hang,
+    });
+    interrupt(run).expect_code(130);
+    assert_eq!(world.output("status").as_deref(), Some("cancelled"));
+    assert_eq!(build_states(&world), ["CANCELLED"]);
 }

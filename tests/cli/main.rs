@@ -21,6 +21,7 @@ mod meanwhile;
 mod plan;
 mod preview;
 mod production;
+mod race;
 mod schedule;
 mod secrets;
 mod several_models;

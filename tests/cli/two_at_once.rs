@@ -1,323 +1,13 @@
 //! Two runs of one target at once: the newer one wins, the older one gives way, and nothing is left half done.
 
-use std::{
-    process::{Child, Stdio},
-    sync::{
-        Arc, Mutex,
-        mpsc::{self, Receiver, Sender},
-    },
-    time::Duration,
-};
-
-use llm_deploy::emulator::faults::{Fault, Hook, Pattern, Rule};
-
 use crate::{
-    snapshot::{build_states, builds},
-    support::{REPOSITORY, Ran, World, config, ended},
+    race::{
+        BUILD, BUILDING, CREATE, NEWER, NEWER_NO_BUILD, NEWER_SAME_IMAGE, OLDER, PATCH, PREVIEW, PRODUCTION,
+        PROMOTE, Push, Race, empty, expect_comment, expect_newer, held_at, production,
+    },
+    snapshot::build_states,
+    support::{World, config, ended},
 };
-
-const QUICK: &str = "latency: { requests: 1, concurrency: [1], max-tokens: 2 }";
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// One of two runs, each with its own commit, configuration and files.
-#[derive(Clone, Copy)]
-struct Push {
-    name: &'static str,
-    run: &'static str,
-    attempt: &'static str,
-    commit: char,
-    settings: &'static str,
-}
-
-const OLDER: Push = Push {
-    name: "older",
-    run: "42",
-    attempt: "1",
-    commit: 'a',
-    settings: "image: { base: 'vllm/vllm-openai:v0.30.0' }\nengine: { max-model-len: 2048 }",
-};
-const NEWER: Push = Push {
-    name: "newer",
-    run: "43",
-    attempt: "1",
-    commit: 'b',
-    settings: "image: { base: 'vllm/vllm-openai:v0.31.0' }\nengine: { max-model-len: 3072 }",
-};
-/// Of the same image as [`OLDER`].
-const NEWER_SAME_IMAGE: Push = Push {
-    settings: "image: { base: 'vllm/vllm-openai:v0.30.0' }\nengine: { max-model-len: 3072 }",
-    ..NEWER
-};
-/// Of the image that production has.
-const NEWER_NO_BUILD: Push = Push {
-    settings: "engine: { max-model-len: 3072 }",
-    ..NEWER
-};
-
-impl Push {
-    fn sha(self) -> String {
-        self.commit.to_string().repeat(40)
-    }
-
-    fn file(self, world: &World, name: &str) -> String {
-        world.path(&format!("{}-{name}", self.name)).display().to_string()
-    }
-
-    fn start(self, world: &World, event: &str, token: bool) -> Child {
-        let (name, mut payload) = world.event(event);
-        if name == "push" {
-            payload["after"] = self.sha().into();
-        } else {
-            payload["pull_request"]["head"]["sha"] = self.sha().into();
-        }
-        world.write(&format!("{}-event.json", self.name), &payload.to_string());
-        world.write(
-            &format!("{}-llm-deploy.yaml", self.name),
-            &config(&format!("{}\n{QUICK}", self.settings)),
-        );
-        for file in ["summary.md", "outputs.txt"] {
-            world.write(&format!("{}-{file}", self.name), "");
-        }
-        let file = |name: &str| self.file(world, name);
-        let mut more = vec![
-            ("GITHUB_EVENT_PATH", file("event.json")),
-            ("GITHUB_SHA", self.sha()),
-            ("GITHUB_RUN_ID", self.run.to_owned()),
-            ("GITHUB_RUN_ATTEMPT", self.attempt.to_owned()),
-            ("LLM_DEPLOY_CONFIG", file("llm-deploy.yaml")),
-            ("GITHUB_STEP_SUMMARY", file("summary.md")),
-            ("GITHUB_OUTPUT", file("outputs.txt")),
-            ("LLM_DEPLOY_REPORT_DIR", file("report")),
-        ];
-        if !token {
-            more.push(("GITHUB_TOKEN", String::new()));
-        }
-        let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut command = world.actions_command(&["run"], &name, &more);
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    #[track_caller]
-    fn expect(self, world: &World, ran: &Ran, status: &str) {
-        ran.expect_code(0);
-        let outputs = world.read(&format!("{}-outputs.txt", self.name));
-        assert!(
-            outputs.contains(&format!("\n{status}\n")),
-            "{outputs}{}",
-            ran.stderr
-        );
-        let summary = world.read(&format!("{}-summary.md", self.name));
-        assert_eq!(
-            summary.contains("A newer run took over"),
-            status == "superseded",
-            "{summary}"
-        );
-    }
-}
-
-/// Where a run is held up: before the `skip`th request of this method has an effect.
-type Place = (&'static str, u32);
-
-const BUILD: Place = ("cloudbuild.projects.locations.builds.create", 0);
-const BUILDING: Place = ("cloudbuild.projects.locations.builds.get", 0);
-const CREATE: Place = ("run.projects.locations.services.create", 0);
-const PATCH: Place = ("run.projects.locations.services.patch", 0);
-const PROMOTE: Place = ("run.projects.locations.services.patch", 1);
-
-/// A run that waits at a place until it is let go.
-struct Held {
-    child: Child,
-    go: Sender<()>,
-}
-
-fn held_at(world: &World, place: Place, push: Push, event: &str, token: bool) -> Held {
-    let (go, gone): (Sender<()>, Receiver<()>) = mpsc::channel();
-    let (arrive, arrived) = mpsc::channel();
-    let both = Mutex::new((arrive, gone));
-    let hook = Hook(Arc::new(move || {
-        tokio::task::block_in_place(|| {
-            let both = both.lock().unwrap();
-            both.0.send(()).unwrap();
-            // An error means that the test has ended.
-            let _ = both.1.recv_timeout(PATIENCE);
-        });
-    }));
-    world.emulator.emulator.faults.add(Rule {
-        on: Pattern {
-            id: Some(place.0.to_owned()),
-            ..Pattern::default()
-        },
-        skip: place.1,
-        times: 1,
-        fault: Fault::Before(hook),
-    });
-    let child = push.start(world, event, token);
-    arrived.recv_timeout(PATIENCE).unwrap();
-    Held { child, go }
-}
-
-impl Held {
-    fn let_go(self) -> Ran {
-        self.go.send(()).unwrap();
-        ended(self.child)
-    }
-}
-
-fn production() -> World {
-    let world = World::with(|settings| settings.pace = 0.05);
-    world.write("llm-deploy.yaml", &config(QUICK));
-    world.run_with("push", &[("GITHUB_RUN_ID", "41")]).expect_code(0);
-    world
-}
-
-fn empty() -> World {
-    World::with(|settings| settings.pace = 0.05)
-}
-
-/// What must be true whatever the order was: the newer commit serves, and nothing is under way or half done.
-#[track_caller]
-fn expect_newer(world: &World, service: &str, newer: Push) {
-    let found = world.service(service).unwrap();
-    assert_eq!(found["labels"]["llm-deploy-commit"], newer.sha());
-    let args = found["template"]["containers"][0]["args"].to_string();
-    assert!(args.contains("--max-model-len=3072"), "{args}");
-    assert_eq!(found["latestReadyRevision"], found["latestCreatedRevision"]);
-    let newest = found["latestReadyRevision"]
-        .as_str()
-        .unwrap()
-        .rsplit('/')
-        .next()
-        .unwrap();
-    let statuses = found["trafficStatuses"].as_array().unwrap();
-    assert_eq!(statuses.len(), 1, "a candidate is left: {statuses:?}");
-    assert_eq!(statuses[0]["percent"], 100);
-    assert!(
-        statuses[0]["revision"]
-            .as_str()
-            .is_none_or(|revision| revision == newest),
-        "{statuses:?}"
-    );
-    let states = build_states(world);
-    assert!(!states.is_empty());
-    assert!(
-        states
-            .iter()
-            .all(|state| state == "SUCCESS" || state == "CANCELLED"),
-        "{states:?}"
-    );
-    for image in images_built(world) {
-        let same = images_built(world)
-            .into_iter()
-            .filter(|other| *other == image)
-            .count();
-        assert_eq!(same, 1, "{image} was built twice");
-    }
-}
-
-fn images_built(world: &World) -> Vec<String> {
-    builds(world)
-        .iter()
-        .map(|build| build["images"].to_string())
-        .collect()
-}
-
-#[track_caller]
-fn expect_deployments(world: &World, older: Push, newer: Push) {
-    let state = |push: Push| -> Vec<String> {
-        let all = world.emulator.emulator.github.deployments(REPOSITORY);
-        let theirs = all.into_iter().filter(|one| one.git_ref == push.sha());
-        theirs.filter_map(|one| one.states.last().cloned()).collect()
-    };
-    assert_eq!(state(newer), ["success"]);
-    assert!(
-        state(older).iter().all(|state| state == "inactive"),
-        "{:?}",
-        state(older)
-    );
-}
-
-#[track_caller]
-fn expect_comment(world: &World, newer: Push) {
-    let comments = world.comments();
-    assert_eq!(comments.len(), 1);
-    let (comment, commit) = (&comments[0], &newer.sha()[..7]);
-    assert!(
-        comment.contains("Preview is ready") && comment.contains(commit),
-        "{comment}"
-    );
-}
-
-/// What a race is about.
-#[derive(Clone, Copy)]
-struct Race {
-    event: &'static str,
-    service: &'static str,
-    world: fn() -> World,
-    newer: Push,
-    /// Whether the runs have a GitHub token.
-    token: bool,
-}
-
-const PRODUCTION: Race = Race {
-    event: "push",
-    service: "qwen3-5-4b",
-    world: production,
-    newer: NEWER,
-    token: true,
-};
-const PREVIEW: Race = Race {
-    event: "pull_request.synchronize",
-    service: "qwen3-5-4b-pr-12",
-    world: empty,
-    ..PRODUCTION
-};
-
-impl Race {
-    /// The older run is held up while the newer one does its work.
-    fn older_held_at(self, place: Place) {
-        let world = (self.world)();
-        let held = held_at(&world, place, OLDER, self.event, self.token);
-        let newer = ended(self.newer.start(&world, self.event, self.token));
-        self.newer.expect(&world, &newer, "succeeded");
-        OLDER.expect(&world, &held.let_go(), "superseded");
-        self.expect_end(&world);
-    }
-
-    /// The older run comes while the newer one is held up.
-    fn newer_held_at(self, place: Place) {
-        let world = (self.world)();
-        let held = held_at(&world, place, self.newer, self.event, self.token);
-        let older = ended(OLDER.start(&world, self.event, self.token));
-        OLDER.expect(&world, &older, "superseded");
-        self.newer.expect(&world, &held.let_go(), "succeeded");
-        self.expect_end(&world);
-    }
-
-    #[track_caller]
-    fn expect_end(self, world: &World) {
-        expect_newer(world, self.service, self.newer);
-        if self.token {
-            expect_deployments(world, OLDER, self.newer);
-        }
-        if self.event != "push" {
-            expect_comment(world, self.newer);
-        }
-    }
-
-    /// Both orders of arrival, all places at the same time.
-    fn everywhere(self, places: &[Place]) {
-        std::thread::scope(|scope| {
-            for place in places {
-                scope.spawn(|| self.older_held_at(*place));
-                scope.spawn(|| self.newer_held_at(*place));
-            }
-        });
-    }
-}
 
 #[test]
 fn of_two_pushes_the_newer_one_serves_whoever_is_slow_and_wherever() {
@@ -356,7 +46,10 @@ fn without_a_github_token_the_services_labels_decide() {
 #[test]
 fn an_older_run_cancels_its_build_when_a_newer_one_needs_another_image() {
     let world = World::with(|settings| settings.pace = 1.0);
-    world.write("llm-deploy.yaml", &config(QUICK));
+    world.write(
+        "llm-deploy.yaml",
+        &config("latency: { requests: 1, concurrency: [1], max-tokens: 2 }"),
+    );
     world.run_with("push", &[("GITHUB_RUN_ID", "41")]).expect_code(0);
     world.forget_requests();
     let older = OLDER.start(&world, "push", true);
@@ -389,4 +82,55 @@ fn an_older_commit_that_is_run_again_is_deployed() {
         world.service(PRODUCTION.service).unwrap()["labels"]["llm-deploy-commit"],
         next.sha()
     );
+}
+
+#[test]
+fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone() {
+    const UNCHANGED: Push = Push {
+        settings: "",
+        ..NEWER
+    };
+    let world = production();
+    let older = held_at(&world, PATCH, OLDER, "push", true);
+    // Its last look, after the tests: the first was for the plan, the second before the deployment.
+    let last_look = ("run.projects.locations.services.get", 2);
+    let newer = held_at(&world, last_look, UNCHANGED, "push", true);
+    OLDER.expect(&world, &older.let_go(), "superseded");
+    let candidate = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(candidate["labels"]["llm-deploy-commit"], OLDER.sha());
+    UNCHANGED.expect(&world, &newer.let_go(), "succeeded");
+    let service = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(service["labels"]["llm-deploy-commit"], UNCHANGED.sha());
+    assert_eq!(service["trafficStatuses"].as_array().unwrap().len(), 1);
+    let args = service["template"]["containers"][0]["args"].to_string();
+    assert!(!args.contains("--max-model-len=2048"), "{args}");
+}
+
+#[test]
+fn an_older_runs_failure_is_not_told_over_a_newer_ones_result() {
+    const BROKEN: Push = Push {
+        settings: "service: { gpu: abacus }",
+        ..OLDER
+    };
+    let world = empty();
+    ended(NEWER.start(&world, PREVIEW.event, true)).expect_code(0);
+    ended(BROKEN.start(&world, PREVIEW.event, true)).expect_code(2);
+    expect_comment(&world, NEWER);
+}
+
+#[test]
+fn started_at_the_same_moment_they_build_one_image_and_the_newer_one_serves() {
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let world = production();
+                let newer = NEWER_SAME_IMAGE.start(&world, "push", true);
+                let older = OLDER.start(&world, "push", true);
+                NEWER_SAME_IMAGE.expect(&world, &ended(newer), "succeeded");
+                // It may have been done before the newer one was seen.
+                ended(older).expect_code(0);
+                expect_newer(&world, PRODUCTION.service, NEWER_SAME_IMAGE);
+            });
+        }
+    });
 }
