@@ -64,7 +64,8 @@ pub struct Common {
     /// Google Cloud region, such as europe-west4.
     #[arg(long, env = "LLM_DEPLOY_REGION")]
     pub region: Option<String>,
-    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER.
+    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Without
+    /// it the credentials are those of GOOGLE_APPLICATION_CREDENTIALS, of CLOUDSDK_AUTH_ACCESS_TOKEN, or of this machine.
     #[arg(long, value_name = "NAME", env = "LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER")]
     pub workload_identity_provider: Option<String>,
     /// Service account that deploys and that calls private endpoints.
@@ -173,6 +174,19 @@ pub struct EmulatorArgs {
     /// Milliseconds between tokens of the built-in endpoint.
     #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
     pub gap_ms: u64,
+}
+
+impl Command {
+    /// Whether standard output belongs to a program that reads JSON.
+    pub fn prints_json(&self) -> bool {
+        match self {
+            Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
+            Self::Deploy(args) => args.common.json,
+            Self::Cleanup(args) => args.common.json,
+            Self::Schema => true,
+            Self::Demo(_) | Self::Emulator(_) => false,
+        }
+    }
 }
 
 impl Common {

@@ -2,11 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use crate::secrets::Masks;
+
+/// Variables that hold a secret. They are given out by [`Environment::secret`] only.
+const SECRETS: [&str; 6] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "GITHUB_TOKEN",
+    "HF_TOKEN",
+    "LLM_DEPLOY_API_KEY",
+    "LLM_DEPLOY_GITHUB_TOKEN",
+];
 
 /// A snapshot of the environment variables. Tests build their own.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    secrets: BTreeMap<String, SecretString>,
+    masks: Masks,
+}
 
 /// Google APIs that are called, each with its public base URL and its override variable's suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,20 +94,50 @@ pub struct BadBaseUrl {
 
 impl Environment {
     pub fn from_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
-        )
+        std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect()
     }
 
-    /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable.
+    /// The same environment; `masks` is told of its secrets now, and of those that are made of them later.
+    #[must_use]
+    pub fn hiding(mut self, masks: Masks) -> Self {
+        self.masks = masks;
+        for secret in self.secrets.values() {
+            self.masks.add(secret);
+        }
+        self
+    }
+
+    /// Who is told of secrets.
+    pub fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable. Never that
+    /// of a secret.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
     }
 
+    /// The value of a variable that holds a secret, unless it is unset or empty.
+    pub fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secrets.get(name).filter(|v| !v.expose_secret().is_empty())
+    }
+
+    /// White space around a secret came with the pasting of it: no token has any.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        let (name, value) = (name.into(), value.into());
+        if SECRETS.contains(&name.as_str()) {
+            let secret = SecretString::from(value.trim());
+            self.masks.add(&secret);
+            self.secrets.insert(name, secret);
+        } else {
+            self.variables.insert(name, value);
+        }
     }
 
     pub fn in_actions(&self) -> bool {
@@ -123,7 +170,11 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+        let mut environment = Self::default();
+        for (name, value) in iter {
+            environment.set(name, value);
+        }
+        environment
     }
 }
 
@@ -177,6 +228,16 @@ mod tests {
         ] {
             let error = with(&variable, bad).google(Api::Run).unwrap_err().to_string();
             assert!(error.contains("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_given_out_as_a_secret_only() {
+        for name in SECRETS {
+            let environment = with(name, " value\n");
+            assert_eq!(environment.get(name), None);
+            assert_eq!(environment.secret(name).unwrap().expose_secret(), "value");
+            assert!(with(name, "\n").secret(name).is_none());
         }
     }
 

@@ -7,7 +7,7 @@ use llm_deploy::{
     cli::{Cli, Command},
     commands::{self, Error, INTERRUPTED},
     environment::Environment,
-    signal,
+    signal, ui,
 };
 
 /// Time to cancel builds and to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT,
@@ -33,6 +33,8 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
+    let masks = ui::masks(&environment, cli.command.prints_json());
+    let environment = environment.hiding(masks);
     let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
     // These change nothing, so that there is nothing to undo and nothing to report.
     let only_looks = matches!(cli.command, Command::Plan(_) | Command::Schema);

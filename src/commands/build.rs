@@ -7,7 +7,7 @@ use crate::{
     cli::Common,
     config::Config,
     environment::Environment,
-    pipeline::{Services, build, failed::Failed, own_build::OwnBuild, survey},
+    pipeline::{Services, build, facts, failed::Failed, own_build::OwnBuild, survey},
     plan::target::Target,
     signal,
 };
@@ -44,12 +44,13 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
 /// The image of one target; `None` when the process was asked to stop, and the build that was started is cancelled.
 async fn one(services: &Services, config: &Config, target: Target) -> Option<Result<String, Failed>> {
     let own = OwnBuild::default();
-    let service = target.service.clone();
+    let (service, facts) = (target.service.clone(), facts::of(services, &target));
     let done = signal::unless_stopped(image(services, config, target, &own)).await;
     if done.is_none() {
         own.cancel_and_tell(services, &service).await;
     }
-    done
+    let facts = facts.or(&facts::build(&config.build));
+    done.map(|image| image.map_err(|failed| failed.explained(&facts)))
 }
 
 async fn image(

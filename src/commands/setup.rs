@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use secrecy::SecretString;
-
 use super::Error;
 use crate::{
     auth::{Credentials, WorkloadIdentity},
@@ -97,7 +95,7 @@ pub async fn services(
         })?;
     let google =
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
-    let secret = |name: &str| environment.get(name).map(SecretString::from);
+    let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
         hugging_face_token: secret("HF_TOKEN"),
         api_key: secret("LLM_DEPLOY_API_KEY"),
@@ -106,4 +104,13 @@ pub async fn services(
         progress,
         environment,
     })
+}
+
+/// Says which credentials were taken, and what they can't do.
+pub fn tell(services: &Services) {
+    let credentials = &services.credentials;
+    services.progress.note("credentials", credentials.description());
+    if let Some(limits) = credentials.limits() {
+        services.progress.warn("credentials", limits);
+    }
 }

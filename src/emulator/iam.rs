@@ -107,8 +107,9 @@ impl Iam {
         roles.iter().any(|role| account.policy.has(role, is))
     }
 
-    pub fn has_provider(&self, pool: &str, provider: &str) -> bool {
-        self.pools().has(pool, provider)
+    /// A provider that is there and enabled, as the API shows it.
+    pub fn provider(&self, pool: &str, provider: &str) -> Option<Value> {
+        self.pools().provider(pool, provider).cloned()
     }
 
     /// Full name of the seeded provider, as the action's `workload-identity-provider` input takes it.

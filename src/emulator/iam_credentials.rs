@@ -1,6 +1,6 @@
 //! IAM Credentials: access tokens and ID tokens of service accounts.
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
 
 use super::{Call, Reply, Shared, tokens, tokens::Principal};
@@ -49,8 +49,15 @@ fn access_token(emulator: &Shared, call: &Call, email: &str) -> Reply {
     #[allow(clippy::cast_possible_truncation, reason = "between 1 and 3600")]
     let lifetime = TimeDelta::seconds(seconds as i64);
     let principal = Principal::ServiceAccount(email.to_owned());
-    let token = emulator.tokens.issue_access(principal, lifetime);
-    let expires = (Utc::now() + lifetime).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let (token, expires) = emulator.tokens.issue_access(principal, lifetime);
+    // Whole seconds, as Google gives them; parts of a second where a lifetime is scaled down to a few.
+    let whole = emulator.tokens.scaled(lifetime) == lifetime;
+    let format = if whole {
+        SecondsFormat::Secs
+    } else {
+        SecondsFormat::Millis
+    };
+    let expires = expires.to_rfc3339_opts(format, true);
     Reply::ok(&json!({"accessToken": token, "expireTime": expires}))
 }
 

@@ -19,7 +19,7 @@ pub mod logging;
 pub mod monitoring;
 pub mod policy;
 mod proxy;
-mod record;
+pub mod record;
 mod reply;
 pub mod resource_manager;
 pub mod run;
@@ -169,7 +169,7 @@ pub struct Emulator {
     pub stop: CancellationToken,
     /// What looks after child processes, so that their end can be waited for.
     pub children: tokio_util::task::TaskTracker,
-    recorder: record::Recorder,
+    pub recorder: record::Recorder,
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
     pub faults: faults::Faults,

@@ -23,6 +23,12 @@ pub struct Answer {
     /// `ErrorInfo.reason`, such as `SERVICE_DISABLED`.
     pub reason: Option<String>,
     pub activation_url: Option<String>,
+    /// `ErrorInfo.metadata.permission`: the one that is missing.
+    pub permission: Option<String>,
+    /// `ErrorInfo.metadata.resource`: what it is missing on.
+    pub resource: Option<String>,
+    /// `ErrorInfo.metadata.service`: the API, such as `run.googleapis.com`.
+    pub service: Option<String>,
     pub request_id: Option<String>,
 }
 
@@ -83,10 +89,11 @@ impl Answer {
         match detail.get("@type").and_then(Value::as_str) {
             Some(t) if t.ends_with("google.rpc.ErrorInfo") => {
                 self.reason = text("reason");
-                self.activation_url = detail
-                    .pointer("/metadata/activationUrl")
-                    .and_then(Value::as_str)
-                    .map(shorten);
+                let metadata = |key: &str| detail.get("metadata")?.get(key)?.as_str().map(shorten);
+                self.activation_url = metadata("activationUrl");
+                self.permission = metadata("permission");
+                self.resource = metadata("resource");
+                self.service = metadata("service");
             }
             Some(t) if t.ends_with("google.rpc.RequestInfo") => self.request_id = text("requestId"),
             Some(t) if t.ends_with("google.rpc.BadRequest") => {

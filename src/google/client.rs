@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gcp_auth::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method,
@@ -11,9 +12,13 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{answer::Answer, error::Error, pace::Pace};
+use super::{
+    answer::Answer,
+    error::Error,
+    pace::{Pace, Turns},
+};
 use crate::{
-    auth::{AccessTokens, CLOUD_PLATFORM},
+    auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
     http::{self, Retry},
 };
@@ -34,6 +39,7 @@ struct Inner {
     bases: BTreeMap<Api, Url>,
     retry: Retry,
     pace: Pace,
+    log_turns: Turns,
 }
 
 /// May a request be sent again after it failed?
@@ -53,7 +59,8 @@ pub(crate) struct Request<'a> {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<(&'a str, Bytes)>,
-    pub range_from: Option<u64>,
+    /// First and last byte that are asked for.
+    pub range: Option<(u64, u64)>,
     /// Infinitive with its resource, for errors: ``create the bucket `b` ``.
     pub what: String,
     pub repeat: Repeat,
@@ -73,7 +80,7 @@ impl Request<'_> {
             path,
             query: Vec::new(),
             body: None,
-            range_from: None,
+            range: None,
             what,
             repeat,
             timeout: TIMEOUT,
@@ -126,6 +133,7 @@ impl Client {
             bases,
             retry: Retry::default(),
             pace: Pace::default(),
+            log_turns: Turns::default(),
         })))
     }
 
@@ -138,11 +146,17 @@ impl Client {
             bases: self.0.bases.clone(),
             retry,
             pace,
+            log_turns: Turns::default(),
         }))
     }
 
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
+    }
+
+    /// Waits until Cloud Logging may be read again.
+    pub(crate) async fn log_turn(&self) {
+        self.0.log_turns.next(self.0.pace.log).await;
     }
 
     /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
@@ -172,13 +186,13 @@ impl Client {
         loop {
             sent += 1;
             let token = self.token(&request.what).await?;
-            let failure = match self.once(&request, &token).await {
+            let failure = match self.once(&request, token.as_str()).await {
                 Ok((status, _, body)) if status < 300 || also.contains(&status) => {
                     return Ok(Response { status, body });
                 }
                 Ok((401, _, _)) if !renewed => {
                     renewed = true;
-                    self.0.credentials.reject(&token);
+                    self.0.credentials.reject(token.as_str());
                     continue;
                 }
                 Ok((status, headers, body)) => Failure::answered(&request, status, &headers, &body),
@@ -196,14 +210,20 @@ impl Client {
         }
     }
 
-    async fn token(&self, what: &str) -> Result<String, Error> {
-        match self.0.credentials.token(&[CLOUD_PLATFORM]).await {
-            Ok(token) => Ok(token.as_str().to_owned()),
-            Err(error) => Err(Error::Credentials {
+    async fn token(&self, what: &str) -> Result<Arc<Token>, Error> {
+        let token = self.0.credentials.token(&[CLOUD_PLATFORM]).await;
+        token.map_err(|error| match auth::outage(&error) {
+            Some((who, reason)) => Error::Transport {
                 what: what.to_owned(),
-                reason: error.to_string(),
-            }),
-        }
+                host: who.to_owned(),
+                reason,
+                ambiguous: false,
+            },
+            None => Error::Credentials {
+                what: what.to_owned(),
+                reason: auth::reason(&error),
+            },
+        })
     }
 
     async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
@@ -217,8 +237,8 @@ impl Client {
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
-        if let Some(from) = request.range_from {
-            builder = builder.header(RANGE, format!("bytes={from}-"));
+        if let Some((first, last)) = request.range {
+            builder = builder.header(RANGE, format!("bytes={first}-{last}"));
         }
         let response = builder.send().await.map_err(Unanswered::Connection)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

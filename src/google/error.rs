@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{answer::Answer, hints};
+use super::answer::Answer;
 use crate::{environment::BadBaseUrl, units::human_duration};
 
 /// An error of [`crate::google`].
@@ -159,14 +159,6 @@ impl Error {
             .then(|| answer.activation_url.as_deref().unwrap_or_default())
     }
 
-    /// What the user does next, where the cause is known.
-    pub fn fix(&self) -> Option<String> {
-        if let Some(url) = self.disabled_api() {
-            return Some(format!("Enable the API at {url}"));
-        }
-        hints::fix(&self.to_string()).map(str::to_owned)
-    }
-
     fn has(&self, statuses: &[u16], name: &str) -> bool {
         self.answer()
             .is_some_and(|a| statuses.contains(&a.http_status) || a.status.as_deref() == Some(name))
@@ -204,12 +196,6 @@ mod tests {
                 "metadata": {"activationUrl": "https://console.example/enable"}}]}});
         let error = api(403, &body.to_string());
         assert_eq!(error.disabled_api(), Some("https://console.example/enable"));
-        assert!(
-            error
-                .fix()
-                .is_some_and(|fix| fix.contains("https://console.example/enable")),
-            "{error}"
-        );
         assert!(error.is_permission_denied() && error.is_user_fixable());
     }
 

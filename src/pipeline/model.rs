@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Services, build,
     deploy::{self, Settled},
+    facts,
     failed::{Blame, Failed},
     own_build::OwnBuild,
     recorder::Recorder,
@@ -36,6 +37,7 @@ pub async fn survey(services: &Services, config: &config::Build, target: Target)
     let progress = Arc::clone(&services.progress);
     let mut recorder = Recorder::new(&target.service, &target.model.id, private, progress);
     recorder.report.api_key = target.model.service.has_api_key();
+    recorder.facts = facts::of(services, &target).or(&facts::build(config));
     links(&mut recorder, &target);
     let work = recorder.stage("plan", async {
         let surveyed = survey::survey(services, config, target.clone()).await?;

@@ -6,6 +6,7 @@
 )]
 
 mod api_key;
+mod build_logs;
 mod cleanup;
 mod command_line;
 mod config;
@@ -13,6 +14,7 @@ mod demo;
 mod emulator;
 mod failures;
 mod fork;
+mod identity;
 mod interrupt;
 mod json;
 mod kill_matrix;

@@ -27,10 +27,12 @@ impl Pools {
             .insert(("github".into(), "github".into()), shown(&name, &provider));
     }
 
-    pub fn has(&self, pool: &str, provider: &str) -> bool {
-        let live = |v: &Value| v["disabled"] != true;
+    /// A provider that is there and, as its pool, enabled.
+    pub fn provider(&self, pool: &str, provider: &str) -> Option<&Value> {
+        let live = |v: &&Value| v["disabled"] != true;
         let key = (pool.to_owned(), provider.to_owned());
-        self.pools.get(pool).is_some_and(live) && self.providers.get(&key).is_some_and(live)
+        self.pools.get(pool).filter(live)?;
+        self.providers.get(&key).filter(live)
     }
 
     pub fn handle(&mut self, call: &Call) -> Reply {
