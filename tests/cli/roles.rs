@@ -171,10 +171,13 @@ fn documented_rows() -> Vec<(String, String)> {
 #[test]
 fn the_documentation_lists_the_roles_that_are_tested_here_and_no_others() {
     let mut listed = documented_rows();
-    listed.retain(|(account, _)| account != "the repository's jobs");
+    for (account, _) in &mut listed {
+        if account == "the repository's jobs" {
+            "jobs".clone_into(account);
+        }
+    }
     let mut tested: Vec<(String, String)> = DOCUMENTED
         .iter()
-        .filter(|g| g.account != "jobs")
         .map(|g| (g.account.to_owned(), g.role.to_owned()))
         .collect();
     for rows in [&mut listed, &mut tested] {
