@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use super::{access::Resource, testing::Bench, tokens::Principal};
 
 const REGION: &str = "europe-west4";
-const NOBODY: &str = "nobody@demo-project.iam.gserviceaccount.com";
+const NOBODY: &str = "nobody-here@demo-project.iam.gserviceaccount.com";
 
 /// A project with a bucket and a repository, and a caller without a role.
 async fn as_nobody() -> Bench {
     let mut bench = Bench::start().await;
     bench.running.emulator.settle(REGION);
+    let accounts = "/iam/v1/projects/demo-project/serviceAccounts";
+    let made = bench.post(accounts, &json!({"accountId": "nobody-here"})).await;
+    assert_eq!(made.status, 200, "{}", made.text);
     bench.token = Some(token(&bench, NOBODY));
     bench
 }
@@ -147,7 +150,7 @@ async fn a_binding_with_a_condition_or_for_somebody_else_gives_nothing() {
         ),
         (binding(json!([format!("user:{NOBODY}")]), Value::Null), 403),
         (
-            binding(json!([format!("serviceAccount:x{NOBODY}")]), Value::Null),
+            binding(json!([format!("serviceAccount:{}", deployer())]), Value::Null),
             403,
         ),
         (binding(json!([own]), Value::Null), 200),

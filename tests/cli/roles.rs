@@ -95,8 +95,13 @@ fn without(lost: &Grant) -> Result<(), String> {
     };
     let ran = run(&world, "push");
     let said = said(&world, &ran);
+    // Whoever reads it wants to know which role to grant; only of the builds' bucket Google says too little.
+    let told =
+        !words.is_empty() && (lost.account, lost.role) != ("llm-builder", "roles/storage.legacyBucketReader");
+    let role = told.then_some(&lost.role);
     let unsaid: Vec<&&str> = words
         .iter()
+        .chain(role)
         .filter(|w| !said.to_lowercase().contains(&w.to_lowercase()))
         .collect();
     if ran.code == code && unsaid.is_empty() {
@@ -171,10 +176,13 @@ fn documented_rows() -> Vec<(String, String)> {
 #[test]
 fn the_documentation_lists_the_roles_that_are_tested_here_and_no_others() {
     let mut listed = documented_rows();
-    listed.retain(|(account, _)| account != "the repository's jobs");
+    for (account, _) in &mut listed {
+        if account == "the repository's jobs" {
+            "jobs".clone_into(account);
+        }
+    }
     let mut tested: Vec<(String, String)> = DOCUMENTED
         .iter()
-        .filter(|g| g.account != "jobs")
         .map(|g| (g.account.to_owned(), g.role.to_owned()))
         .collect();
     for rows in [&mut listed, &mut tested] {
