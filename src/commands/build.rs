@@ -7,8 +7,9 @@ use crate::{
     cli::Common,
     config::Config,
     environment::Environment,
-    pipeline::{Services, build, doctor::Gate, facts, failed::Failed, survey},
+    pipeline::{Services, build, doctor::Gate, facts, failed::Failed, own_build::OwnBuild, survey},
     plan::target::Target,
+    signal,
 };
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
@@ -21,8 +22,12 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         let target = Target::production(&config, model, &context.repository, &context.sha);
         one(&gate, &services, &config, target)
     });
+    let done = join_all(builds).await;
+    let Some(done) = done.into_iter().collect::<Option<Vec<_>>>() else {
+        return Ok(super::INTERRUPTED);
+    };
     let mut images = serde_json::Map::new();
-    let built = super::all(join_all(builds).await)?;
+    let built = super::all(done)?;
     for (model, image) in config.models.iter().zip(built) {
         images.insert(model.name.clone(), image.into());
     }
@@ -37,15 +42,21 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     Ok(0)
 }
 
+/// The image of one target; `None` when the process was asked to stop, and the build that was started is cancelled.
 async fn one(
     gate: &Gate<'_>,
     services: &Services,
     config: &Config,
     target: Target,
-) -> Result<String, Failed> {
-    let facts = facts::of(services, &target).or(&facts::build(&config.build));
-    let image = image(gate, services, config, target).await;
-    image.map_err(|failed| failed.explained(&facts))
+) -> Option<Result<String, Failed>> {
+    let own = OwnBuild::default();
+    let (service, facts) = (target.service.clone(), facts::of(services, &target));
+    let done = signal::unless_stopped(image(gate, services, config, target, &own)).await;
+    if done.is_none() {
+        own.cancel_and_tell(services, &service).await;
+    }
+    let facts = facts.or(&facts::build(&config.build));
+    done.map(|image| image.map_err(|failed| failed.explained(&facts)))
 }
 
 async fn image(
@@ -53,6 +64,7 @@ async fn image(
     services: &Services,
     config: &Config,
     target: Target,
+    own: &OwnBuild,
 ) -> Result<String, Failed> {
     let surveyed = gate
         .beside(survey::survey(services, &config.build, target))
@@ -66,7 +78,8 @@ async fn image(
             digest.clone()
         }
         None => {
-            let (built, _) = build::build(services, &config.build, &surveyed.plan, &surveyed.files).await?;
+            let (built, _) =
+                build::build(services, &config.build, &surveyed.plan, &surveyed.files, own).await?;
             built.digest
         }
     };

@@ -10,10 +10,12 @@ pub mod failed;
 pub mod github_pages;
 pub mod jobs;
 pub mod model;
+pub mod own_build;
 pub mod recorder;
 pub mod report;
 pub mod scheduled;
 pub mod smoke;
+pub mod standing;
 pub mod survey;
 pub mod verify;
 
