@@ -69,7 +69,7 @@ pub fn hosts() -> [&'static str; ALL.len()] {
 
 /// The command that turns them on.
 pub fn enable(project: &str, hosts: &[&str]) -> String {
-    format!("gcloud services enable {} --project={project}", hosts.join(" "))
+    format!("gcloud services enable {} --project {project}", hosts.join(" "))
 }
 
 impl Api {

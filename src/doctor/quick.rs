@@ -109,7 +109,7 @@ mod tests {
         let stop = of_builds.stop(&config, true).unwrap();
         assert_eq!(
             stop.fix,
-            "gcloud services enable cloudbuild.googleapis.com --project=acme-llm"
+            "gcloud services enable cloudbuild.googleapis.com --project acme-llm"
         );
         let stop = facts(&["run.googleapis.com", "storage.googleapis.com"])
             .stop(&config, false)

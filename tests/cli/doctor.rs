@@ -103,7 +103,7 @@ fn what_is_missing_fails_with_its_fix_and_hides_no_other() {
     ran.expect_code(1);
     for part in [
         "run.googleapis.com: is not enabled",
-        "gcloud services enable run.googleapis.com --project=demo-project",
+        "gcloud services enable run.googleapis.com --project demo-project",
         "the API that tells it is not enabled",
         "Qwen/Qwen3.5-4B: is there",
         "nvidia-l4 in europe-west4: Cloud Run offers it",
@@ -238,7 +238,7 @@ fn an_api_that_is_off_ends_a_run_before_anything_is_built() {
     }
     world.run("pull_request.opened").expect_code(1);
     let fix =
-        "gcloud services enable cloudbuild.googleapis.com storage.googleapis.com --project=demo-project";
+        "gcloud services enable cloudbuild.googleapis.com storage.googleapis.com --project demo-project";
     assert!(world.comments()[0].contains(fix), "{}", world.comments()[0]);
     assert!(
         world.requests().iter().all(|r| r["service"] != "cloudbuild"),

@@ -84,6 +84,8 @@ fn an_unchanged_tree_writes_nothing_to_google() {
         .filter(|r| {
             r["method"] != "GET"
                 && !["github", "iamcredentials", "sts", "oidc"].contains(&r["service"].as_str().unwrap())
+                // Asks what the caller may do.
+                && !r["id"].as_str().unwrap().ends_with("testIamPermissions")
         })
         .map(ToString::to_string)
         .collect();

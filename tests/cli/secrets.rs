@@ -28,6 +28,7 @@ const GOOGLE: &[&str] = &[
     "logging",
     "monitoring",
     "cloudresourcemanager",
+    "cloudquotas",
 ];
 const GATED: &str = "google/gemma-3-4b-it";
 const RUNNER: &str = "runner-request-token-2718281828";
