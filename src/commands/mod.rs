@@ -15,6 +15,7 @@ pub mod smoke;
 use crate::{
     cli::{Cli, Command},
     environment::Environment,
+    explain::Facts,
     pipeline::failed::{Blame, Failed},
 };
 
@@ -47,11 +48,12 @@ impl Error {
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        let failure = failed.failure;
+        let Failed { blame, failure, .. } = failed.explained(&Facts::default());
+        let said = failure.said.map(|said| format!("\n{said}")).unwrap_or_default();
         let fix = failure.fix.map(|fix| format!("\n{fix}")).unwrap_or_default();
         Self {
-            blame: failed.blame,
-            message: format!("{}: {}{fix}", failure.title, failure.cause),
+            blame,
+            message: format!("{}: {}{said}{fix}", failure.title, failure.cause),
             location: None,
         }
     }

@@ -18,7 +18,9 @@ async fn as_nobody() -> Bench {
 
 fn token(bench: &Bench, email: &str) -> String {
     let tokens = &bench.running.emulator.tokens;
-    tokens.issue_access(Principal::ServiceAccount(email.to_owned()), TimeDelta::hours(1))
+    tokens
+        .issue_access(Principal::ServiceAccount(email.to_owned()), TimeDelta::hours(1))
+        .0
 }
 
 fn deployer() -> String {

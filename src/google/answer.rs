@@ -26,6 +26,10 @@ pub struct Answer {
     pub activation_url: Option<String>,
     /// The permission that the caller lacks, as a detail names it or the message does.
     pub permission: Option<String>,
+    /// `ErrorInfo.metadata.resource`: what it is missing on.
+    pub resource: Option<String>,
+    /// `ErrorInfo.metadata.service`: the API, such as `run.googleapis.com`.
+    pub service: Option<String>,
     pub request_id: Option<String>,
 }
 
@@ -87,12 +91,11 @@ impl Answer {
         match detail.get("@type").and_then(Value::as_str) {
             Some(t) if t.ends_with("google.rpc.ErrorInfo") => {
                 self.reason = text("reason");
-                self.activation_url = detail
-                    .pointer("/metadata/activationUrl")
-                    .and_then(Value::as_str)
-                    .map(shorten);
-                let permission = detail.pointer("/metadata/permission").and_then(Value::as_str);
-                self.permission = permission.map(shorten).or_else(|| self.permission.take());
+                let metadata = |key: &str| detail.get("metadata")?.get(key)?.as_str().map(shorten);
+                self.activation_url = metadata("activationUrl");
+                self.permission = metadata("permission").or_else(|| self.permission.take());
+                self.resource = metadata("resource");
+                self.service = metadata("service");
             }
             Some(t) if t.ends_with("google.rpc.RequestInfo") => self.request_id = text("requestId"),
             Some(t) if t.ends_with("google.rpc.BadRequest") => {

@@ -12,7 +12,11 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{answer::Answer, error::Error, pace::Pace};
+use super::{
+    answer::Answer,
+    error::Error,
+    pace::{Pace, Turns},
+};
 use crate::{
     auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
@@ -35,6 +39,7 @@ struct Inner {
     bases: BTreeMap<Api, Url>,
     retry: Retry,
     pace: Pace,
+    log_turns: Turns,
 }
 
 /// May a request be sent again after it failed?
@@ -54,7 +59,8 @@ pub(crate) struct Request<'a> {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<(&'a str, Bytes)>,
-    pub range_from: Option<u64>,
+    /// First and last byte that are asked for.
+    pub range: Option<(u64, u64)>,
     /// Infinitive with its resource, for errors: ``create the bucket `b` ``.
     pub what: String,
     pub repeat: Repeat,
@@ -76,7 +82,7 @@ impl Request<'_> {
             path,
             query: Vec::new(),
             body: None,
-            range_from: None,
+            range: None,
             what,
             repeat,
             timeout: TIMEOUT,
@@ -136,6 +142,7 @@ impl Client {
             bases,
             retry: Retry::default(),
             pace: Pace::default(),
+            log_turns: Turns::default(),
         })))
     }
 
@@ -148,6 +155,7 @@ impl Client {
             bases: self.0.bases.clone(),
             retry,
             pace,
+            log_turns: Turns::default(),
         }))
     }
 
@@ -158,6 +166,11 @@ impl Client {
 
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
+    }
+
+    /// Waits until Cloud Logging may be read again.
+    pub(crate) async fn log_turn(&self) {
+        self.0.log_turns.next(self.0.pace.log).await;
     }
 
     /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
@@ -238,8 +251,8 @@ impl Client {
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
-        if let Some(from) = request.range_from {
-            builder = builder.header(RANGE, format!("bytes={from}-"));
+        if let Some((first, last)) = request.range {
+            builder = builder.header(RANGE, format!("bytes={first}-{last}"));
         }
         let response = builder.send().await.map_err(Unanswered::Connection)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{answer::Answer, hints};
+use super::answer::Answer;
 use crate::{environment::BadBaseUrl, units::human_duration};
 
 /// An error of [`crate::google`].
@@ -164,14 +164,6 @@ impl Error {
         self.answer()?.permission.as_deref()
     }
 
-    /// What the user does next, where the cause is known.
-    pub fn fix(&self) -> Option<String> {
-        if let Some(url) = self.disabled_api() {
-            return Some(format!("Enable the API at {url}"));
-        }
-        hints::fix(&self.to_string()).map(str::to_owned)
-    }
-
     fn has(&self, statuses: &[u16], name: &str) -> bool {
         self.answer()
             .is_some_and(|a| statuses.contains(&a.http_status) || a.status.as_deref() == Some(name))
@@ -209,12 +201,6 @@ mod tests {
                 "metadata": {"activationUrl": "https://console.example/enable"}}]}});
         let error = api(403, &body.to_string());
         assert_eq!(error.disabled_api(), Some("https://console.example/enable"));
-        assert!(
-            error
-                .fix()
-                .is_some_and(|fix| fix.contains("https://console.example/enable")),
-            "{error}"
-        );
         assert!(error.is_permission_denied() && error.is_user_fixable());
     }
 

@@ -6,7 +6,6 @@ pub mod build_log;
 pub mod client;
 pub mod cloud_build;
 mod error;
-mod hints;
 pub mod logging;
 pub mod operation;
 mod pace;

@@ -17,6 +17,8 @@ use crate::environment::Api;
 /// Sources and logs are of use for days, not longer.
 const DELETE_AFTER_DAYS: u32 = 7;
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bytes of a log that are asked for at a time.
+pub const CHUNK: u64 = 4 * 1024 * 1024;
 
 /// What a log object had to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +187,7 @@ pub async fn upload(
     }
 }
 
-/// What the object holds from byte `offset` on.
+/// What the object holds from byte `offset` on, at most [`CHUNK`]: a log may be longer than any answer that is read.
 pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> Result<LogChunk, Error> {
     let mut request = Request::get(
         Api::Storage,
@@ -193,7 +195,7 @@ pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> R
         format!("read `{object}` from the bucket `{bucket}`"),
     )
     .query("alt", "media");
-    request.range_from = Some(offset);
+    request.range = Some((offset, offset + CHUNK - 1));
     let response = c.send(request, &[404, 416]).await?;
     let new = match response.status {
         404 => return Ok(LogChunk::NotYet),

@@ -182,9 +182,10 @@ fn an_id_token_is_for_the_service_s_own_url_where_a_tag_s_url_is_called() {
     assert_eq!(emulator.tokens.refused(), 0);
 }
 
-/// Both what a person sees and the comment's author: the log.
+/// The log, in one line: where it wraps is the terminal's business.
 fn log(ran: &Ran) -> String {
-    format!("{}{}", ran.stdout, ran.stderr)
+    let words = ran.stdout.split_whitespace().chain(ran.stderr.split_whitespace());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[test]

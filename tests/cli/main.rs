@@ -7,6 +7,7 @@
 
 mod api_key;
 mod bootstrap;
+mod build_logs;
 mod cleanup;
 mod command_line;
 mod config;

@@ -95,6 +95,7 @@ async fn remembered(recorder: &Recorder, request: Request) -> Request {
         caller: None,
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.clone(),
+        caller: None,
     };
     recorder.remember("endpoint", &call);
     Request::from_parts(parts, Body::from(body))
