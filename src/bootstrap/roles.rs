@@ -51,10 +51,7 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
             "API calls are counted to the project",
         ),
     ];
-    let writer = (
-        "roles/logging.logWriter",
-        "build logs, which go to Cloud Logging",
-    );
+    let writer = ("roles/logging.logWriter", "build logs, which go to Cloud Logging");
     let builder = wanted.logs_to_cloud_logging.then_some(writer);
     let grant = |(role, why), email: &str| Grant {
         on: Resource::Project(wanted.project.clone()),

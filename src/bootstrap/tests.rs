@@ -38,7 +38,8 @@ fn repository() -> Repository {
 }
 
 fn everything() -> Wanted {
-    wanted("build: {logs: cloud-logging}\nimage: {hf-token-secret: hf-token}\nservice: {secrets: {A: one}}\n").0
+    wanted("build: {logs: cloud-logging}\nimage: {hf-token-secret: hf-token}\nservice: {secrets: {A: one}}\n")
+        .0
 }
 
 #[test]

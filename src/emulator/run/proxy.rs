@@ -92,7 +92,6 @@ async fn remembered(recorder: &Recorder, request: Request) -> Request {
         params: BTreeMap::new(),
         query: query.into_owned().collect(),
         headers: parts.headers.clone(),
-        caller: None,
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.clone(),
         caller: None,
