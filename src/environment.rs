@@ -41,10 +41,11 @@ pub enum Api {
     Logging,
     Monitoring,
     ResourceManager,
+    CloudQuotas,
 }
 
 impl Api {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Run,
         Self::CloudBuild,
         Self::ArtifactRegistry,
@@ -57,6 +58,7 @@ impl Api {
         Self::Logging,
         Self::Monitoring,
         Self::ResourceManager,
+        Self::CloudQuotas,
     ];
 
     /// Public host, without the domain: `https://<host>.googleapis.com/`.
@@ -74,6 +76,7 @@ impl Api {
             Self::Logging => "logging",
             Self::Monitoring => "monitoring",
             Self::ResourceManager => "cloudresourcemanager",
+            Self::CloudQuotas => "cloudquotas",
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::Error;
 use crate::report::escape;
 
 /// State of a deployment as GitHub names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
     Queued,
@@ -18,6 +18,31 @@ pub enum DeploymentState {
     Failure,
     Error,
     Inactive,
+    /// Any other that GitHub may have.
+    #[serde(other)]
+    Unknown,
+}
+
+impl DeploymentState {
+    /// Something is still to come.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::Queued | Self::Pending | Self::InProgress | Self::Unknown
+        )
+    }
+}
+
+/// A deployment as GitHub lists it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deployment {
+    pub id: u64,
+    /// Commit, 40 hex digits.
+    #[serde(default)]
+    pub sha: String,
+    /// What its maker wrote into it, text or JSON: anybody with write access may make one.
+    #[serde(default)]
+    pub payload: Value,
 }
 
 #[derive(Serialize)]
@@ -32,6 +57,7 @@ struct New<'a> {
     required_contexts: [&'static str; 0],
     transient_environment: bool,
     production_environment: bool,
+    payload: &'a Value,
 }
 
 #[derive(Serialize)]
@@ -46,17 +72,14 @@ struct NewStatus<'a> {
     auto_inactive: bool,
 }
 
-#[derive(Deserialize)]
-struct Deployment {
-    id: u64,
-}
-
 const PERMISSION: &str = "deployments: write";
+/// Latest deployments that are looked at; runs at the same time are among them.
+const LATEST: u32 = 30;
 /// GitHub refuses a longer description.
 const DESCRIPTION: usize = 140;
 
 impl GitHub {
-    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id.
+    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id. `payload` is kept with it.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -66,6 +89,7 @@ impl GitHub {
         environment: &str,
         production: bool,
         transient: bool,
+        payload: &Value,
     ) -> Result<u64, Error> {
         let action = format!("create the deployment to {environment}");
         let purpose = Purpose {
@@ -80,6 +104,7 @@ impl GitHub {
             required_contexts: [],
             transient_environment: transient,
             production_environment: production,
+            payload,
         };
         let request = body(&request, purpose)?;
         // A deployment too many is set inactive by the next success, so a repeated write does no harm.
@@ -128,6 +153,42 @@ impl GitHub {
             .map(drop)
     }
 
+    /// The latest deployments of an environment, newest first.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn deployments(&self, environment: &str) -> Result<Vec<Deployment>, Error> {
+        let purpose = Purpose {
+            action: "look at the deployments",
+            permission: PERMISSION,
+        };
+        let name = encoded(environment);
+        self.get(
+            &self.route(&format!("deployments?environment={name}&per_page={LATEST}")),
+            purpose,
+        )
+        .await
+    }
+
+    /// The state of a deployment; `None` before its first status.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn deployment_state(&self, id: u64) -> Result<Option<DeploymentState>, Error> {
+        #[derive(Deserialize)]
+        struct Status {
+            state: DeploymentState,
+        }
+        let purpose = Purpose {
+            action: "read a deployment's status",
+            permission: PERMISSION,
+        };
+        let route = self.route(&format!("deployments/{id}/statuses?per_page=1"));
+        // Newest first.
+        let statuses: Vec<Status> = self.get(&route, purpose).await?;
+        Ok(statuses.first().map(|status| status.state))
+    }
+
     /// Sets every deployment of an environment inactive.
     ///
     /// # Errors
@@ -137,7 +198,7 @@ impl GitHub {
             action: "set old deployments inactive",
             permission: PERMISSION,
         };
-        let name = percent_encoding::utf8_percent_encode(environment, percent_encoding::NON_ALPHANUMERIC);
+        let name = encoded(environment);
         let mut next = Some(self.route(&format!("deployments?environment={name}&per_page=100")));
         while let Some(route) = next {
             let (page, following) = self.page::<Deployment>(&route, purpose).await?;
@@ -156,4 +217,8 @@ impl GitHub {
         }
         Ok(())
     }
+}
+
+fn encoded(text: &str) -> percent_encoding::PercentEncode<'_> {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }

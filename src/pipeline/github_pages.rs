@@ -2,7 +2,13 @@
 //!
 //! Each is optional: without the permission the run goes on, with a warning that names it.
 
-use super::{Services, recorder::Recorder};
+use std::time::Duration;
+
+use super::{
+    Services,
+    recorder::Recorder,
+    standing::{Claim, Environment},
+};
 use crate::{
     github::{DeploymentState, GitHub},
     report::Status,
@@ -28,25 +34,21 @@ pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64
 
 pub async fn open_deployment(
     services: &Services,
-    run_url: Option<&str>,
     github: Option<&GitHub>,
-    git_ref: &str,
-    environment: &str,
-    production: bool,
+    environment: &Environment<'_>,
+    claim: &Claim,
 ) -> Option<u64> {
     let github = github?;
+    let payload = serde_json::to_value(claim).unwrap_or_default();
+    let (production, page) = (environment.production, environment.run_url);
     let opened = async {
+        let (commit, name) = (environment.commit, environment.name);
         let id = github
-            .create_deployment(git_ref, environment, production, !production)
+            .create_deployment(commit, name, production, !production, &payload)
             .await?;
+        let said = "Building and testing";
         github
-            .deployment_status(
-                id,
-                DeploymentState::InProgress,
-                None,
-                run_url,
-                "Building and testing",
-            )
+            .deployment_status(id, DeploymentState::InProgress, None, page, said)
             .await?;
         Ok::<_, crate::github::Error>(id)
     };
@@ -61,6 +63,27 @@ pub async fn open_deployment(
     }
 }
 
+/// The state that a run's deployment ends in, with a word on it. Pure.
+fn verdict(recorders: &[Recorder]) -> (DeploymentState, &'static str) {
+    let any = |status| recorders.iter().any(|r| r.report.status == status);
+    if any(Status::Cancelled) {
+        (DeploymentState::Error, "The run was cancelled")
+    } else if recorders.iter().any(|r| r.blame.is_some()) {
+        (DeploymentState::Failure, "A stage failed; see the run")
+    } else if any(Status::Superseded) {
+        (DeploymentState::Inactive, "A newer run took over")
+    } else {
+        (DeploymentState::Success, "Deployed and tested")
+    }
+}
+
+const fn limit(state: DeploymentState) -> Duration {
+    match state {
+        DeploymentState::Error => Duration::from_millis(1500),
+        _ => Duration::from_secs(300),
+    }
+}
+
 pub async fn close_deployment(
     services: &Services,
     run_url: Option<&str>,
@@ -71,18 +94,19 @@ pub async fn close_deployment(
     let (Some(github), Some(id)) = (github, deployment) else {
         return;
     };
-    let cancelled = recorders.iter().any(|r| r.report.status == Status::Cancelled);
-    let passed = !cancelled && recorders.iter().all(|r| r.blame.is_none());
-    let (state, said) = match (passed, cancelled) {
-        (true, _) => (DeploymentState::Success, "Deployed and tested"),
-        (_, true) => (DeploymentState::Error, "The run was cancelled"),
-        _ => (DeploymentState::Failure, "A stage failed; see the run"),
-    };
+    let (state, said) = verdict(recorders);
     let url = recorders
         .iter()
         .find_map(|r| r.report.url.as_deref())
-        .filter(|_| passed);
-    if let Err(error) = github.deployment_status(id, state, url, run_url, said).await {
+        .filter(|_| state == DeploymentState::Success);
+    let told = github.deployment_status(id, state, url, run_url, said);
+    // A cancelled run has seconds left, and the comment is still to come.
+    let Ok(told) = tokio::time::timeout(limit(state), told).await else {
+        return services
+            .progress
+            .warn("github", "the GitHub deployment was not updated in time");
+    };
+    if let Err(error) = told {
         services.progress.warn(
             "github",
             &format!("the GitHub deployment was not updated: {error}"),
@@ -98,6 +122,35 @@ pub async fn deactivate(services: &Services, github: Option<&GitHub>, numbers: &
                 "github",
                 &format!("the deployments of #{number} were not set inactive: {error}"),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{pipeline::failed::Blame, progress::Silent};
+
+    #[test]
+    fn a_deployment_ends_as_its_worst_model() {
+        let model = |status, blame| {
+            let mut recorder = Recorder::new("qwen", "Qwen/Qwen3-4B", true, Arc::new(Silent));
+            (recorder.report.status, recorder.blame) = (status, blame);
+            recorder
+        };
+        let fine = || model(Status::Succeeded, None);
+        for (other, expected) in [
+            (fine(), DeploymentState::Success),
+            (model(Status::Superseded, None), DeploymentState::Inactive),
+            (
+                model(Status::Failed, Some(Blame::Input)),
+                DeploymentState::Failure,
+            ),
+            (model(Status::Cancelled, None), DeploymentState::Error),
+        ] {
+            assert_eq!(verdict(&[fine(), other]).0, expected);
         }
     }
 }

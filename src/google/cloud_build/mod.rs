@@ -50,7 +50,7 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
             }
             Err(error) if error.is_ambiguous() && !build.tags.is_empty() => {
                 tokio::time::sleep(c.pace().watch).await;
-                if let Some(found) = active(c, project, location, &build.tags).await? {
+                if let Some(found) = oldest_active(c, project, location, &build.tags).await? {
                     return Ok(found);
                 }
                 if tries >= CREATE_TRIES {
@@ -69,17 +69,40 @@ pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<
         .await
 }
 
-/// The newest build with this tag that is waiting or running.
+/// Ends a build. One that has ended already, or isn't there, is fine.
+pub async fn cancel(c: &Client, project: &str, location: &str, id: &str) -> Result<(), Error> {
+    let path = format!("{}/{}:cancel", builds(project, location), segment(id));
+    let request = Request::new(
+        Api::CloudBuild,
+        Method::POST,
+        path,
+        format!("cancel the build `{id}`"),
+    )
+    .json(&serde_json::json!({}))?
+    .repeatable();
+    match c.json::<Build>(request).await {
+        Err(error) if !(error.is_not_found() || error.is_precondition()) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The build with this tag that is waiting or running; of several the oldest, so that everybody who looks takes the
+/// same.
 pub async fn find_active(
     c: &Client,
     project: &str,
     location: &str,
     tag: &str,
 ) -> Result<Option<Build>, Error> {
-    active(c, project, location, &[tag.to_owned()]).await
+    oldest_active(c, project, location, &[tag.to_owned()]).await
 }
 
-async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> Result<Option<Build>, Error> {
+async fn oldest_active(
+    c: &Client,
+    project: &str,
+    location: &str,
+    tags: &[String],
+) -> Result<Option<Build>, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     #[derive(Default)]
@@ -92,7 +115,7 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
         .map(|t| format!("tags={}", quoted(t)))
         .collect::<Vec<_>>()
         .join(" AND ");
-    let mut page = String::new();
+    let (mut page, mut all) = (String::new(), Vec::new());
     loop {
         let mut request = Request::get(
             Api::CloudBuild,
@@ -106,13 +129,11 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
             request = request.query("pageToken", page);
         }
         let list: List = c.json(request).await?;
-        // Newest first. The filter is Google's word; what it lets through is checked.
+        // The filter is Google's word; what it lets through is checked.
         let fits = |b: &Build| !b.status.is_terminal() && tags.iter().all(|t| b.tags.contains(t));
-        if let Some(found) = list.builds.into_iter().find(fits) {
-            return Ok(Some(found));
-        }
+        all.extend(list.builds.into_iter().filter(fits));
         if list.next_page_token.is_empty() {
-            return Ok(None);
+            return Ok(all.into_iter().min_by_key(|b| (b.created(), b.id.clone())));
         }
         page = list.next_page_token;
     }
