@@ -94,6 +94,7 @@ async fn remembered(recorder: &Recorder, request: Request) -> Request {
         headers: parts.headers.clone(),
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.clone(),
+        caller: None,
     };
     recorder.remember("endpoint", &call);
     Request::from_parts(parts, Body::from(body))
