@@ -8,9 +8,10 @@ use url::Url;
 use crate::secrets::Masks;
 
 /// Variables that hold a secret. They are given out by [`Environment::secret`] only.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "GH_TOKEN",
     "GITHUB_TOKEN",
     "HF_TOKEN",
     "LLM_DEPLOY_API_KEY",

@@ -39,7 +39,7 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
             "services, revisions, and calling them in tests",
         )
     };
-    [
+    let deployer = [
         services,
         ("roles/cloudbuild.builds.editor", "builds"),
         (
@@ -50,15 +50,19 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
             "roles/serviceusage.serviceUsageConsumer",
             "API calls are counted to the project",
         ),
-    ]
-    .into_iter()
-    .map(|(role, why)| Grant {
+    ];
+    let writer = ("roles/logging.logWriter", "build logs, which go to Cloud Logging");
+    let builder = wanted.logs_to_cloud_logging.then_some(writer);
+    let grant = |(role, why), email: &str| Grant {
         on: Resource::Project(wanted.project.clone()),
         role,
-        member: account(&wanted.deployer),
+        member: account(email),
         why,
-    })
-    .collect()
+    };
+    let deployer = deployer.into_iter().map(|role| grant(role, &wanted.deployer));
+    deployer
+        .chain(builder.map(|role| grant(role, &wanted.builder)))
+        .collect()
 }
 
 fn on_accounts(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {

@@ -38,7 +38,8 @@ fn repository() -> Repository {
 }
 
 fn everything() -> Wanted {
-    wanted("image: {hf-token-secret: hf-token}\nservice: {secrets: {A: one}}\n").0
+    wanted("build: {logs: cloud-logging}\nimage: {hf-token-secret: hf-token}\nservice: {secrets: {A: one}}\n")
+        .0
 }
 
 #[test]
@@ -93,6 +94,7 @@ fn only_what_a_run_makes_anew_is_granted_on_the_whole_project() {
             "roles/cloudbuild.builds.editor",
             "roles/logging.viewer",
             "roles/serviceusage.serviceUsageConsumer",
+            "roles/logging.logWriter",
         ]
     );
     let runtime = "serviceAccount:llm-runtime@my-project.iam.gserviceaccount.com";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Access, Config},
+    config::{Access, Config, Logs},
     github,
     google::workload_identity::{Name, Oidc, Provider, State},
 };
@@ -58,6 +58,8 @@ pub struct Wanted {
     pub container_secrets: Vec<(String, String)>,
     /// Some service may be called by anyone, for which its policy has to be set.
     pub public: bool,
+    /// Builds write their logs to Cloud Logging, not to the bucket.
+    pub logs_to_cloud_logging: bool,
     pub pool: String,
     pub provider: String,
     pub github: github::Repository,
@@ -104,6 +106,7 @@ impl Wanted {
             token_secrets: Vec::new(),
             container_secrets: Vec::new(),
             public: config.models.iter().any(|m| m.service.access == Access::Public),
+            logs_to_cloud_logging: matches!(config.build.logs, Logs::CloudLogging),
             pool,
             provider,
             github,

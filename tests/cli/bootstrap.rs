@@ -684,6 +684,50 @@ fn as_json_it_gives_steps_and_what_a_workflow_needs() {
 }
 
 #[test]
+fn the_deployer_that_it_made_deploys_for_this_repository_and_for_no_other() {
+    let world = new_project();
+    let gated = configuration("latency: {requests: 1, concurrency: [1], max-tokens: 2}\n")
+        .replace("Qwen/Qwen3.5-4B", "google/gemma-3-4b-it");
+    world.write("llm-deploy.yaml", &gated);
+    let mut command = command(&world, &["--yes", "--write", "--json"]);
+    command.env("HF_TOKEN", llm_deploy::emulator::hugging_face::TOKEN);
+    let made = ran(command);
+    let made: Value = serde_json::from_str(&made.expect_code(0).stdout).unwrap();
+    let provider = made["workload-identity-provider"].as_str().unwrap();
+    let job = |claims: &[(&str, &str)], event: &str| {
+        for (name, value) in claims {
+            world.emulator.emulator.tokens.set_claim(name, value);
+        }
+        // As the workflow signs in, with nothing of the owner's.
+        let federation = [
+            ("CLOUDSDK_AUTH_ACCESS_TOKEN", ""),
+            ("LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER", provider),
+        ];
+        world.run_with(event, &federation)
+    };
+    let own = [
+        ("repository", REPOSITORY),
+        ("repository_id", "1296269"),
+        ("repository_owner_id", "583231"),
+    ];
+    for event in ["push", "pull_request.opened", "pull_request.closed"] {
+        job(&own, event).expect_code(0);
+    }
+    // Somebody took the name over after a rename: the ids tell.
+    for taken in [("repository_id", "99"), ("repository_owner_id", "99")] {
+        job(&own, "push").expect_code(0);
+        let refused = job(&[taken], "push");
+        assert_ne!(refused.code, 0);
+        assert!(
+            format!("{}{}", refused.stdout, refused.stderr).contains("attribute condition"),
+            "{}{}",
+            refused.stdout,
+            refused.stderr
+        );
+    }
+}
+
+#[test]
 fn files_that_are_there_keep_what_they_say() {
     let world = new_project();
     world.write(

@@ -48,8 +48,8 @@ pub async fn agree(project: String, steps: usize) -> Result<bool, Error> {
 
 /// The Hugging Face token: from HF_TOKEN, else typed unseen at the terminal, else standard input.
 pub async fn token(environment: &Environment) -> Result<SecretString, Error> {
-    let text = match environment.get("HF_TOKEN") {
-        Some(token) => SecretString::from(token),
+    let text = match environment.secret("HF_TOKEN") {
+        Some(token) => token.clone(),
         None if attended() => typed().await?,
         None => {
             blocking("the token", || {
@@ -66,11 +66,9 @@ pub async fn token(environment: &Environment) -> Result<SecretString, Error> {
             "nothing was done: the Hugging Face token is missing, or holds a character that no token has. Give it in the environment as HF_TOKEN, or on standard input: `llm-deploy bootstrap … < file`",
         ));
     }
-    if environment.in_actions() {
-        // The runner reads this stream too; with `--json` the other one is the result's alone.
-        eprintln!("{}", crate::github::actions::mask(token));
-    }
-    Ok(SecretString::from(token))
+    let token = SecretString::from(token);
+    environment.masks().add(&token);
+    Ok(token)
 }
 
 async fn typed() -> Result<SecretString, Error> {

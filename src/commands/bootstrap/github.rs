@@ -34,10 +34,10 @@ pub async fn repository(args: &BootstrapArgs, environment: &Environment) -> Resu
 /// Of the environment, else gh's own, if it has one.
 async fn token(environment: &Environment) -> Option<SecretString> {
     let given = environment
-        .get("GITHUB_TOKEN")
-        .or_else(|| environment.get("GH_TOKEN"));
+        .secret("GITHUB_TOKEN")
+        .or_else(|| environment.secret("GH_TOKEN"));
     if let Some(token) = given {
-        return Some(SecretString::from(token));
+        return Some(token.clone());
     }
     let gh = tokio::process::Command::new("gh")
         .args(["auth", "token"])
@@ -50,7 +50,9 @@ async fn token(environment: &Environment) -> Option<SecretString> {
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let token = text.trim();
-    (output.status.success() && !token.is_empty()).then(|| SecretString::from(token))
+    let token = (output.status.success() && !token.is_empty()).then(|| SecretString::from(token))?;
+    environment.masks().add(&token);
+    Some(token)
 }
 
 fn look_up_failed(name: &str, error: &github::Error, with_token: bool) -> Error {

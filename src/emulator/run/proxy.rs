@@ -92,9 +92,9 @@ async fn remembered(recorder: &Recorder, request: Request) -> Request {
         params: BTreeMap::new(),
         query: query.into_owned().collect(),
         headers: parts.headers.clone(),
-        caller: None,
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.clone(),
+        caller: None,
     };
     recorder.remember("endpoint", &call);
     Request::from_parts(parts, Body::from(body))
