@@ -173,7 +173,7 @@ impl World {
             .unwrap()
     }
 
-    /// Waits until the emulator got a request of this method id.
+    /// Waits until the emulator got a request whose method id ends so. (Permissions have such names, too.)
     #[track_caller]
     pub fn wait_for_request(&self, id: &str) {
         self.wait_until(id, || self.was_asked(id));
