@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
+use crate::tempo::Tempo;
+
 /// A snapshot of the environment variables. Tests build their own.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// How fast time passes for what waits.
+    pub tempo: Tempo,
+}
 
 /// Google APIs that are called, each with its public base URL and its override variable's suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,20 +83,21 @@ pub struct BadBaseUrl {
 
 impl Environment {
     pub fn from_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
-        )
+        std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect()
     }
 
     /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
     }
 
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        self.variables.insert(name.into(), value.into());
     }
 
     pub fn in_actions(&self) -> bool {
@@ -123,7 +130,10 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+        Self {
+            variables: iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect(),
+            tempo: Tempo::default(),
+        }
     }
 }
 

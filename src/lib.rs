@@ -23,5 +23,6 @@ pub mod plan;
 pub mod progress;
 pub mod report;
 pub mod signal;
+pub mod tempo;
 pub mod ui;
 pub mod units;

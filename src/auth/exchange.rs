@@ -13,6 +13,7 @@ use super::{Error, access::Fetched};
 use crate::{
     environment::{Api, Environment},
     http::{self, Retry},
+    tempo::Tempo,
 };
 
 /// Whole request, a token service's.
@@ -27,6 +28,7 @@ pub(super) struct Exchange {
     sts: Url,
     iam_credentials: Url,
     pub retry: Retry,
+    tempo: Tempo,
 }
 
 /// Who is asked for what, for errors.
@@ -58,7 +60,7 @@ const ID_TOKEN: Asked = Asked {
 impl Exchange {
     pub fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
-            http: http::client(TIMEOUT).map_err(|e| Error::Setup(http::explain(e)))?,
+            http: http::client(environment.tempo.of(TIMEOUT)).map_err(|e| Error::Setup(http::explain(e)))?,
             sts: environment.google(Api::Sts)?,
             iam_credentials: environment.google(Api::IamCredentials)?,
             retry: Retry {
@@ -66,6 +68,7 @@ impl Exchange {
                 budget: Duration::from_secs(30),
                 ..Retry::default()
             },
+            tempo: environment.tempo,
         })
     }
 
@@ -192,7 +195,7 @@ impl Exchange {
                 .flatten();
             let Some(pause) = pause else { return Err(error) };
             waited += pause;
-            tokio::time::sleep(pause).await;
+            self.tempo.sleep(pause).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::Error;
-use crate::environment::Environment;
+use crate::{environment::Environment, tempo::Tempo};
 
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -28,6 +28,7 @@ pub struct GitHub {
     name: String,
     /// First wait before a retry; it doubles.
     pub(super) pause: Duration,
+    pub(super) tempo: Tempo,
 }
 
 /// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
@@ -100,6 +101,7 @@ impl GitHub {
             owner: owner.to_owned(),
             name: name.to_owned(),
             pause: Duration::from_secs(1),
+            tempo: environment.tempo,
         })
     }
 
@@ -191,7 +193,7 @@ impl GitHub {
             if left == 0 {
                 return Err(error.error);
             }
-            tokio::time::sleep(wait).await;
+            self.tempo.sleep(wait).await;
             pause *= 2;
         }
         Err(Error::Unreachable {
@@ -251,7 +253,7 @@ impl GitHub {
                 error: Error::refused(purpose.action, purpose.permission, status, message(&body)),
             })
         };
-        match tokio::time::timeout(ATTEMPT, work).await {
+        match tokio::time::timeout(self.tempo.of(ATTEMPT), work).await {
             Ok(outcome) => outcome,
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }

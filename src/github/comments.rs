@@ -186,7 +186,7 @@ impl GitHub {
             if !ambiguous || tries == 3 {
                 return Err(error);
             }
-            tokio::time::sleep(self.pause * tries).await;
+            self.tempo.sleep(self.pause * tries).await;
             let there = self.marked_comments(pull_request, marker).await?;
             if let Some(written) = there
                 .into_iter()

@@ -33,7 +33,7 @@ pub async fn follow(
     on_status: &(dyn Fn(Status) + Sync),
 ) -> Result<Build, Error> {
     let began = Instant::now();
-    let until = began + deadline;
+    let until = c.deadline(deadline);
     let mut log = log.map(|(bucket, object)| Log {
         bucket,
         object,

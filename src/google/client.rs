@@ -9,6 +9,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, RANGE},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{answer::Answer, error::Error, pace::Pace};
@@ -16,6 +17,7 @@ use crate::{
     auth::{AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
     http::{self, Retry},
+    tempo::Tempo,
 };
 
 /// Longest answer that is read, so that a mad server can't fill the memory.
@@ -34,6 +36,7 @@ struct Inner {
     bases: BTreeMap<Api, Url>,
     retry: Retry,
     pace: Pace,
+    tempo: Tempo,
 }
 
 /// May a request be sent again after it failed?
@@ -119,13 +122,15 @@ impl Client {
             .into_iter()
             .map(|api| Ok((api, base_url(environment, api)?)))
             .collect::<Result<_, BadBaseUrl>>()?;
+        let tempo = environment.tempo;
         let http = http::client(TIMEOUT).map_err(http::explain);
         Ok(Self(Arc::new(Inner {
             http,
             credentials,
             bases,
             retry: Retry::default(),
-            pace: Pace::default(),
+            pace: Pace::default().at(tempo),
+            tempo,
         })))
     }
 
@@ -138,11 +143,21 @@ impl Client {
             bases: self.0.bases.clone(),
             retry,
             pace,
+            tempo: self.0.tempo,
         }))
     }
 
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
+    }
+
+    pub(crate) fn tempo(&self) -> Tempo {
+        self.0.tempo
+    }
+
+    /// The moment when `nominal` will be over.
+    pub(crate) fn deadline(&self, nominal: Duration) -> Instant {
+        Instant::now() + self.0.tempo.of(nominal)
     }
 
     /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
@@ -192,7 +207,7 @@ impl Client {
                 return Err(failure.error);
             };
             waited += pause;
-            tokio::time::sleep(pause).await;
+            self.0.tempo.sleep(pause).await;
         }
     }
 
@@ -212,7 +227,7 @@ impl Client {
         let mut builder = http
             .map_err(|e| Unanswered::Refused(Error::Setup(e.clone())))?
             .request(request.method.clone(), url)
-            .timeout(request.timeout)
+            .timeout(self.0.tempo.of(request.timeout))
             .bearer_auth(token);
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());

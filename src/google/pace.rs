@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::Error;
+use crate::tempo::Tempo;
 
 /// Pauses between two looks at something that takes its time.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,14 @@ impl Default for Pace {
 }
 
 impl Pace {
+    pub fn at(self, tempo: Tempo) -> Self {
+        Self {
+            poll: tempo.of(self.poll),
+            watch: tempo.of(self.watch),
+            patience: tempo.of(self.patience),
+        }
+    }
+
     /// Whether a look that failed `unseen` after the last good one is worth another. What has just been made may not
     /// be found everywhere at once, so that a 404 is borne for a while too.
     pub fn bears(self, error: &Error, unseen: Duration) -> bool {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::{
     client::{Client, Request, segment},
@@ -106,7 +105,7 @@ pub async fn create(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Service, Error> {
     let what = format!("create the Cloud Run service `{service_id}`");
-    let until = Instant::now() + deadline;
+    let until = c.deadline(deadline);
     let mut tries = 0;
     let operation = loop {
         tries += 1;
@@ -151,7 +150,7 @@ pub async fn patch(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Service, Error> {
     let what = format!("update the Cloud Run service `{service_id}`");
-    let until = Instant::now() + deadline;
+    let until = c.deadline(deadline);
     let mut tries = 0;
     let operation = loop {
         tries += 1;
@@ -204,7 +203,7 @@ pub async fn settled(
         location,
         service_id,
         what: &format!("see the Cloud Run service `{service_id}` become ready"),
-        until: Instant::now() + deadline,
+        until: c.deadline(deadline),
         on_progress,
     };
     watch.until_ready(None).await
@@ -246,7 +245,7 @@ pub async fn delete(
         version: "v2/",
         can_wait: true,
         what: &what,
-        until: Instant::now() + deadline,
+        until: c.deadline(deadline),
     };
     let Some(operation) = c.find::<Operation>(request).await? else {
         return Ok(());
