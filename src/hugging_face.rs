@@ -167,6 +167,14 @@ struct Answer {
     body: Vec<u8>,
 }
 
+impl Answer {
+    /// A success that is not all there.
+    fn breaks_off(&self) -> bool {
+        let whole = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok();
+        (200..300).contains(&self.status) && !whole
+    }
+}
+
 impl Hub<'_> {
     async fn model(&self, mut url: Url) -> Result<ModelFiles, Error> {
         for _ in 0..=REDIRECTS {
@@ -190,6 +198,7 @@ impl Hub<'_> {
                     http::retry_after(&answer.headers, chrono::Utc::now())
                 }
                 Err(Error::Unreachable { .. }) => None,
+                Ok(answer) if answer.breaks_off() => None,
                 _ => return result,
             };
             let Some(pause) = self.retry.pause(sent, waited, retry_after, fastrand::f64()) else {

@@ -163,31 +163,36 @@ impl Exchange {
         asked: Asked,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, Error> {
-        let text = self.text(asked, request).await?;
         // serde_json's message would repeat parts of the text.
-        serde_json::from_str(text.expose_secret()).map_err(|e| Error::Decode {
-            who: asked.who,
-            what: asked.what,
-            reason: format!(
-                "{:?} error at line {} column {}",
-                e.classify(),
-                e.line(),
-                e.column()
-            ),
-        })
+        let read = |text: &str| {
+            serde_json::from_str(text).map_err(|e| {
+                format!(
+                    "{:?} error at line {} column {}",
+                    e.classify(),
+                    e.line(),
+                    e.column()
+                )
+            })
+        };
+        self.read(asked, request, read).await
     }
 
-    /// Sends, tries transient failures again. The text is a secret: it holds a token.
-    pub async fn text(
+    /// Sends, tries transient failures again, one of them an answer that can't be read. The text is a secret: it
+    /// holds a token.
+    pub async fn read<T>(
         &self,
         asked: Asked,
         request: impl Fn() -> RequestBuilder,
-    ) -> Result<SecretString, Error> {
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let (mut sent, mut waited) = (0, Duration::ZERO);
         loop {
             sent += 1;
             let (error, transient, retry_after) = match once(asked, request()).await {
-                Ok(text) => return Ok(text),
+                Ok(text) => match read(text.expose_secret()) {
+                    Ok(answer) => return Ok(answer),
+                    Err(reason) => (undecoded(asked, reason), true, None),
+                },
                 Err(failed) => failed,
             };
             let pause = transient
@@ -218,12 +223,7 @@ async fn once(asked: Asked, request: RequestBuilder) -> Result<SecretString, Fai
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER_LIMIT {
-            let error = Error::Decode {
-                who: asked.who,
-                what: asked.what,
-                reason: "it is too long".to_owned(),
-            };
-            return Err((error, false, None));
+            return Err((undecoded(asked, "it is too long".to_owned()), false, None));
         }
     }
     let text = String::from_utf8_lossy(&body).into_owned();
@@ -238,6 +238,14 @@ async fn once(asked: Asked, request: RequestBuilder) -> Result<SecretString, Fai
         next: asked.next.to_owned(),
     };
     Err((error, http::is_transient(status), retry_after))
+}
+
+fn undecoded(asked: Asked, reason: String) -> Error {
+    Error::Decode {
+        who: asked.who,
+        what: asked.what,
+        reason,
+    }
 }
 
 /// STS speaks OAuth (`error`, `error_description`), the others Google's own format (`error.message`).

@@ -10,7 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{AccessTokens, Bearer, CLOUD_PLATFORM, exchange::Exchange, federation::Federation};
+use super::{
+    AccessTokens, Bearer, CLOUD_PLATFORM, Error,
+    exchange::Exchange,
+    federation::{Federation, once_more},
+};
 
 /// Without a readable expiry a token is taken for this old at most.
 const ASSUMED_LIFE: Duration = Duration::from_secs(300);
@@ -54,16 +58,29 @@ impl Minter {
                     .to_owned(),
             );
         };
-        let bearer = match &self.caller {
-            Caller::Federated(federation) => federation.federated().await.map_err(|e| e.to_string())?.token,
+        let minted = once_more(|| async {
+            let bearer = self.bearer().await?;
+            let minted = self.exchange.id_token(account, audience, &bearer).await;
+            if let (Err(error), Caller::Access(access)) = (&minted, &self.caller)
+                && error.is_unauthenticated()
+            {
+                access.reject(bearer.expose_secret());
+            }
+            minted
+        });
+        minted.await.map_err(|e| format!("{e} ({account})"))
+    }
+
+    async fn bearer(&self) -> Result<SecretString, Error> {
+        match &self.caller {
+            Caller::Federated(federation) => Ok(federation.federated().await?.token),
             Caller::Access(access) => {
                 let access: &dyn TokenProvider = access.as_ref();
-                let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| e.to_string())?;
-                token.as_str().to_owned().into()
+                let token = access.token(&[CLOUD_PLATFORM]).await;
+                let token = token.map_err(|e| Error::None(e.to_string()))?;
+                Ok(token.as_str().to_owned().into())
             }
-        };
-        let minted = self.exchange.id_token(account, audience, &bearer).await;
-        minted.map_err(|e| format!("{e} ({account})"))
+        }
     }
 }
 

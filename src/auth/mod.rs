@@ -91,6 +91,31 @@ pub enum Error {
     Setup(String),
 }
 
+impl Error {
+    /// Whoever gives tokens could not be reached, or was out of order: the same may work later.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Decode { .. } => true,
+            Self::Refused { status, .. } => crate::http::is_transient(*status),
+            _ => false,
+        }
+    }
+
+    /// A token that was good a moment ago is refused.
+    fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. })
+    }
+}
+
+/// Whether an access token may be had later, without anybody doing anything about it.
+pub fn is_passing(error: &gcp_auth::Error) -> bool {
+    match error {
+        gcp_auth::Error::Other(_, source) => source.downcast_ref::<Error>().is_some_and(Error::is_passing),
+        gcp_auth::Error::Http(..) => true,
+        _ => false,
+    }
+}
+
 /// Workload identity federation, straight from the action's inputs.
 #[derive(Clone, Debug)]
 pub struct WorkloadIdentity {

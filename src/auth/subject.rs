@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
@@ -111,12 +111,8 @@ impl Subject for FromUrl {
             let get = self.exchange.client().get(self.url.clone());
             get.headers(self.headers.clone())
         };
-        let text = self.exchange.text(self.asked, get).await?;
-        pick(text.expose_secret(), self.field.as_deref()).map_err(|reason| Error::Decode {
-            who: self.asked.who,
-            what: self.asked.what,
-            reason,
-        })
+        let read = |text: &str| pick(text, self.field.as_deref());
+        self.exchange.read(self.asked, get, read).await
     }
 
     fn token_type(&self) -> &str {

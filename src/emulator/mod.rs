@@ -15,6 +15,7 @@ pub mod hugging_face;
 pub mod iam;
 pub mod iam_credentials;
 mod list;
+mod listen;
 pub mod logging;
 pub mod monitoring;
 pub mod policy;
@@ -110,6 +111,21 @@ pub struct Reply {
 }
 
 impl Call {
+    /// A request to a deployed endpoint; its body is passed on unread.
+    fn of_endpoint(request: &axum::extract::Request) -> Self {
+        let query = url::form_urlencoded::parse(request.uri().query().unwrap_or("").as_bytes());
+        Self {
+            id: String::new(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            params: BTreeMap::new(),
+            query: query.into_owned().collect(),
+            headers: request.headers().clone(),
+            body: Bytes::new(),
+            json: Value::Null,
+        }
+    }
+
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
     }
@@ -119,6 +135,15 @@ impl Call {
             .iter()
             .find(|(k, _)| k == name)
             .map(|(_, v)| v.as_str())
+    }
+}
+
+impl From<Reply> for axum::response::Response {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::new(reply.body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
     }
 }
 
@@ -138,6 +163,16 @@ impl Reply {
 
     pub fn ok(value: &Value) -> Self {
         Self::json(StatusCode::OK, value)
+    }
+
+    /// No answer: the connection ends.
+    pub fn hang_up() -> Self {
+        let mut reply = Self::json(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null);
+        reply.headers.insert(
+            listen::HANG_UP,
+            axum::http::HeaderValue::from_static("1"),
+        );
+        reply
     }
 
     /// 501, for a method that the schema has and the emulator hasn't.

@@ -239,7 +239,7 @@ impl GitHub {
                 .await
                 .map_err(|e| unreachable(root_cause(&e)))?;
             if (200..300).contains(&status) {
-                return Ok(Answer { body, next });
+                return whole(body, purpose).map(|body| Answer { body, next });
             }
             // A secondary limit need not come with a header.
             let limited = || (status == 403 && body.contains("rate limit")).then_some(LONGEST_WAIT);
@@ -257,6 +257,20 @@ impl GitHub {
             Ok(outcome) => outcome,
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }
+    }
+}
+
+/// An answer that breaks off is none.
+fn whole(body: String, purpose: Purpose<'_>) -> Result<String, Failed> {
+    match serde_json::from_str::<serde::de::IgnoredAny>(&body) {
+        Err(error) if !body.is_empty() => Err(Failed {
+            again: Again::IfSafe,
+            error: Error::Unreadable {
+                action: purpose.action.to_owned(),
+                reason: error.to_string(),
+            },
+        }),
+        _ => Ok(body),
     }
 }
 

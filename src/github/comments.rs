@@ -178,12 +178,7 @@ impl GitHub {
                 Ok(written) => return Ok(comment(written, true)),
                 Err(error) => error,
             };
-            let ambiguous = match &error {
-                Error::Unreachable { .. } | Error::Unreadable { .. } => true,
-                Error::Refused { status, .. } => *status >= 500,
-                _ => false,
-            };
-            if !ambiguous || tries == 3 {
+            if !error.is_ambiguous() || tries == 3 {
                 return Err(error);
             }
             self.tempo.sleep(self.pause * tries).await;

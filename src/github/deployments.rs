@@ -22,6 +22,8 @@ pub enum DeploymentState {
 
 #[derive(Serialize)]
 struct New<'a> {
+    /// By which it is known again.
+    payload: Value,
     #[serde(rename = "ref")]
     git_ref: &'a str,
     environment: &'a str,
@@ -49,9 +51,14 @@ struct NewStatus<'a> {
 #[derive(Deserialize)]
 struct Deployment {
     id: u64,
+    /// An object or a string, as whoever made it gave it.
+    #[serde(default)]
+    payload: Value,
 }
 
 const PERMISSION: &str = "deployments: write";
+/// Times that a deployment is asked for.
+const TRIES: u32 = 3;
 /// GitHub refuses a longer description.
 const DESCRIPTION: usize = 140;
 
@@ -72,7 +79,9 @@ impl GitHub {
             action: &action,
             permission: PERMISSION,
         };
+        let mark = uuid::Uuid::new_v4().to_string();
         let request = New {
+            payload: json!({ "id": mark }),
             git_ref,
             environment,
             description: "Deployed by llm-deploy",
@@ -82,16 +91,33 @@ impl GitHub {
             production_environment: production,
         };
         let request = body(&request, purpose)?;
-        // A deployment too many is set inactive by the next success, so a repeated write does no harm.
-        let made: Deployment = self
-            .send(
-                Method::Post(&request),
-                &self.route("deployments"),
-                purpose,
-                Repeat::Safe,
-            )
-            .await?;
-        Ok(made.id)
+        let route = self.route("deployments");
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self
+                .send::<Deployment>(Method::Post(&request), &route, purpose, Repeat::Never)
+                .await;
+            let error = match outcome {
+                Ok(made) => return Ok(made.id),
+                Err(error) if !error.is_ambiguous() => return Err(error),
+                Err(error) => error,
+            };
+            self.tempo.sleep(self.pause * tries).await;
+            // It may have been made all the same: a second one would stay in progress for ever.
+            match self.newest(environment, purpose).await? {
+                Some(there) if there.payload["id"] == mark.as_str() => return Ok(there.id),
+                _ if tries == TRIES => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    async fn newest(&self, environment: &str, purpose: Purpose<'_>) -> Result<Option<Deployment>, Error> {
+        let name = percent_encoding::utf8_percent_encode(environment, percent_encoding::NON_ALPHANUMERIC);
+        let route = self.route(&format!("deployments?environment={name}&per_page=1"));
+        let (page, _) = self.page::<Deployment>(&route, purpose).await?;
+        Ok(page.into_iter().next())
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the

@@ -21,7 +21,12 @@ pub enum Error {
     },
     /// No access token could be had.
     #[error("could not {what}: no Google credentials: {reason}")]
-    Credentials { what: String, reason: String },
+    Credentials {
+        what: String,
+        reason: String,
+        /// Whoever gives tokens could not be reached, or was out of order.
+        passing: bool,
+    },
     /// The answer isn't what the API documents.
     #[error("could not {what}: the answer of {host} is not understood: {reason}")]
     Decode {
@@ -108,8 +113,8 @@ impl Error {
                 Some("UNAVAILABLE" | "INTERNAL" | "UNKNOWN" | "DEADLINE_EXCEEDED")
             ),
             Self::Transport { .. } | Self::Decode { .. } | Self::Deadline { .. } | Self::Setup(_) => false,
-            Self::Credentials { .. }
-            | Self::NotReady { .. }
+            Self::Credentials { passing, .. } => !passing,
+            Self::NotReady { .. }
             | Self::ForeignBucket { .. }
             | Self::BadBaseUrl(_)
             | Self::BadName { .. } => true,
@@ -134,7 +139,7 @@ impl Error {
             Self::Transport { ambiguous, .. } => *ambiguous,
             // It was answered as a success.
             Self::Decode { .. } => true,
-            Self::Api { answer, .. } => matches!(answer.http_status, 500 | 502 | 504),
+            Self::Api { answer, .. } => matches!(answer.http_status, 500 | 502 | 503 | 504),
             _ => false,
         }
     }

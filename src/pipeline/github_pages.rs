@@ -35,30 +35,20 @@ pub async fn open_deployment(
     production: bool,
 ) -> Option<u64> {
     let github = github?;
-    let opened = async {
-        let id = github
-            .create_deployment(git_ref, environment, production, !production)
-            .await?;
-        github
-            .deployment_status(
-                id,
-                DeploymentState::InProgress,
-                None,
-                run_url,
-                "Building and testing",
-            )
-            .await?;
-        Ok::<_, crate::github::Error>(id)
-    };
-    match opened.await {
-        Ok(id) => Some(id),
-        Err(error) => {
-            services
-                .progress
-                .warn("github", &format!("no GitHub deployment was made: {error}"));
-            None
-        }
+    let opened = github
+        .create_deployment(git_ref, environment, production, !production)
+        .await;
+    let warn = |text: String| services.progress.warn("github", &text);
+    let id = opened
+        .inspect_err(|error| warn(format!("no GitHub deployment was made: {error}")))
+        .ok()?;
+    let said = "Building and testing";
+    let state = DeploymentState::InProgress;
+    if let Err(error) = github.deployment_status(id, state, None, run_url, said).await {
+        warn(format!("the GitHub deployment was not updated: {error}"));
     }
+    // Its end is told all the same.
+    Some(id)
 }
 
 pub async fn close_deployment(

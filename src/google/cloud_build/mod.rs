@@ -6,16 +6,13 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, segment},
+    client::{Client, Request, Written, segment},
     error::Error,
     logging::quoted,
     operation::Operation,
 };
 use crate::environment::Api;
 pub use types::*;
-
-/// Further tries to create a build after one whose outcome is unknown and that isn't found.
-const CREATE_TRIES: u32 = 3;
 
 /// Starts a build. When it is unknown whether that worked, a running build with all of this one's tags is
 /// looked for and taken over; only when there is none is it sent again.
@@ -25,40 +22,33 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
         build: Build,
     }
     let what = format!("start a build in `{location}`");
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let request = Request::new(
-            Api::CloudBuild,
-            Method::POST,
-            builds(project, location),
-            what.clone(),
-        )
-        .json(build)?;
-        match c.json::<Operation>(request).await {
-            Ok(operation) => {
-                operation.failure(&what)?;
-                let metadata = operation.metadata.unwrap_or_default();
-                return Metadata::deserialize(metadata)
-                    .map(|m| m.build)
-                    .map_err(|e| Error::Decode {
-                        what,
-                        host: Api::CloudBuild.host().to_owned(),
-                        reason: e.to_string(),
-                    });
-            }
-            Err(error) if error.is_ambiguous() && !build.tags.is_empty() => {
-                tokio::time::sleep(c.pace().watch).await;
-                if let Some(found) = active(c, project, location, &build.tags).await? {
-                    return Ok(found);
-                }
-                if tries >= CREATE_TRIES {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
+    let request = Request::new(
+        Api::CloudBuild,
+        Method::POST,
+        builds(project, location),
+        what.clone(),
+    )
+    .json(build)?;
+    let there = || async {
+        match build.tags.as_slice() {
+            // Nothing to know it by: one too many is better than somebody else's.
+            [] => Ok(None),
+            tags => active(c, project, location, tags).await,
         }
-    }
+    };
+    let operation: Operation = match c.write(&request, there).await? {
+        Written::Answered(operation) => operation,
+        Written::Found(build) => return Ok(build),
+    };
+    operation.failure(&what)?;
+    let metadata = operation.metadata.unwrap_or_default();
+    Metadata::deserialize(metadata)
+        .map(|m| m.build)
+        .map_err(|e| Error::Decode {
+            what,
+            host: Api::CloudBuild.host().to_owned(),
+            reason: e.to_string(),
+        })
 }
 
 pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<Build, Error> {
