@@ -78,7 +78,11 @@ impl fmt::Debug for Hook {
 
 /// What happens to a request.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
 pub enum Fault {
     /// This answer, without any effect of the request; `retry_after` in seconds. Without a `body` the service's own
     /// for that status.
@@ -152,6 +156,13 @@ pub struct Seen {
 }
 
 impl Faults {
+    pub(super) fn of(rules: &[Rule]) -> Self {
+        Self {
+            rules: Mutex::new(rules.to_vec()),
+            ..Self::default()
+        }
+    }
+
     /// From now on.
     pub fn add(&self, rule: Rule) {
         lock(&self.rules).push(rule);

@@ -2,12 +2,7 @@
 
 use std::{future::Future, io, time::Duration};
 
-use axum::{
-    body::Body,
-    extract::Request,
-    http::HeaderName,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, http::HeaderName, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};

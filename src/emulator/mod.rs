@@ -66,6 +66,8 @@ pub struct Settings {
     /// The project is as new: no service accounts, pools or secrets, and only the APIs are on that a new project
     /// has. Otherwise it is prepared as the documentation says.
     pub bare: bool,
+    /// Requests that are to meet a fault; more can be added while it runs.
+    pub faults: Vec<faults::Rule>,
 }
 
 /// Stated speed of the built-in endpoint.
@@ -168,10 +170,9 @@ impl Reply {
     /// No answer: the connection ends.
     pub fn hang_up() -> Self {
         let mut reply = Self::json(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null);
-        reply.headers.insert(
-            listen::HANG_UP,
-            axum::http::HeaderValue::from_static("1"),
-        );
+        reply
+            .headers
+            .insert(listen::HANG_UP, axum::http::HeaderValue::from_static("1"));
         reply
     }
 
@@ -255,7 +256,7 @@ impl Emulator {
             children: tokio_util::task::TaskTracker::new(),
             recorder: record::Recorder::default(),
             certificate: None,
-            faults: faults::Faults::default(),
+            faults: faults::Faults::of(&settings.faults),
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
             secrets,

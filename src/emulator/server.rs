@@ -94,9 +94,7 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         "hf" => hugging_face::Hub::handle(emulator, &call).await,
         "docker" => docker_registry::handle(emulator, &call).await,
         "oidc" => tokens::oidc(emulator, &call).await,
-        _ => {
-            Reply::unknown_url(path)
-        }
+        _ => Reply::unknown_url(path),
     };
     faults::after(emulator, prefix, &call, fault.as_ref(), reply).await
 }

@@ -184,7 +184,9 @@ impl Client {
         loop {
             sent += 1;
             let error = match self
-                .ask(request, &|status, body| (status < 300).then(|| serde_json::from_slice(&body)))
+                .ask(request, &|status, body| {
+                    (status < 300).then(|| serde_json::from_slice(&body))
+                })
                 .await
             {
                 Ok(answer) => return Ok(Written::Answered(answer)),
@@ -319,7 +321,11 @@ impl Client {
                 reason: error.to_string(),
             },
             retry_after: None,
-            kind: if error.is_data() { Kind::Final } else { Kind::Ambiguous },
+            kind: if error.is_data() {
+                Kind::Final
+            } else {
+                Kind::Ambiguous
+            },
         }
     }
 

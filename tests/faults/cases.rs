@@ -59,13 +59,24 @@ impl Request {
         }
     }
 
+    /// Whether nothing is there afterwards that wasn't before: the posts among them ask for tokens and answers.
+    fn reads(&self) -> bool {
+        let asks = [ENDPOINT, "sts", "iamcredentials"].contains(&self.service.as_str());
+        self.method == "GET" || asks || self.is("operations.wait")
+    }
+
+    /// Whether another run may have written a comment at the same time: the comment is there by then.
+    fn looks_back(&self) -> bool {
+        self.method == "GET" && self.path == "/comments" && self.nth > 1
+    }
+
     fn is(&self, id: &str) -> bool {
         self.id.ends_with(id)
     }
 }
 
 /// The requests of an undisturbed run. Of a kind that comes more than four times, as when something is polled, the
-/// first two, the middle one and the last stand for all.
+/// first, the middle one and the last but one stand for all: how often it comes is a matter of time.
 pub fn requests(seen: &[Seen]) -> Vec<Request> {
     let mut kinds: Vec<(Request, u32)> = Vec::new();
     for one in seen {
@@ -73,7 +84,11 @@ pub fn requests(seen: &[Seen]) -> Vec<Request> {
             service: one.service.clone(),
             id: one.id.clone(),
             method: one.method.clone(),
-            path: if one.id.is_empty() { same_in_every_run(&one.path) } else { String::new() },
+            path: if one.id.is_empty() {
+                same_in_every_run(&one.path)
+            } else {
+                String::new()
+            },
             nth: 1,
         };
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
@@ -84,7 +99,7 @@ pub fn requests(seen: &[Seen]) -> Vec<Request> {
     let mut all = Vec::new();
     for (kind, count) in kinds {
         let mut chosen: Vec<u32> = match count {
-            5.. if kind.service != ENDPOINT => vec![1, 2, count.div_ceil(2), count - 1],
+            5.. if kind.service != ENDPOINT => vec![1, count.div_ceil(2), count - 1],
             _ => (1..=count).collect(),
         };
         chosen.dedup();
@@ -96,7 +111,9 @@ pub fn requests(seen: &[Seen]) -> Vec<Request> {
 /// The path from its last part that is no number.
 fn same_in_every_run(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
-    let numbered = parts.iter().rposition(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let numbered = parts
+        .iter()
+        .rposition(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
     match numbered {
         Some(n) if n + 1 < parts.len() => format!("/{}", parts[n + 1..].join("/")),
         Some(n) => format!("/{}/", parts[n.saturating_sub(1)]),
@@ -118,16 +135,17 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
             slow,
         });
     };
-    for (name, fault) in passing() {
-        // An ID token is good until it expires: nobody can take it back.
-        if matches!(fault, Fault::Revoked) && request.service == ENDPOINT {
-            continue;
-        }
+    for (name, fault) in passing()
+        .into_iter()
+        .filter(|(name, fault)| applies(request, name, fault))
+    {
         let hangs = matches!(fault, Fault::Hang | Fault::HangAfter);
         add(name, fault.clone(), 1, after_passing(request, name), hangs);
     }
-    // What lasts from the second request of a kind on lasts from the first of the next kind too, nearly.
-    for (name, fault) in lasting() {
+    for (name, fault) in lasting()
+        .into_iter()
+        .filter(|(name, fault)| applies(request, name, fault))
+    {
         add(name, fault.clone(), u32::MAX, after_lasting(request, name), true);
     }
     for (name, fault, times, end) in special(request) {
@@ -135,6 +153,27 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
         add(name, fault, times, end, slow);
     }
     all
+}
+
+/// Whether the fault is another than those that the request meets anyway.
+fn applies(request: &Request, name: &str, fault: &Fault) -> bool {
+    match fault {
+        // What only reads has no effect before or after which anything could happen.
+        Fault::AnswerAfter(_) | Fault::ResetAfter | Fault::HangAfter if request.reads() => false,
+        // An ID token is good until it expires, and GitHub's token until the job ends: nobody takes them back.
+        Fault::Revoked => !matches!(
+            request.service.as_str(),
+            ENDPOINT | "github" | "hf" | "oidc" | "sts"
+        ),
+        // A wait that was asked for is the business of the client, whichever request of a kind it is. What lasts
+        // lasts from the first on; later, one that refuses and one that fails stand for all.
+        _ if request.nth == 1 => true,
+        Fault::Slow(_) => false,
+        _ => !matches!(
+            name,
+            "429 with Retry-After" | "503 with Retry-After" | "no network" | "hangs for good"
+        ),
+    }
 }
 
 fn status(status: u16, retry_after: Option<u64>) -> Fault {
@@ -183,25 +222,50 @@ fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
     if request.is("services.create") || request.is("services.patch") {
         all.push(("GPU quota", Fault::Quota(Quota::Gpu), 1, red("quota")));
         all.push(("zonal GPU quota", Fault::Quota(Quota::ZonalGpu), 1, red("quota")));
-        all.push(("CPU quota", Fault::Quota(Quota::CpuAndMemory), 1, red("Quota violated")));
+        all.push((
+            "CPU quota",
+            Fault::Quota(Quota::CpuAndMemory),
+            1,
+            red("Quota violated"),
+        ));
         all.push(("conflict", status(409, None), 1, red("Somebody else")));
-        all.push(("endless operation", Fault::Endless, 1, End::Red(3, "still running")));
+        all.push((
+            "endless operation",
+            Fault::Endless,
+            1,
+            End::Red(3, "still running"),
+        ));
     }
     if request.is("repositories.create") {
-        all.push(("endless operation", Fault::Endless, 1, End::Red(3, "still running")));
+        all.push((
+            "endless operation",
+            Fault::Endless,
+            1,
+            End::Red(3, "still running"),
+        ));
     }
     if request.is("builds.create") {
         all.push(("build quota", Fault::Quota(Quota::Builds), 1, red("quota")));
-        all.push(("endless build", Fault::Endless, 1, End::Red(3, "finish the build")));
+        all.push((
+            "endless build",
+            Fault::Endless,
+            1,
+            End::Red(3, "finish the build"),
+        ));
         all.push(("log stops", Fault::LogStops, 1, End::Same));
         all.push(("log gone", Fault::LogGone, 1, End::Same));
     }
     if request.is("builds.get") && request.nth < 3 {
         all.push(("build cancelled", Fault::CancelBuilds, 1, red("Cancelled")));
     }
-    if ["services.create", "repositories.create", "builds.create", "buckets.insert"]
-        .iter()
-        .any(|id| request.is(id))
+    if [
+        "services.create",
+        "repositories.create",
+        "builds.create",
+        "buckets.insert",
+    ]
+    .iter()
+    .any(|id| request.is(id))
     {
         all.push(("found late", Fault::FoundLate(3), 1, End::Same));
     }
@@ -255,7 +319,7 @@ fn part(request: &Request) -> Part {
 fn after_passing(request: &Request, fault: &str) -> End {
     match (part(request), fault) {
         // A refusal is no accident: it is not asked again, and the report says what GitHub said.
-        (Part::GitHub, "401 for a good token") => End::Warned,
+        (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
         (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
         (Part::Tested, "slow") => End::Same,
         // What a stranger is refused with is what is looked for.
@@ -270,7 +334,10 @@ fn after_passing(request: &Request, fault: &str) -> End {
 fn after_lasting(request: &Request, fault: &str) -> End {
     match (part(request), fault) {
         (Part::Told, _) => End::Same,
+        (Part::GitHub, _) if request.looks_back() => End::Same,
         (Part::GitHub, _) => End::Warned,
+        // The connections that are opened ahead are opened all the same.
+        (Part::WarmUp, _) if request.path == "/health" => End::Same,
         // Without a token a gated model's page is looked at instead.
         (Part::Hub, "403 for good") => End::Same,
         (Part::Hub, _) => End::Red(3, "Hugging Face"),

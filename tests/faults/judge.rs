@@ -66,7 +66,11 @@ impl fmt::Display for Case {
         } else {
             r.id.clone()
         };
-        write!(f, "{:?}: {} at request {} of {what}", self.scenario, self.name, r.nth)
+        write!(
+            f,
+            "{:?}: {} at request {} of {what}",
+            self.scenario, self.name, r.nth
+        )
     }
 }
 
@@ -104,7 +108,9 @@ fn ending(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaint
         End::Red(code, _) => code,
     };
     wrong.unless(ended.code == expected, || {
-        let why = failure.map_or_else(String::new, |f| format!(": {} / {} / {} / {:?}", f.stage, f.title, f.cause, f.fix));
+        let why = failure.map_or_else(String::new, |f| {
+            format!(": {} / {} / {} / {:?}", f.stage, f.title, f.cause, f.fix)
+        });
         format!("exit code {} instead of {expected}{why}", ended.code)
     });
     match case.end {
@@ -129,7 +135,12 @@ fn explained(ended: &Ended, failure: Option<&Failure>, word: &str, wrong: &mut C
         wrong.0.push("no explanation".to_owned());
         return;
     };
-    let all = format!("{} {} {}", failure.title, failure.cause, failure.fix.as_deref().unwrap_or_default());
+    let all = format!(
+        "{} {} {}",
+        failure.title,
+        failure.cause,
+        failure.fix.as_deref().unwrap_or_default()
+    );
     wrong.unless(!failure.title.is_empty() && !failure.cause.is_empty(), || {
         format!("an empty explanation: {failure:?}")
     });
@@ -145,19 +156,27 @@ fn failure(ended: &Ended) -> Option<&Failure> {
 fn nothing_twice(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaints) {
     let (before, after, finally) = (&reference.before, &seen.after, &seen.finally);
     for (when, state) in [("after it", after), ("finally", finally)] {
-        wrong.unless(state.services.len() <= 1, || format!("{when} {} services", state.services.len()));
-        wrong.unless(state.buckets.len() <= 1, || format!("{when} {} buckets", state.buckets.len()));
+        wrong.unless(state.services.len() <= 1, || {
+            format!("{when} {} services", state.services.len())
+        });
+        wrong.unless(state.buckets.len() <= 1, || {
+            format!("{when} {} buckets", state.buckets.len())
+        });
         wrong.unless(state.repositories.len() <= 1, || {
             format!("{when} {} repositories", state.repositories.len())
         });
-        wrong.unless(state.comments.len() <= 1, || format!("{when} {} comments", state.comments.len()));
+        wrong.unless(state.comments.len() <= 1, || {
+            format!("{when} {} comments", state.comments.len())
+        });
         let made = state.revisions() - before.revisions();
         wrong.unless(made <= 1, || format!("{when} {made} new revisions"));
         // A build that somebody cancelled has to be done again.
         let lost = state.builds.ended_otherwise;
         let allowed = if case.name == "build cancelled" { 1 } else { 0 };
         let made = state.builds.all() - before.builds.all();
-        wrong.unless(made <= 1 + lost && lost <= allowed, || format!("{when} builds: {:?}", state.builds));
+        wrong.unless(made <= 1 + lost && lost <= allowed, || {
+            format!("{when} builds: {:?}", state.builds)
+        });
     }
     let deployments = |state: &State| state.deployments.len() - before.deployments.len();
     wrong.unless(deployments(after) <= 1 && deployments(finally) <= 2, || {
@@ -187,20 +206,30 @@ fn traffic(ended: &Ended, after: &State, wrong: &mut Complaints) {
             .filter(|s| s.name == stage)
             .any(|s| s.status == Status::Succeeded)
     };
-    for (name, service) in after.services.iter().filter(|(_, s)| s.traffic != (0, 0) && s.revisions > 1) {
+    for (name, service) in after
+        .services
+        .iter()
+        .filter(|(_, s)| s.traffic != (0, 0) && s.revisions > 1)
+    {
         let right = match service.traffic {
             (0, 100) => true,
             (100, 0) => passed("smoke") && passed("latency"),
             _ => false,
         };
-        wrong.unless(right, || format!("the traffic of {name} is {:?}", service.traffic));
+        wrong.unless(right, || {
+            format!("the traffic of {name} is {:?}", service.traffic)
+        });
     }
 }
 
 /// One more run ends as two undisturbed ones do.
 fn recovery(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaints) {
     wrong.unless(seen.again.code == 0, || {
-        format!("the next run ended with {}: {:?}", seen.again.code, failure(&seen.again))
+        format!(
+            "the next run ended with {}: {:?}",
+            seen.again.code,
+            failure(&seen.again)
+        )
     });
     let forgiven = |state: &State| {
         let mut state = state.google();
@@ -217,14 +246,20 @@ fn recovery(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complai
     });
     let last = |state: &State| state.deployments.last().cloned();
     wrong.unless(last(&seen.finally) == last(&reference.finally), || {
-        format!("finally the deployments are {:?} ({})", seen.finally.deployments, case.name)
+        format!(
+            "finally the deployments are {:?} ({})",
+            seen.finally.deployments, case.name
+        )
     });
 }
 
 fn differs(when: &str, expected: &State, found: &State) -> String {
     let (e, f) = (brief(expected), brief(found));
     if e == f {
-        return format!("{when} the services are not the same: {:?} instead of {:?}", found.services, expected.services);
+        return format!(
+            "{when} the services are not the same: {:?} instead of {:?}",
+            found.services, expected.services
+        );
     }
     format!("{when} there is {f} instead of {e}")
 }

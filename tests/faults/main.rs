@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use world::{Scenario, World};
 
 /// Runs at a time: nearly all of a run is waiting.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 /// A minute passes in 6 s: no timeout comes by itself on a busy machine. Where timeouts and deadlines have to pass, it
 /// passes sooner.
 pub const TEMPO: f64 = 0.1;
@@ -46,7 +46,9 @@ fn every_request_meets_every_fault_and_the_run_ends_as_it_should() {
         .block_on(llm_deploy::emulator::Emulator::start(settings))
         .unwrap();
     let environment = emulator.environment();
-    let trusted = environment.iter().find(|(name, _)| name.ends_with("CA_CERTS_FILE"));
+    let trusted = environment
+        .iter()
+        .find(|(name, _)| name.ends_with("CA_CERTS_FILE"));
     let status = std::process::Command::new(std::env::current_exe().unwrap())
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
@@ -63,7 +65,9 @@ async fn matrix() {
         let (reference, seen) = Reference::of(scenario, Tempo::new(TEMPO)).await;
         let reference = Arc::new(reference);
         let requests = cases::requests(&seen);
-        let cases = requests.iter().flat_map(|request| cases::cases(scenario, request));
+        let cases = requests
+            .iter()
+            .flat_map(|request| cases::cases(scenario, request));
         all.extend(cases.map(|case| (case, Arc::clone(&reference))));
     }
     if let Ok(only) = std::env::var("FAULTS_ONLY") {
@@ -72,6 +76,12 @@ async fn matrix() {
     // Those that wait for deadlines first, so that the others fill the time.
     all.sort_by_key(|(case, _)| !case.slow);
     let count = all.len();
+    if std::env::var_os("FAULTS_LIST").is_some() {
+        for (case, _) in &all {
+            eprintln!("{case}");
+        }
+        return;
+    }
     let (wrong, unreached) = run_all(all).await;
     let mut out = std::io::stderr();
     // Straight to standard error: the harness would keep a passing test's words to itself.
@@ -83,7 +93,10 @@ async fn matrix() {
     )
     .unwrap();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    assert!(unreached * 20 <= count, "{unreached} of {count} cases met no fault");
+    assert!(
+        unreached * 20 <= count,
+        "{unreached} of {count} cases met no fault"
+    );
 }
 
 /// What went wrong, and how many cases met no fault.
@@ -102,7 +115,9 @@ async fn run_all(all: Vec<(Case, Arc<Reference>)>) -> (Vec<String>, usize) {
         match ended.unwrap() {
             (_, Outcome::Right) => {}
             (_, Outcome::Unreached) => unreached += 1,
-            (name, Outcome::Wrong(complaints)) => wrong.push(format!("{name}\n    {}", complaints.join("\n    "))),
+            (name, Outcome::Wrong(complaints)) => {
+                wrong.push(format!("{name}\n    {}", complaints.join("\n    ")))
+            }
         }
     }
     wrong.sort();
@@ -127,5 +142,14 @@ async fn disturbed(case: &Case, reference: &Reference) -> Outcome {
     let after = state::State::of(&world).await;
     let again = world.run(Tempo::new(TEMPO)).await;
     let finally = state::State::of(&world).await;
-    judge::judge(case, reference, &judge::Seen { ended, after, again, finally })
+    judge::judge(
+        case,
+        reference,
+        &judge::Seen {
+            ended,
+            after,
+            again,
+            finally,
+        },
+    )
 }

@@ -57,7 +57,9 @@ impl State {
                 .map(|item| item["name"].as_str().unwrap().to_owned())
                 .collect()
         };
-        let buckets = world.get(&format!("/storage/storage/v1/b?project={PROJECT}")).await;
+        let buckets = world
+            .get(&format!("/storage/storage/v1/b?project={PROJECT}"))
+            .await;
         let repositories = world
             .get(&format!("/artifactregistry/v1/{parent}/repositories"))
             .await;
@@ -99,7 +101,12 @@ impl State {
 
     /// Deployments that look as if something were still going on.
     pub fn unfinished(&self) -> usize {
-        let busy = |state: &Option<String>| !matches!(state.as_deref(), Some("success" | "failure" | "error" | "inactive"));
+        let busy = |state: &Option<String>| {
+            !matches!(
+                state.as_deref(),
+                Some("success" | "failure" | "error" | "inactive")
+            )
+        };
         self.deployments.iter().filter(|(_, state)| busy(state)).count()
     }
 }

@@ -30,13 +30,6 @@ pub enum Scenario {
 
 impl Scenario {
     pub const ALL: [Self; 2] = [Self::Production, Self::Preview];
-
-    pub fn service(self) -> &'static str {
-        match self {
-            Self::Production => "qwen3-5-4b",
-            Self::Preview => "qwen3-5-4b-pr-12",
-        }
-    }
 }
 
 /// How a run ended.
@@ -141,7 +134,10 @@ impl World {
             ("GITHUB_EVENT_NAME", event.to_owned()),
             ("GITHUB_EVENT_PATH", path("event.json")),
             ("GITHUB_REPOSITORY", github::REPOSITORY.to_owned()),
-            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567".to_owned()),
+            (
+                "GITHUB_SHA",
+                "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            ),
             ("GITHUB_REF", "refs/heads/main".to_owned()),
             ("GITHUB_REF_NAME", "main".to_owned()),
             ("GITHUB_SERVER_URL", "https://github.com".to_owned()),

@@ -17,9 +17,10 @@ pub fn error(service: &str, status: u16, retry_after: Option<u64>, body: Option<
         ),
         (None, "hf") => hub(code),
         (None, "oidc") => Reply::json(code, &json!({"message": text(status)})),
-        (None, "sts") => {
-            Reply::json(code, &json!({"error": oauth(status), "error_description": text(status)}))
-        }
+        (None, "sts") => Reply::json(
+            code,
+            &json!({"error": oauth(status), "error_description": text(status)}),
+        ),
         (None, ENDPOINT) => page(code),
         (None, _) => Reply::google_error(code, name(status), text(status), Vec::new()),
     };
@@ -123,11 +124,23 @@ fn hub(code: StatusCode) -> Reply {
 /// Cloud Run's front end speaks HTML.
 fn page(code: StatusCode) -> Reply {
     let (title, text) = match code.as_u16() {
-        401 => ("Unauthorized", "Your client does not have permission to the requested URL."),
-        403 => ("Forbidden", "Your client does not have permission to get URL from this server."),
-        404 => ("Page not found", "The requested URL was not found on this server."),
+        401 => (
+            "Unauthorized",
+            "Your client does not have permission to the requested URL.",
+        ),
+        403 => (
+            "Forbidden",
+            "Your client does not have permission to get URL from this server.",
+        ),
+        404 => (
+            "Page not found",
+            "The requested URL was not found on this server.",
+        ),
         429 => ("Rate exceeded", "Rate exceeded."),
-        503 => ("Service Unavailable", "The server is currently unavailable. Please try again in 30 seconds."),
+        503 => (
+            "Service Unavailable",
+            "The server is currently unavailable. Please try again in 30 seconds.",
+        ),
         _ => (
             "Server Error",
             "The server encountered an error and could not complete your request. Please try again in 30 seconds.",

@@ -1,11 +1,12 @@
 //! What a fault does to a request: before it takes effect, and to its answer.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     http::{Method, header},
 };
+use futures::StreamExt;
 use serde_json::Value;
 
 use super::{Fault, Faults, Pattern, Rule, answers, lock};
@@ -66,7 +67,13 @@ pub async fn after(
         Some(Fault::FoundLate(times)) => {
             let (reply, json) = look(reply).await;
             if let Some(name) = made(call, &json).filter(|_| reply.status.is_success()) {
-                faults.add(hidden(service, &format!("/{name}"), *times, 404, Some(Method::GET)));
+                faults.add(hidden(
+                    service,
+                    &format!("/{name}"),
+                    *times,
+                    404,
+                    Some(Method::GET),
+                ));
             }
             reply
         }
@@ -175,7 +182,9 @@ fn hidden(service: &str, path: &str, times: u32, status: u16, method: Option<Met
 
 /// The same answer, and what it says.
 async fn look(reply: Reply) -> (Reply, Value) {
-    let body = axum::body::to_bytes(reply.body, LARGEST).await.unwrap_or_default();
+    let body = axum::body::to_bytes(reply.body, LARGEST)
+        .await
+        .unwrap_or_default();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let body = Body::from(body);
     (Reply { body, ..reply }, json)
@@ -183,7 +192,9 @@ async fn look(reply: Reply) -> (Reply, Value) {
 
 /// The first half of the body, and then the end of the connection or, in good order, of the answer.
 async fn cut(reply: Reply, broken: bool) -> Reply {
-    let whole = axum::body::to_bytes(reply.body, LARGEST).await.unwrap_or_default();
+    let whole = axum::body::to_bytes(reply.body, LARGEST)
+        .await
+        .unwrap_or_default();
     let half = whole.slice(..whole.len() / 2);
     let mut headers = reply.headers;
     if !broken {
@@ -196,11 +207,15 @@ async fn cut(reply: Reply, broken: bool) -> Reply {
         };
     }
     headers.insert(header::CONTENT_LENGTH, whole.len().into());
-    let half: Result<Bytes, std::io::Error> = Ok(half);
-    let end = Err(std::io::Error::other("the answer is to be cut short"));
+    let start = futures::stream::once(async { Ok::<Bytes, io::Error>(half) });
+    let end = futures::stream::once(async {
+        // What was written goes out first.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Err(io::Error::other("the answer is to be cut short"))
+    });
     Reply {
         status: reply.status,
         headers,
-        body: Body::from_stream(futures::stream::iter([half, end])),
+        body: Body::from_stream(start.chain(end)),
     }
 }

@@ -14,28 +14,26 @@ use super::{
 use crate::environment::Api;
 pub use types::*;
 
-/// Starts a build. When it is unknown whether that worked, a running build with all of this one's tags is
-/// looked for and taken over; only when there is none is it sent again.
+/// Starts a build. When it is unknown whether that worked, the build is looked for by a tag that no other has; only
+/// when there is none it is sent again.
 pub async fn create(c: &Client, project: &str, location: &str, build: &Build) -> Result<Build, Error> {
     #[derive(Deserialize)]
     struct Metadata {
         build: Build,
     }
     let what = format!("start a build in `{location}`");
+    let mark = format!("request-{}", uuid::Uuid::new_v4().simple());
     let request = Request::new(
         Api::CloudBuild,
         Method::POST,
         builds(project, location),
         what.clone(),
     )
-    .json(build)?;
-    let there = || async {
-        match build.tags.as_slice() {
-            // Nothing to know it by: one too many is better than somebody else's.
-            [] => Ok(None),
-            tags => active(c, project, location, tags).await,
-        }
-    };
+    .json(&Build {
+        tags: [build.tags.as_slice(), &[mark.clone()]].concat(),
+        ..build.clone()
+    })?;
+    let there = || marked(c, project, location, &mark);
     let operation: Operation = match c.write(&request, there).await? {
         Written::Answered(operation) => operation,
         Written::Found(build) => return Ok(build),
@@ -71,14 +69,27 @@ pub async fn find_active(
     active(c, project, location, &[tag.to_owned()]).await
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct List {
+    builds: Vec<Build>,
+    next_page_token: String,
+}
+
+/// The build with a tag that only one has, whatever has become of it: a short one may be over by now.
+async fn marked(c: &Client, project: &str, location: &str, mark: &str) -> Result<Option<Build>, Error> {
+    let request = Request::get(
+        Api::CloudBuild,
+        builds(project, location),
+        format!("list the builds in `{location}`"),
+    )
+    .query("filter", format!("tags={}", quoted(mark)));
+    let list: List = c.json(request).await?;
+    let is_it = |b: &Build| b.tags.iter().any(|t| t == mark);
+    Ok(list.builds.into_iter().find(is_it))
+}
+
 async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> Result<Option<Build>, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", default)]
-    #[derive(Default)]
-    struct List {
-        builds: Vec<Build>,
-        next_page_token: String,
-    }
     let filter = tags
         .iter()
         .map(|t| format!("tags={}", quoted(t)))
