@@ -376,41 +376,50 @@ async fn what_was_made_is_found_late_and_what_was_granted_counts_late() {
 
 #[tokio::test]
 async fn a_log_stops_or_is_gone_and_the_build_goes_on() {
-    for (fault, status) in [(Fault::LogStops, 200), (Fault::LogGone, 404)] {
-        let bench = Bench::with(crate::emulator::Settings {
-            project: "demo-project".to_owned(),
-            pace: 0.2,
-            ..crate::emulator::Settings::default()
-        })
-        .await;
-        bench.post(BUCKET, &json!({"name": "demo-logs"})).await;
-        let mut wanted = build();
-        wanted["logsBucket"] = json!("gs://demo-logs");
-        wanted["options"] = json!({"logging": "GCS_ONLY"});
-        let made = bench.post(BUILDS, &wanted).await;
-        let id = made.json["metadata"]["build"]["id"].as_str().unwrap();
-        let log = format!("/storage/storage/v1/b/demo-logs/o/log-{id}.txt?alt=media");
-        let until = async |wanted: &dyn Fn(&str) -> bool| {
-            while !wanted(
-                bench.get(&format!("{BUILDS}/{id}")).await.json["status"]
-                    .as_str()
-                    .unwrap(),
-            ) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        until(&|status| status == "WORKING").await;
-        while bench.get(&log).await.status != 200 {
+    let (stopped, gone) = tokio::join!(
+        log_before_and_after(Fault::LogStops),
+        log_before_and_after(Fault::LogGone)
+    );
+    assert_eq!(stopped.0, stopped.1);
+    assert_eq!(stopped.0.0, 200);
+    assert_eq!(gone.0.0, 404);
+    assert_eq!(gone.1.0, 404);
+}
+
+/// Status and text of a build's log just after the fault, and when the build is over.
+async fn log_before_and_after(fault: Fault) -> ((u16, String), (u16, String)) {
+    let bench = Bench::with(crate::emulator::Settings {
+        project: "demo-project".to_owned(),
+        pace: 1.0,
+        ..crate::emulator::Settings::default()
+    })
+    .await;
+    bench.post(BUCKET, &json!({"name": "demo-logs"})).await;
+    let mut wanted = build();
+    // Fetching it takes a while, and ends the build.
+    wanted["source"] = json!({"storageSource": {"bucket": "demo-logs", "object": "none.tgz"}});
+    wanted["logsBucket"] = json!("gs://demo-logs");
+    wanted["options"] = json!({"logging": "GCS_ONLY"});
+    let made = bench.post(BUILDS, &wanted).await;
+    let id = made.json["metadata"]["build"]["id"].as_str().unwrap();
+    let path = format!("/storage/storage/v1/b/demo-logs/o/log-{id}.txt?alt=media");
+    let log = async || {
+        let answer = bench.get(&path).await;
+        (answer.status, answer.text)
+    };
+    let both = async {
+        while log().await.0 != 200 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         bench.running.emulator.faults.add(rule(LIST, fault));
         bench.get(SERVICES).await;
-        let before = bench.get(&log).await;
-        until(&|status| !matches!(status, "QUEUED" | "WORKING")).await;
-        let after = bench.get(&log).await;
-        assert_eq!((after.status, &after.text), (status, &before.text));
-        assert!(!after.text.contains("DONE"), "{}", after.text);
-    }
+        let before = log().await;
+        while bench.get(&format!("{BUILDS}/{id}")).await.json["status"] != "FAILURE" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        (before, log().await)
+    };
+    tokio::time::timeout(Duration::from_secs(30), both).await.unwrap()
 }
 
 #[tokio::test]
