@@ -34,6 +34,8 @@ pub enum Command {
     Smoke(Common),
     /// Deletes this repository's previews that have expired.
     Cleanup(CleanupArgs),
+    /// Sets up the Google Cloud project for a repository: APIs, accounts, roles, sign-in, bucket, images, secret.
+    Bootstrap(BootstrapArgs),
     /// Prints the JSON Schema of llm-deploy.yaml.
     Schema,
     /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
@@ -64,7 +66,8 @@ pub struct Common {
     /// Google Cloud region, such as europe-west4.
     #[arg(long, env = "LLM_DEPLOY_REGION")]
     pub region: Option<String>,
-    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER.
+    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Without
+    /// it the credentials are those of GOOGLE_APPLICATION_CREDENTIALS, of CLOUDSDK_AUTH_ACCESS_TOKEN, or of this machine.
     #[arg(long, value_name = "NAME", env = "LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER")]
     pub workload_identity_provider: Option<String>,
     /// Service account that deploys and that calls private endpoints.
@@ -124,6 +127,31 @@ pub struct CleanupArgs {
     pub pull_request: Option<u64>,
 }
 
+#[derive(Clone, Debug, Default, Args)]
+pub struct BootstrapArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Repository at GitHub whose jobs may deploy, owner/name [default: GITHUB_REPOSITORY, then the git remote
+    /// `origin` of this folder].
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub repository: Option<String>,
+    /// The repository's id, when GitHub's API can't be asked (`gh api repos/OWNER/NAME --jq .id`).
+    #[arg(long, value_name = "ID", requires = "owner_id", value_parser = clap::value_parser!(u64).range(1..))]
+    pub repository_id: Option<u64>,
+    /// The id of the repository's owner (`gh api repos/OWNER/NAME --jq .owner.id`).
+    #[arg(long, value_name = "ID", requires = "repository_id", value_parser = clap::value_parser!(u64).range(1..))]
+    pub owner_id: Option<u64>,
+    /// Does the steps without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Shows the steps, each with its gcloud command, and does none.
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Writes .github/workflows/llm.yml, and the service accounts into llm-deploy.yaml; overwrites nothing.
+    #[arg(long)]
+    pub write: bool,
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// GitHub event that starts the job.
@@ -177,6 +205,20 @@ pub struct EmulatorArgs {
     /// Milliseconds between tokens of the built-in endpoint.
     #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
     pub gap_ms: u64,
+}
+
+impl Command {
+    /// Whether standard output belongs to a program that reads JSON.
+    pub fn prints_json(&self) -> bool {
+        match self {
+            Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
+            Self::Deploy(args) => args.common.json,
+            Self::Cleanup(args) => args.common.json,
+            Self::Bootstrap(args) => args.common.json,
+            Self::Schema => true,
+            Self::Demo(_) | Self::Emulator(_) => false,
+        }
+    }
 }
 
 impl Common {

@@ -2,14 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::tempo::Tempo;
+use crate::{secrets::Masks, tempo::Tempo};
+
+/// Variables that hold a secret. They are given out by [`Environment::secret`] only.
+const SECRETS: [&str; 6] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "GITHUB_TOKEN",
+    "HF_TOKEN",
+    "LLM_DEPLOY_API_KEY",
+    "LLM_DEPLOY_GITHUB_TOKEN",
+];
 
 /// A snapshot of the environment variables. Tests build their own.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    secrets: BTreeMap<String, SecretString>,
+    masks: Masks,
     /// How fast time passes for what waits.
     pub tempo: Tempo,
 }
@@ -88,7 +101,23 @@ impl Environment {
             .collect()
     }
 
-    /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable.
+    /// The same environment; `masks` is told of its secrets now, and of those that are made of them later.
+    #[must_use]
+    pub fn hiding(mut self, masks: Masks) -> Self {
+        self.masks = masks;
+        for secret in self.secrets.values() {
+            self.masks.add(secret);
+        }
+        self
+    }
+
+    /// Who is told of secrets.
+    pub fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// The value, unless it is unset or empty: Actions passes an absent input as an empty variable. Never that
+    /// of a secret.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)
@@ -96,8 +125,21 @@ impl Environment {
             .filter(|v| !v.is_empty())
     }
 
+    /// The value of a variable that holds a secret, unless it is unset or empty.
+    pub fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secrets.get(name).filter(|v| !v.expose_secret().is_empty())
+    }
+
+    /// White space around a secret came with the pasting of it: no token has any.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.variables.insert(name.into(), value.into());
+        let (name, value) = (name.into(), value.into());
+        if SECRETS.contains(&name.as_str()) {
+            let secret = SecretString::from(value.trim());
+            self.masks.add(&secret);
+            self.secrets.insert(name, secret);
+        } else {
+            self.variables.insert(name, value);
+        }
     }
 
     pub fn in_actions(&self) -> bool {
@@ -130,10 +172,11 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        Self {
-            variables: iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect(),
-            tempo: Tempo::default(),
+        let mut environment = Self::default();
+        for (name, value) in iter {
+            environment.set(name, value);
         }
+        environment
     }
 }
 
@@ -187,6 +230,16 @@ mod tests {
         ] {
             let error = with(&variable, bad).google(Api::Run).unwrap_err().to_string();
             assert!(error.contains("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_given_out_as_a_secret_only() {
+        for name in SECRETS {
+            let environment = with(name, " value\n");
+            assert_eq!(environment.get(name), None);
+            assert_eq!(environment.secret(name).unwrap().expose_secret(), "value");
+            assert!(with(name, "\n").secret(name).is_none());
         }
     }
 

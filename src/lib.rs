@@ -2,10 +2,11 @@
 //!
 //! The modules follow one run: [`event`] and [`config`] say what is wanted, [`plan`] compares it with what
 //! is there, [`pipeline`] builds, deploys and tests it through [`google`], [`github`], [`endpoint`] and
-//! [`bench`], and [`report`] renders the outcome. Dependencies point in that direction only.
+//! [`bench`], and [`report`] renders the outcome; [`explain`] knows what failures mean. Dependencies point in that direction only.
 
 pub mod auth;
 pub mod bench;
+pub mod bootstrap;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod emulator;
 pub mod endpoint;
 pub mod environment;
 pub mod event;
+pub mod explain;
 pub mod github;
 pub mod google;
 pub mod http;
@@ -22,6 +24,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod secrets;
 pub mod signal;
 pub mod tempo;
 pub mod ui;

@@ -7,7 +7,7 @@ use llm_deploy::{
     cli::{Cli, Command},
     commands::{self, Error, INTERRUPTED},
     environment::Environment,
-    signal,
+    signal, ui,
 };
 
 /// Time to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT, after 7.5 s SIGTERM,
@@ -33,10 +33,12 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
+    let masks = ui::masks(&environment, cli.command.prints_json());
+    let environment = environment.hiding(masks);
     let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
     let reports = !matches!(
         cli.command,
-        Command::Plan(_) | Command::Build(_) | Command::Schema | Command::Emulator(_)
+        Command::Plan(_) | Command::Build(_) | Command::Bootstrap(_) | Command::Schema | Command::Emulator(_)
     );
     let interrupted = async {
         signal::stopped().await;

@@ -1,6 +1,12 @@
 //! Access tokens: fetched when needed, kept until shortly before they expire, fetched anew when refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::Error;
+use super::error::{Error, for_gcp_auth};
 
 /// The scope of every access token that is asked for.
 pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -34,6 +40,13 @@ pub(super) struct Fetched {
 #[async_trait]
 pub(super) trait Source: Send + Sync {
     async fn fetch(&self) -> Result<Fetched, Error>;
+}
+
+#[async_trait]
+impl<S: Source> Source for Arc<S> {
+    async fn fetch(&self) -> Result<Fetched, Error> {
+        self.as_ref().fetch().await
+    }
 }
 
 /// Remembers the token of a [`Source`].
@@ -133,66 +146,40 @@ fn make(fetched: &Fetched) -> Result<Token, gcp_auth::Error> {
     serde_json::from_value(value).map_err(|e| gcp_auth::Error::Json("the access token can't be held", e))
 }
 
-fn for_gcp_auth(error: Error) -> gcp_auth::Error {
-    gcp_auth::Error::Other("no access token", Box::new(error))
+/// A token from the environment; nothing can renew it.
+pub(super) struct Given {
+    token: SecretString,
+    given: AtomicBool,
 }
 
-/// A token from the environment; nothing can renew it.
-pub(super) struct Given(pub SecretString);
+/// How old a given token can get isn't known: it is asked for again only after it was refused.
+const FOR_GOOD: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Given {
+    pub fn new(token: SecretString) -> Self {
+        Self {
+            token,
+            given: false.into(),
+        }
+    }
+}
 
 #[async_trait]
 impl Source for Given {
     async fn fetch(&self) -> Result<Fetched, Error> {
+        if self.given.swap(true, Ordering::SeqCst) {
+            return Err(Error::GivenRefused);
+        }
         Ok(Fetched {
-            token: self.0.clone(),
-            expires_in: Duration::from_secs(3600),
+            token: self.token.clone(),
+            expires_in: FOR_GOOD,
         })
-    }
-}
-
-/// Whatever gcp_auth finds. It caches by itself; a refused token is answered by searching anew.
-pub(super) struct Ambient {
-    provider: Mutex<Arc<dyn TokenProvider>>,
-    stale: std::sync::atomic::AtomicBool,
-}
-
-impl Ambient {
-    pub async fn find() -> Result<Self, gcp_auth::Error> {
-        Ok(Self {
-            provider: Mutex::new(gcp_auth::provider().await?),
-            stale: false.into(),
-        })
-    }
-}
-
-#[async_trait]
-impl TokenProvider for Ambient {
-    async fn token(&self, scopes: &[&str]) -> Result<Arc<Token>, gcp_auth::Error> {
-        let provider = {
-            let mut provider = self.provider.lock().await;
-            if self.stale.swap(false, std::sync::atomic::Ordering::SeqCst) {
-                *provider = gcp_auth::provider().await?;
-            }
-            Arc::clone(&provider)
-        };
-        provider.token(scopes).await
-    }
-
-    async fn project_id(&self) -> Result<Arc<str>, gcp_auth::Error> {
-        let provider = Arc::clone(&*self.provider.lock().await);
-        provider.project_id().await
-    }
-}
-
-impl AccessTokens for Ambient {
-    fn reject(&self, _token: &str) {
-        self.stale.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -246,7 +233,7 @@ mod tests {
                     token: "token-0".into(),
                     expires_in: Duration::from_secs(3600),
                 }),
-                _ => Err(Error::None("the issuer is out".to_owned())),
+                _ => Err(Error::None(vec!["the issuer is out".to_owned()])),
             }
         }
     }

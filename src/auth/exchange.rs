@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use url::Url;
+use url::{Url, form_urlencoded};
 
-use super::{Error, access::Fetched};
+use super::{Error, access::Fetched, refused};
 use crate::{
     environment::{Api, Environment},
     http::{self, Retry},
+    secrets::Masks,
     tempo::Tempo,
 };
 
@@ -27,6 +28,7 @@ pub(super) struct Exchange {
     http: reqwest::Client,
     sts: Url,
     iam_credentials: Url,
+    masks: Masks,
     pub retry: Retry,
     tempo: Tempo,
 }
@@ -43,8 +45,7 @@ pub(super) struct Asked {
 const STS: Asked = Asked {
     who: "Google's Security Token Service",
     what: "exchange the identity token",
-    next: "Check `workload-identity-provider`, and that the provider's attribute condition admits this repository. \
-           A mapped subject longer than 127 bytes (a long branch name) is refused too",
+    next: "Check `workload-identity-provider`, and that the provider's attribute condition admits this repository",
 };
 const IMPERSONATE: Asked = Asked {
     who: "Google's IAM Credentials service",
@@ -63,6 +64,7 @@ impl Exchange {
             http: http::client(environment.tempo.of(TIMEOUT)).map_err(|e| Error::Setup(http::explain(e)))?,
             sts: environment.google(Api::Sts)?,
             iam_credentials: environment.google(Api::IamCredentials)?,
+            masks: environment.masks().clone(),
             retry: Retry {
                 attempts: 4,
                 budget: Duration::from_secs(30),
@@ -76,6 +78,21 @@ impl Exchange {
         &self.http
     }
 
+    /// Who is told of each token as soon as it is known.
+    pub fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// A form's POST, as OAuth has them.
+    pub fn form(&self, url: &Url, fields: &[(&str, &str)]) -> RequestBuilder {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let post = self.http.post(url.clone());
+        post.header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
     /// Exchanges somebody else's token for Google's. `token_url` replaces the public address.
     pub async fn federated(
         &self,
@@ -86,7 +103,7 @@ impl Exchange {
     ) -> Result<Fetched, Error> {
         #[derive(Deserialize)]
         struct Answer {
-            access_token: String,
+            access_token: SecretString,
             expires_in: Option<u64>,
         }
         let url = match token_url {
@@ -101,11 +118,12 @@ impl Exchange {
             "subjectTokenType": subject_token_type,
             "subjectToken": subject_token.expose_secret(),
         });
-        let answer: Answer = self.json(STS, || self.http.post(url.clone()).json(&body)).await?;
+        let answer = self.json(STS, || self.http.post(url.clone()).json(&body)).await;
+        let answer: Answer = answer.map_err(|e| refused::explain(e, subject_token))?;
+        self.masks.add(&answer.access_token);
         Ok(Fetched {
-            token: answer.access_token.into(),
-            // Five minutes is the shortest that was seen.
-            expires_in: Duration::from_secs(answer.expires_in.unwrap_or(300)),
+            token: answer.access_token,
+            expires_in: lifetime(answer.expires_in),
         })
     }
 
@@ -114,7 +132,7 @@ impl Exchange {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
-            access_token: String,
+            access_token: SecretString,
             expire_time: DateTime<Utc>,
         }
         let url = self.account_url(account, "generateAccessToken")?;
@@ -124,8 +142,9 @@ impl Exchange {
             post.bearer_auth(federated.expose_secret())
         };
         let answer: Answer = self.json(IMPERSONATE, request).await?;
+        self.masks.add(&answer.access_token);
         Ok(Fetched {
-            token: answer.access_token.into(),
+            token: answer.access_token,
             expires_in: (answer.expire_time - Utc::now()).to_std().unwrap_or_default(),
         })
     }
@@ -139,7 +158,7 @@ impl Exchange {
     ) -> Result<SecretString, Error> {
         #[derive(Deserialize)]
         struct Answer {
-            token: String,
+            token: SecretString,
         }
         let url = self.account_url(account, "generateIdToken")?;
         let body = json!({ "audience": audience, "includeEmail": true });
@@ -147,7 +166,9 @@ impl Exchange {
             let post = self.http.post(url.clone()).json(&body);
             post.bearer_auth(bearer.expose_secret())
         };
-        Ok(self.json::<Answer>(ID_TOKEN, request).await?.token.into())
+        let token = self.json::<Answer>(ID_TOKEN, request).await?.token;
+        self.masks.add(&token);
+        Ok(token)
     }
 
     fn account_url(&self, account: &str, verb: &str) -> Result<Url, Error> {
@@ -164,8 +185,8 @@ impl Exchange {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, Error> {
         // serde_json's message would repeat parts of the text.
-        let read = |text: &str| {
-            serde_json::from_str(text).map_err(|e| {
+        let read = |text: &SecretString| {
+            serde_json::from_str(text.expose_secret()).map_err(|e| {
                 format!(
                     "{:?} error at line {} column {}",
                     e.classify(),
@@ -177,19 +198,28 @@ impl Exchange {
         self.read(asked, request, read).await
     }
 
+    /// As [`Self::read`], the text as it is.
+    pub async fn text(
+        &self,
+        asked: Asked,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<SecretString, Error> {
+        self.read(asked, request, |text| Ok(text.clone())).await
+    }
+
     /// Sends, tries transient failures again, one of them an answer that can't be read. The text is a secret: it
     /// holds a token.
     pub async fn read<T>(
         &self,
         asked: Asked,
         request: impl Fn() -> RequestBuilder,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(&SecretString) -> Result<T, String>,
     ) -> Result<T, Error> {
         let (mut sent, mut waited) = (0, Duration::ZERO);
         loop {
             sent += 1;
             let (error, transient, retry_after) = match once(asked, request()).await {
-                Ok(text) => match read(text.expose_secret()) {
+                Ok(text) => match read(&text) {
                     Ok(answer) => return Ok(answer),
                     Err(reason) => (undecoded(asked, reason), true, None),
                 },
@@ -259,6 +289,11 @@ fn refusal(text: &str) -> String {
         _ if text.trim().is_empty() => "empty answer".to_owned(),
         _ => http::shorten(text),
     }
+}
+
+/// Five minutes is the shortest that was seen of a token that doesn't tell.
+pub(super) fn lifetime(expires_in: Option<u64>) -> Duration {
+    Duration::from_secs(expires_in.unwrap_or(300))
 }
 
 fn joined(base: &Url, path: &str) -> Result<Url, Error> {

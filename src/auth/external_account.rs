@@ -1,9 +1,9 @@
 //! The `external_account` credentials file, as google-github-actions/auth writes it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
+use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
     federation::Federation,
     subject::{FromFile, FromUrl, Subject, secure},
 };
-use crate::environment::Environment;
 
+/// Fields of the file.
 #[derive(Deserialize)]
 pub(super) struct ExternalAccount {
     audience: String,
@@ -23,21 +23,12 @@ pub(super) struct ExternalAccount {
     service_account_impersonation_url: Option<String>,
 }
 
-/// Its headers hold the runner's request token.
-impl fmt::Debug for ExternalAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExternalAccount")
-            .field("audience", &self.audience)
-            .finish_non_exhaustive()
-    }
-}
-
 #[derive(Deserialize)]
 struct CredentialSource {
     url: Option<String>,
     file: Option<PathBuf>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, SecretString>,
     #[serde(default)]
     format: Format,
 }
@@ -50,23 +41,6 @@ struct Format {
 }
 
 impl ExternalAccount {
-    /// `None` when the file is of another type, which gcp_auth reads.
-    pub fn read(path: &str) -> Result<Option<Self>, Error> {
-        let failed = |reason: String| Error::File {
-            path: path.to_owned(),
-            reason,
-        };
-        let text = std::fs::read_to_string(path).map_err(|e| failed(format!("can't be read: {e}")))?;
-        let value: Value = serde_json::from_str(&text)
-            .map_err(|e| failed(format!("is not JSON (line {} column {})", e.line(), e.column())))?;
-        if value.get("type").and_then(Value::as_str) != Some("external_account") {
-            return Ok(None);
-        }
-        let account = Self::deserialize(value)
-            .map_err(|_| failed("lacks a field of an external_account file".to_owned()))?;
-        Ok(Some(account))
-    }
-
     /// The account in `…/serviceAccounts/ACCOUNT:generateAccessToken`.
     pub fn service_account(&self) -> Result<Option<String>, Error> {
         let Some(url) = &self.service_account_impersonation_url else {
@@ -108,6 +82,7 @@ impl ExternalAccount {
                 path,
                 field,
                 token_type: self.subject_token_type,
+                masks: exchange.masks().clone(),
             }),
             (None, None) => return Err(failed("has a credential source that is neither `url` nor `file`")),
         };
@@ -127,13 +102,4 @@ fn own_token_url(text: &str) -> Result<Option<Url>, Error> {
         return Ok(None);
     }
     Ok(Some(secure("token_url", text)?))
-}
-
-/// The account of a service account key in `GOOGLE_APPLICATION_CREDENTIALS`.
-pub(super) fn key_owner(environment: &Environment) -> Option<String> {
-    let text = std::fs::read_to_string(environment.get("GOOGLE_APPLICATION_CREDENTIALS")?).ok()?;
-    let value: Value = serde_json::from_str(&text).ok()?;
-    let account = value.get("client_email")?.as_str()?;
-    check_service_account(account).ok()?;
-    Some(account.to_owned())
 }

@@ -1,7 +1,5 @@
 //! Workload identity federation: a foreign identity token → STS → a service account's access token.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use url::Url;
 
@@ -38,7 +36,7 @@ impl Federation {
 }
 
 #[async_trait]
-impl Source for Arc<Federation> {
+impl Source for Federation {
     async fn fetch(&self) -> Result<Fetched, Error> {
         once_more(|| async {
             let federated = self.federated().await?;

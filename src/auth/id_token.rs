@@ -3,96 +3,123 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use gcp_auth::TokenProvider;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::{
-    AccessTokens, Bearer, CLOUD_PLATFORM, Error,
+    AccessTokens, Bearer, CLOUD_PLATFORM,
+    access::renew_after,
+    error::reason,
     exchange::Exchange,
     federation::{Federation, once_more},
+    jwt,
 };
 
 /// Without a readable expiry a token is taken for this old at most.
 const ASSUMED_LIFE: Duration = Duration::from_secs(300);
+/// Said where there is no account that an ID token could be made for.
+const NOBODY: &str = "an ID token for the private service needs a service account: set `service-account` to one that \
+                      has roles/run.invoker and that you may make ID tokens for \
+                      (roles/iam.serviceAccountOpenIdTokenCreator), or set `access: public`";
 
-/// Asks IAM Credentials for ID tokens of one service account.
-pub(super) struct Minter {
-    caller: Caller,
-    exchange: Exchange,
-    account: Option<String>,
+/// Makes ID tokens. Without memory: each call is a new token. Errors are sentences for the user.
+#[async_trait]
+pub(super) trait MintId: Send + Sync {
+    async fn mint(&self, audience: &str) -> Result<SecretString, String>;
+    /// Whose tokens they are, when it is known; the error when there are none.
+    fn account(&self) -> Result<Option<&str>, String>;
 }
 
-enum Caller {
+/// There is no account.
+pub(super) struct Nobody;
+
+#[async_trait]
+impl MintId for Nobody {
+    async fn mint(&self, _audience: &str) -> Result<SecretString, String> {
+        Err(NOBODY.to_owned())
+    }
+
+    fn account(&self) -> Result<Option<&str>, String> {
+        Err(NOBODY.to_owned())
+    }
+}
+
+/// Asks IAM Credentials for ID tokens of one service account.
+pub(super) struct Generated {
+    caller: Caller,
+    exchange: Exchange,
+    account: String,
+}
+
+pub(super) enum Caller {
     /// The federated token itself: the account's own token would need a binding on itself.
     Federated(Arc<Federation>),
     Access(Arc<dyn AccessTokens>),
 }
 
-impl Minter {
-    pub fn federated(federation: Arc<Federation>, exchange: Exchange, account: Option<String>) -> Self {
+impl Generated {
+    pub fn new(caller: Caller, exchange: Exchange, account: String) -> Self {
         Self {
-            caller: Caller::Federated(federation),
+            caller,
             exchange,
             account,
         }
     }
+}
 
-    pub fn with_access(access: Arc<dyn AccessTokens>, exchange: Exchange, account: Option<String>) -> Self {
-        Self {
-            caller: Caller::Access(access),
-            exchange,
-            account,
-        }
-    }
-
-    async fn mint(&self, audience: &str) -> Result<SecretString, String> {
-        let Some(account) = &self.account else {
-            return Err(
-                "an ID token for the private service needs a service account: set `service-account` to one that \
-                 has roles/run.invoker and that you may make ID tokens for \
-                 (roles/iam.serviceAccountOpenIdTokenCreator), or set `access: public`"
-                    .to_owned(),
-            );
-        };
-        let minted = once_more(|| async {
-            let bearer = self.bearer().await?;
-            let minted = self.exchange.id_token(account, audience, &bearer).await;
-            if let (Err(error), Caller::Access(access)) = (&minted, &self.caller)
-                && error.is_unauthenticated()
-            {
-                access.reject(bearer.expose_secret());
-            }
-            minted
-        });
-        minted.await.map_err(|e| format!("{e} ({account})"))
-    }
-
-    async fn bearer(&self) -> Result<SecretString, Error> {
+impl Generated {
+    /// The token that asks for the ID token.
+    async fn bearer(&self) -> Result<SecretString, String> {
         match &self.caller {
-            Caller::Federated(federation) => Ok(federation.federated().await?.token),
+            Caller::Federated(federation) => {
+                let federated = once_more(|| federation.federated()).await;
+                Ok(federated.map_err(|e| e.to_string())?.token)
+            }
             Caller::Access(access) => {
                 let access: &dyn TokenProvider = access.as_ref();
-                let token = access.token(&[CLOUD_PLATFORM]).await;
-                let token = token.map_err(|e| Error::None(e.to_string()))?;
-                Ok(token.as_str().to_owned().into())
+                let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| reason(&e))?;
+                Ok(SecretString::from(token.as_str()))
             }
         }
+    }
+}
+
+#[async_trait]
+impl MintId for Generated {
+    async fn mint(&self, audience: &str) -> Result<SecretString, String> {
+        let mut renewed = false;
+        loop {
+            let bearer = self.bearer().await?;
+            match self.exchange.id_token(&self.account, audience, &bearer).await {
+                Ok(token) => return Ok(token),
+                // It was good a moment ago: once more, with a new one.
+                Err(error) if error.is_unauthenticated() && !renewed => {
+                    renewed = true;
+                    if let Caller::Access(access) = &self.caller {
+                        access.reject(bearer.expose_secret());
+                    }
+                }
+                Err(error) => return Err(format!("{error} ({})", self.account)),
+            }
+        }
+    }
+
+    fn account(&self) -> Result<Option<&str>, String> {
+        Ok(Some(&self.account))
     }
 }
 
 /// The ID tokens for one audience.
 pub(super) struct IdTokens {
-    minter: Arc<Minter>,
+    minter: Arc<dyn MintId>,
     audience: String,
     kept: Mutex<Option<(SecretString, DateTime<Utc>)>>,
 }
 
 impl IdTokens {
-    pub fn new(minter: Arc<Minter>, audience: String) -> Self {
+    pub fn new(minter: Arc<dyn MintId>, audience: String) -> Self {
         Self {
             minter,
             audience,
@@ -112,36 +139,20 @@ impl Bearer for IdTokens {
         }
         let token = self.minter.mint(&self.audience).await?;
         let now = Utc::now();
-        let life = expiry(token.expose_secret())
-            .and_then(|at| (at - now).to_std().ok())
-            .unwrap_or(ASSUMED_LIFE);
-        *kept = Some((token.clone(), now + super::access::renew_after(life)));
+        let life = jwt::expiry(&token).map_or(ASSUMED_LIFE, |at| (at - now).to_std().unwrap_or_default());
+        *kept = Some((token.clone(), now + renew_after(life)));
         Ok(Some(token))
     }
-}
 
-/// The `exp` claim. The signature is the receiver's business.
-fn expiry(jwt: &str) -> Option<DateTime<Utc>> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: i64,
-    }
-    let payload = jwt.split('.').nth(1)?;
-    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Claims = serde_json::from_slice(&bytes).ok()?;
-    DateTime::from_timestamp(claims.exp, 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_expiry_is_read_from_the_token() {
-        let claims = URL_SAFE_NO_PAD.encode(r#"{"aud":"x","exp":1700000000}"#);
-        let at = expiry(&format!("h.{claims}.s")).unwrap();
-        assert_eq!(at.timestamp(), 1_700_000_000);
-        assert_eq!(expiry("opaque"), None);
-        assert_eq!(expiry("a.!!.b"), None);
+    async fn reject(&self, token: &SecretString) -> bool {
+        let mut kept = self.kept.lock().await;
+        // Another one may have come meanwhile.
+        if kept
+            .as_ref()
+            .is_some_and(|(k, _)| k.expose_secret() == token.expose_secret())
+        {
+            *kept = None;
+        }
+        true
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
@@ -12,7 +12,10 @@ use super::{
     Error,
     exchange::{Asked, Exchange},
 };
-use crate::environment::{BadBaseUrl, Environment, require_secure};
+use crate::{
+    environment::{BadBaseUrl, Environment, require_secure},
+    secrets::Masks,
+};
 
 pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
@@ -39,6 +42,7 @@ pub(super) struct FromFile {
     pub path: PathBuf,
     pub field: Option<String>,
     pub token_type: String,
+    pub masks: Masks,
 }
 
 const GITHUB: Asked = Asked {
@@ -54,19 +58,15 @@ const CREDENTIAL_SOURCE: Asked = Asked {
 
 impl FromUrl {
     /// GitHub's own, in a job that may have identity tokens.
-    pub fn github(environment: &Environment, audience: &str) -> Result<Self, Error> {
+    pub fn github(environment: &Environment, audience: &str, exchange: Exchange) -> Result<Self, Error> {
         const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
         const TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-        let get = |name: &'static str| {
-            environment
-                .get(name)
-                .ok_or(Error::NoGitHubIdentity { missing: name })
-        };
-        let (url, token) = (get(URL)?, get(TOKEN)?);
-        let mut url = secure(URL, url)?;
+        let missing = |missing: &'static str| Error::NoGitHubIdentity { missing };
+        let mut url = secure(URL, environment.get(URL).ok_or_else(|| missing(URL))?)?;
         url.query_pairs_mut().append_pair("audience", audience);
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Error::NoGitHubIdentity { missing: TOKEN })?;
+        let token = environment.secret(TOKEN).ok_or_else(|| missing(TOKEN))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+            .map_err(|_| Error::BadToken { variable: TOKEN })?;
         bearer.set_sensitive(true);
         Ok(Self {
             url,
@@ -74,14 +74,14 @@ impl FromUrl {
             field: Some("value".to_owned()),
             token_type: JWT.to_owned(),
             asked: GITHUB,
-            exchange: Exchange::new(environment)?,
+            exchange,
         })
     }
 
     /// That of a credentials file.
     pub fn new(
         url: Url,
-        headers: impl IntoIterator<Item = (String, String)>,
+        headers: impl IntoIterator<Item = (String, SecretString)>,
         field: Option<String>,
         token_type: String,
         exchange: Exchange,
@@ -89,7 +89,11 @@ impl FromUrl {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let bad = || format!("has a header `{name}` that can't be sent");
-            let mut value = HeaderValue::from_str(&value).map_err(|_| bad())?;
+            let text = value.expose_secret();
+            // The scheme's name is no secret.
+            let credentials = text.split_once(' ').map_or(text, |(_, credentials)| credentials);
+            exchange.masks().add(&credentials.into());
+            let mut value = HeaderValue::from_str(text).map_err(|_| bad())?;
             value.set_sensitive(true);
             map.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
         }
@@ -111,8 +115,10 @@ impl Subject for FromUrl {
             let get = self.exchange.client().get(self.url.clone());
             get.headers(self.headers.clone())
         };
-        let read = |text: &str| pick(text, self.field.as_deref());
-        self.exchange.read(self.asked, get, read).await
+        let read = |text: &SecretString| pick(text, self.field.as_deref());
+        let token = self.exchange.read(self.asked, get, read).await?;
+        self.exchange.masks().add(&token);
+        Ok(token)
     }
 
     fn token_type(&self) -> &str {
@@ -130,7 +136,9 @@ impl Subject for FromFile {
         let text = tokio::fs::read_to_string(&self.path)
             .await
             .map_err(|e| failed(format!("(a subject token's) can't be read: {e}")))?;
-        pick(&text, self.field.as_deref()).map_err(failed)
+        let token = pick(&text.into(), self.field.as_deref()).map_err(failed)?;
+        self.masks.add(&token);
+        Ok(token)
     }
 
     fn token_type(&self) -> &str {
@@ -138,7 +146,8 @@ impl Subject for FromFile {
     }
 }
 
-fn pick(text: &str, field: Option<&str>) -> Result<SecretString, String> {
+fn pick(text: &SecretString, field: Option<&str>) -> Result<SecretString, String> {
+    let text = text.expose_secret();
     let token = match field {
         None => text.trim().to_owned(),
         Some(field) => serde_json::from_str::<Value>(text)

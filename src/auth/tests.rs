@@ -1,3 +1,6 @@
+mod choice;
+mod files;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -133,6 +136,32 @@ async fn id_tokens_are_asked_for_with_the_federated_token_and_kept() {
 }
 
 #[tokio::test]
+async fn an_id_token_that_has_expired_or_was_refused_is_replaced() {
+    let count = std::sync::atomic::AtomicI64::new(0);
+    let server = Server::start(move |_| {
+        // The first has expired when it comes.
+        let n = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        answer(200, json!({"token": jwt(n * 3600)}))
+    })
+    .await;
+    let mut environment = server.environment();
+    environment.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ready");
+    let credentials = Credentials::discover(&environment, None, Some(ACCOUNT.to_owned()))
+        .await
+        .unwrap();
+    let bearer = credentials.id_token("https://x");
+    let ask = async || bearer.bearer().await.unwrap().unwrap();
+    let first = ask().await;
+    let second = ask().await;
+    assert_ne!(first.expose_secret(), second.expose_secret());
+    assert!(bearer.reject(&first).await, "a late complaint about the old one");
+    assert_eq!(ask().await.expose_secret(), second.expose_secret());
+    assert!(bearer.reject(&second).await);
+    assert_ne!(ask().await.expose_secret(), second.expose_secret());
+    assert_eq!(server.lines().len(), 3);
+}
+
+#[tokio::test]
 async fn without_a_service_account_there_is_no_id_token_and_the_error_says_what_to_do() {
     let (_server, environment) = services().await;
     let credentials = Credentials::discover(&environment, wif(None), None)
@@ -156,13 +185,11 @@ async fn a_job_without_the_permission_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_ready_token_comes_first_and_can_make_id_tokens() {
+async fn a_ready_token_is_used_and_can_make_id_tokens() {
     let (server, mut environment) = services().await;
     environment.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ready");
     let account = Some(ACCOUNT.to_owned());
-    let credentials = Credentials::discover(&environment, wif(None), account)
-        .await
-        .unwrap();
+    let credentials = Credentials::discover(&environment, None, account).await.unwrap();
     assert_eq!(token(&credentials).await, "ready");
     credentials.id_token("https://x").bearer().await.unwrap();
     assert_eq!(server.asked()[0].header("authorization"), "Bearer ready");

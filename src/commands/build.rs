@@ -7,7 +7,7 @@ use crate::{
     cli::Common,
     config::Config,
     environment::Environment,
-    pipeline::{Services, build, failed::Failed, survey},
+    pipeline::{Services, build, facts, failed::Failed, survey},
     plan::target::Target,
 };
 
@@ -37,6 +37,12 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
 }
 
 async fn one(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
+    let facts = facts::of(services, &target).or(&facts::build(&config.build));
+    let image = image(services, config, target).await;
+    image.map_err(|failed| failed.explained(&facts))
+}
+
+async fn image(services: &Services, config: &Config, target: Target) -> Result<String, Failed> {
     let surveyed = survey::survey(services, &config.build, target).await?;
     let facts = &surveyed.plan.facts;
     let digest = match &facts.image_digest {

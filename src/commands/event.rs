@@ -19,13 +19,22 @@ pub fn read(environment: &Environment) -> Result<(Trigger, Context), Error> {
     event::read(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))
 }
 
+/// `owner/name` of the git remote `origin` of this folder.
+pub fn origin() -> Option<String> {
+    git(&["config", "--get", "remote.origin.url"]).and_then(|url| repository_of(&url))
+}
+
+/// The checkout's top folder.
+pub fn top_folder() -> Option<std::path::PathBuf> {
+    git(&["rev-parse", "--show-toplevel"]).map(std::path::PathBuf::from)
+}
+
 /// Where a command runs that needs no event: from the runner's variables, else from the git checkout here.
 pub fn place(environment: &Environment) -> Context {
     let get = |name: &str| environment.get(name).map(str::to_owned);
-    let remote = || git(&["config", "--get", "remote.origin.url"]).and_then(|url| repository_of(&url));
     Context {
         repository: get("GITHUB_REPOSITORY")
-            .or_else(remote)
+            .or_else(origin)
             .unwrap_or_else(|| "local".to_owned()),
         sha: get("GITHUB_SHA")
             .or_else(|| git(&["rev-parse", "HEAD"]))

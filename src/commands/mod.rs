@@ -1,5 +1,6 @@
 //! One thin file per command: gathers its inputs, calls the pipeline, hands the report over.
 
+pub mod bootstrap;
 pub mod build;
 pub mod cleanup;
 pub mod demo;
@@ -14,6 +15,7 @@ pub mod smoke;
 use crate::{
     cli::{Cli, Command},
     environment::Environment,
+    explain::Facts,
     pipeline::failed::{Blame, Failed},
 };
 
@@ -46,11 +48,12 @@ impl Error {
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        let failure = failed.failure;
+        let Failed { blame, failure, .. } = failed.explained(&Facts::default());
+        let said = failure.said.map(|said| format!("\n{said}")).unwrap_or_default();
         let fix = failure.fix.map(|fix| format!("\n{fix}")).unwrap_or_default();
         Self {
-            blame: failed.blame,
-            message: format!("{}: {}{fix}", failure.title, failure.cause),
+            blame,
+            message: format!("{}: {}{said}{fix}", failure.title, failure.cause),
             location: None,
         }
     }
@@ -85,6 +88,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
         Command::Deploy(args) => deploy::run(&args, environment).await,
         Command::Smoke(common) => smoke::run(&common, environment).await,
         Command::Cleanup(args) => cleanup::run(&args, environment).await,
+        Command::Bootstrap(args) => bootstrap::run(&args, environment).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::config::json_schema())
                 .map_err(|e| Error::service(e.to_string()))?;

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 
 use super::{Error, event, setup};
 use crate::{
@@ -124,9 +123,7 @@ async fn stages(
         ));
     }
     let services = setup::services(common, environment.clone(), progress).await?;
-    services
-        .progress
-        .note("credentials", services.credentials.description());
+    setup::tell(&services);
     let job = Job {
         services: &services,
         config,
@@ -213,8 +210,8 @@ fn empty(run: &Run) -> Report {
 /// The GitHub client, when there is a token.
 pub fn github(environment: &Environment, progress: &dyn Progress) -> Option<GitHub> {
     let Some(token) = environment
-        .get("LLM_DEPLOY_GITHUB_TOKEN")
-        .or_else(|| environment.get("GITHUB_TOKEN"))
+        .secret("LLM_DEPLOY_GITHUB_TOKEN")
+        .or_else(|| environment.secret("GITHUB_TOKEN"))
     else {
         progress.warn(
             "github",
@@ -222,7 +219,7 @@ pub fn github(environment: &Environment, progress: &dyn Progress) -> Option<GitH
         );
         return None;
     };
-    match GitHub::new(environment, &SecretString::from(token)) {
+    match GitHub::new(environment, token) {
         Ok(github) => Some(github),
         Err(error) => {
             progress.warn(

@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use secrecy::SecretString;
-
 use super::Error;
 use crate::{
     auth::{Credentials, WorkloadIdentity},
@@ -16,7 +14,9 @@ use crate::{
 };
 
 /// The file that is read when none is named.
-const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
+pub const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
+/// Stands in a new configuration where no model was chosen.
+const EXAMPLE_MODEL: &str = "Qwen/Qwen3.5-4B";
 /// A configuration beyond this size is a mistake.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
@@ -43,6 +43,23 @@ pub fn config(common: &Common) -> Result<Config, Error> {
             .map(|line| (path.to_owned(), line)),
         ..Error::input(mistakes.to_string())
     })
+}
+
+/// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.
+pub fn config_for_bootstrap(common: &Common) -> Result<(Config, bool), Error> {
+    let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
+    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
+    let chosen = given(common.model.as_deref()).is_some()
+        || file.get("model").is_some()
+        || file.get("models").is_some();
+    if chosen {
+        return Ok((config(common)?, false));
+    }
+    let example = Common {
+        model: Some(EXAMPLE_MODEL.to_owned()),
+        ..common.clone()
+    };
+    Ok((config(&example)?, true))
 }
 
 /// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must
@@ -97,7 +114,7 @@ pub async fn services(
         })?;
     let google =
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
-    let secret = |name: &str| environment.get(name).map(SecretString::from);
+    let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
         hugging_face_token: secret("HF_TOKEN"),
         api_key: secret("LLM_DEPLOY_API_KEY"),
@@ -106,4 +123,13 @@ pub async fn services(
         progress,
         environment,
     })
+}
+
+/// Says which credentials were taken, and what they can't do.
+pub fn tell(services: &Services) {
+    let credentials = &services.credentials;
+    services.progress.note("credentials", credentials.description());
+    if let Some(limits) = credentials.limits() {
+        services.progress.warn("credentials", limits);
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Build, Model, Preview, defaults,
+    Build, Logs, Model, Preview, defaults,
     gpu::{self, Accelerator},
     layers::{At, Resolver, Section},
     raw, values,
@@ -48,6 +48,7 @@ pub fn build(resolver: &mut Resolver, file: &raw::File, project: &str) -> Build 
         |b| b.bucket.clone(),
         |text| values::bucket(&text),
     );
+    let logs = resolver.plain(&section, "logs", |b| b.logs.clone());
     let repository = resolver.take(
         &section,
         "repository",
@@ -69,6 +70,11 @@ pub fn build(resolver: &mut Resolver, file: &raw::File, project: &str) -> Build 
         timeout,
         service_account,
         bucket: bucket.unwrap_or_else(|| format!("{}-llm-deploy", project.replace([':', '.'], "-"))),
+        logs: if logs.as_deref() == Some("cloud-logging") {
+            Logs::CloudLogging
+        } else {
+            Logs::Bucket
+        },
         repository: repository.unwrap_or_else(|| defaults::REPOSITORY.to_owned()),
         keep: keep.unwrap_or(defaults::KEEP),
         delete_older_than: delete_older_than.unwrap_or(defaults::DELETE_OLDER_THAN),

@@ -180,6 +180,8 @@ pub struct Build {
     pub service_account: Option<String>,
     /// Cloud Storage bucket for sources and logs; by default `<project>-llm-deploy`.
     pub bucket: String,
+    /// Where builds write their logs.
+    pub logs: Logs,
     /// Artifact Registry repository; by default `llm-deploy`.
     pub repository: String,
     /// How many images of each model the cleanup policy keeps.
@@ -187,6 +189,16 @@ pub struct Build {
     /// Age after which the others are deleted.
     #[serde(serialize_with = "human")]
     pub delete_older_than: Duration,
+}
+
+/// Where builds write their logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Logs {
+    /// `logs/` in the build bucket, as they come.
+    Bucket,
+    /// Cloud Logging, some seconds late.
+    CloudLogging,
 }
 
 /// What differs for a pull request's preview.

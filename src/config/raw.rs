@@ -270,6 +270,9 @@ pub struct Build {
     /// Cloud Storage bucket for sources and logs; by default `<project>-llm-deploy`.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$"))]
     pub bucket: Option<String>,
+    /// Where builds write their logs: `bucket`, or `cloud-logging` where buckets are restricted.
+    #[schemars(extend("enum" = ["bucket", "cloud-logging"], "default" = "bucket"))]
+    pub logs: Option<String>,
     /// Artifact Registry repository.
     #[schemars(regex(pattern = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"), extend("default" = "llm-deploy"))]
     pub repository: Option<String>,

@@ -1,37 +1,57 @@
 //! Who may call at all: credentials, the project, whether the API is enabled.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{Call, PROJECT_NUMBER, Reply, Shared, reply::error_info, schema::Service, storage, tokens};
+use super::{
+    Call, PROJECT_NUMBER, Reply, Shared, access::Resource, denied, permissions, reply::error_info,
+    schema::Service, storage, tokens,
+};
 
 /// The refusal, if there is one; a project number in the path is replaced by the project's id.
 pub fn refuse(emulator: &Shared, service: Service, call: &mut Call) -> Option<Reply> {
-    credentials(emulator, service, call).or_else(|| project(emulator, service, call))
+    credentials(emulator, service, call)
+        .or_else(|| project(emulator, service, call))
+        .or_else(|| permission(emulator, service, call))
 }
 
-fn credentials(emulator: &Shared, service: Service, call: &Call) -> Option<Reply> {
+fn credentials(emulator: &Shared, service: Service, call: &mut Call) -> Option<Reply> {
     if service == Service::Sts {
         return None;
     }
-    let host = host(service);
     let given = tokens::bearer(&call.headers).or_else(|| call.query("access_token"));
-    match given {
-        Some(token) if emulator.tokens.access_token_ok(token) => None,
-        None if !call.headers.contains_key("authorization") && is_read(call) => None,
-        _ if service == Service::Storage => Some(storage::unauthenticated(given.is_none())),
-        _ => Some(Reply::unauthenticated(given.is_none(), &host)),
+    let missing = given.is_none();
+    call.caller = given.and_then(|token| emulator.tokens.principal(token));
+    match call.caller {
+        Some(_) => None,
+        None if service == Service::Storage && missing => anonymous(call),
+        None if service == Service::Storage => Some(storage::unauthenticated(false)),
+        None => Some(Reply::unauthenticated(missing, &host(service))),
     }
 }
 
-/// Google's own clients come with anonymous credentials; they may look at everything that is no secret.
-fn is_read(call: &Call) -> bool {
-    let last = call.id.rsplit('.').next().unwrap_or("");
-    match last {
-        "access" => false,
-        "list" | "getIamPolicy" | "testIamPermissions" => true,
-        _ => call.method == Method::GET,
-    }
+/// Cloud Storage tells callers without credentials which permission they lack.
+fn anonymous(call: &Call) -> Option<Reply> {
+    let needed = permissions::needed(call);
+    Some(match needed.first() {
+        Some(needed) => denied::reply(Service::Storage, call, None, needed),
+        None => storage::unauthenticated(true),
+    })
+}
+
+fn permission(emulator: &Shared, service: Service, call: &Call) -> Option<Reply> {
+    let caller = call.caller.as_ref()?;
+    let needed = permissions::needed(call);
+    let lacking = needed.iter().find(|n| {
+        // A bucket's name is everybody's, and Gaia knows every account: what isn't there is 404.
+        let hidden = match &n.on {
+            Resource::Bucket(name) => emulator.storage.bucket_exists(name),
+            Resource::Account(key) if service == Service::IamCredentials => emulator.iam.email(key).is_some(),
+            _ => true,
+        };
+        hidden && !emulator.may(caller, n.permission, &n.on)
+    })?;
+    Some(denied::reply(service, call, Some(caller), lacking))
 }
 
 fn project(emulator: &Shared, service: Service, call: &mut Call) -> Option<Reply> {

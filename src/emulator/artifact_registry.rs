@@ -12,7 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Call, Reply, Shared, policy::Policy};
 
@@ -144,9 +144,31 @@ impl Registry {
             .find_map(|location| self.resolve(location, repository, package, reference))
     }
 
-    /// Whether some location has the repository.
-    pub fn has_repository(&self, repository: &str) -> bool {
-        self.lock().repositories.keys().any(|(_, id)| id == repository)
+    /// Makes a repository for Docker images unless it is there.
+    pub fn add(&self, project: &str, location: &str, id: &str) {
+        let new = || Repository::new(project, location, id, &json!({"format": "DOCKER"}));
+        let key = (location.to_owned(), id.to_owned());
+        self.lock().repositories.entry(key).or_insert_with(new);
+    }
+
+    /// The location that has the repository.
+    pub fn location(&self, repository: &str) -> Option<String> {
+        let state = self.lock();
+        let mut keys = state.repositories.keys();
+        keys.find(|(_, id)| id == repository)
+            .map(|(location, _)| location.clone())
+    }
+
+    /// Reads or changes the bindings on a repository.
+    pub fn bindings<T>(
+        &self,
+        location: &str,
+        repository: &str,
+        act: impl FnOnce(&mut Vec<Value>) -> T,
+    ) -> Option<T> {
+        let mut state = self.lock();
+        let key = (location.to_owned(), repository.to_owned());
+        state.repositories.get_mut(&key).map(|r| r.policy.edit(act))
     }
 
     /// Carries out every repository's clean-up policies as at `now`; returns the digests that went.

@@ -4,7 +4,11 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 
-use super::{Call, Reply, Shared, tokens};
+use super::{
+    Call, Reply, Shared,
+    access::Resource,
+    tokens::{self, Principal},
+};
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
@@ -12,9 +16,9 @@ pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
     let Some(path) = call.path.strip_prefix("/v2/") else {
         return Reply::unknown_url(&call.path);
     };
-    if !is_known(emulator, call) {
+    let Some(caller) = caller(emulator, call) else {
         return unauthorized();
-    }
+    };
     if path.is_empty() {
         return Reply::ok(&json!({}));
     }
@@ -34,9 +38,18 @@ pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
         let message = "Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource (or it may not exist)";
         return error(StatusCode::FORBIDDEN, "DENIED", message);
     }
-    if !emulator.registry.has_repository(repository) {
+    let Some(location) = emulator.registry.location(repository) else {
         let message = format!("Repository \"{repository}\" not found");
         return error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", &message);
+    };
+    let permission = "artifactregistry.repositories.downloadArtifacts";
+    let (id, at) = (repository.to_owned(), location.clone());
+    if !emulator.may(&caller, permission, &Resource::Repository { location: at, id }) {
+        return error(
+            StatusCode::FORBIDDEN,
+            "DENIED",
+            &denial(permission, project, &location, repository),
+        );
     }
     match emulator.registry.resolve_anywhere(repository, image, reference) {
         Some(digest) => manifest(&digest),
@@ -47,20 +60,25 @@ pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
     }
 }
 
+/// Google's words when the registry refuses.
+pub fn denial(permission: &str, project: &str, location: &str, repository: &str) -> String {
+    format!(
+        "Permission \"{permission}\" denied on resource \"projects/{project}/locations/{location}/repositories/{repository}\" (or it may not exist)"
+    )
+}
+
 /// Bearer, or Basic as the user `oauth2accesstoken`.
-fn is_known(emulator: &Shared, call: &Call) -> bool {
+fn caller(emulator: &Shared, call: &Call) -> Option<Principal> {
     if let Some(token) = tokens::bearer(&call.headers) {
-        return emulator.tokens.access_token_ok(token);
+        return emulator.tokens.principal(token);
     }
     let header = call.headers.get("authorization").and_then(|v| v.to_str().ok());
     let basic = header
         .and_then(|h| h.strip_prefix("Basic "))
         .and_then(|b| BASE64_STANDARD.decode(b).ok())
         .and_then(|b| String::from_utf8(b).ok());
-    basic
-        .as_deref()
-        .and_then(|b| b.strip_prefix("oauth2accesstoken:"))
-        .is_some_and(|token| emulator.tokens.access_token_ok(token))
+    let token = basic.as_deref()?.strip_prefix("oauth2accesstoken:")?;
+    emulator.tokens.principal(token)
 }
 
 /// Only the digest is known of a pushed image: the layers stay where they were built.

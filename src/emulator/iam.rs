@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::{
     Call, PROJECT_NUMBER, Reply, Shared, list,
     policy::{self, Policy},
-    tokens::Principal,
 };
 
 /// What the service holds.
@@ -21,12 +20,17 @@ pub struct Iam {
     project: String,
     accounts: Mutex<BTreeMap<String, Account>>,
     pools: Mutex<pools::Pools>,
+    /// Policy writes that don't know a new account.
+    delay: Mutex<u32>,
 }
 
 struct Account {
     unique_id: String,
     display_name: String,
+    disabled: bool,
     policy: Policy,
+    /// Policy writes that still don't know it: a new account takes a while to be known everywhere.
+    unseen: u32,
 }
 
 impl Iam {
@@ -38,27 +42,14 @@ impl Iam {
         }
     }
 
-    /// The accounts `llm-deployer`, `llm-builder`, `llm-runtime` and the pool `github` with the provider
-    /// `github`; jobs of the pool may act as the deployer.
+    /// The accounts `llm-deployer`, `llm-builder`, `llm-runtime` and Compute Engine's default one, and the pool
+    /// `github` with the provider `github`. Who may do what is [`super::seed`]'s.
     pub fn seeded(project: &str) -> Self {
         let iam = Self::bare(project);
         for id in ["llm-deployer", "llm-builder", "llm-runtime"] {
-            iam.add(id, id);
+            iam.add(iam.address(id), id);
         }
-        let deployer = iam.address("llm-deployer");
-        let jobs = format!(
-            "principalSet://{}github/attribute.repository/org/app",
-            pools_root()
-        );
-        if let Some(account) = iam.lock().get_mut(&deployer) {
-            account.policy = Policy::of(&[
-                ("roles/iam.workloadIdentityUser", vec![jobs]),
-                (
-                    "roles/iam.serviceAccountOpenIdTokenCreator",
-                    vec![format!("serviceAccount:{deployer}")],
-                ),
-            ]);
-        }
+        iam.add(default_account(), "Compute Engine default service account");
         iam.pools().seed();
         iam
     }
@@ -76,6 +67,10 @@ impl Iam {
             }),
             "getIamPolicy" => iam.with(call, |_, account| Reply::ok(&account.policy.show())),
             "setIamPolicy" => iam.with(call, |_, account| account.policy.set(&call.json)),
+            "enable" | "disable" => iam.with(call, |_, account| {
+                account.disabled = name == "disable";
+                Reply::ok(&json!({}))
+            }),
             "testIamPermissions" => iam.with(call, |_, _| policy::test_permissions(&call.json)),
             _ => Reply::not_implemented(call),
         }
@@ -90,25 +85,20 @@ impl Iam {
         found.map(|(email, _)| email.clone())
     }
 
-    /// Whether `principal` holds one of `roles` on the account.
-    pub fn allows(&self, email: &str, principal: &Principal, roles: &[&str]) -> bool {
-        let accounts = self.lock();
-        let Some(account) = accounts.get(email) else {
-            return false;
-        };
-        let is = |member: &str| match principal {
-            Principal::Owner => true,
-            Principal::ServiceAccount(e) => member.strip_prefix("serviceAccount:") == Some(e),
-            Principal::Federated { pool } => {
-                let start = format!("://{}{pool}/", pools_root());
-                member.starts_with("principal") && member.contains(&start)
-            }
-        };
-        roles.iter().any(|role| account.policy.has(role, is))
+    /// Reads or changes the bindings on an account.
+    pub fn bindings<T>(&self, email: &str, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
+        let mut accounts = self.lock();
+        accounts.get_mut(email).map(|account| account.policy.edit(act))
     }
 
-    pub fn has_provider(&self, pool: &str, provider: &str) -> bool {
-        self.pools().has(pool, provider)
+    /// The number by which some messages call an account.
+    pub fn unique_id(&self, email: &str) -> Option<String> {
+        self.lock().get(email).map(|account| account.unique_id.clone())
+    }
+
+    /// A provider that is there and enabled, as the API shows it.
+    pub fn provider(&self, pool: &str, provider: &str) -> Option<Value> {
+        self.pools().provider(pool, provider).cloned()
     }
 
     /// Full name of the seeded provider, as the action's `workload-identity-provider` input takes it.
@@ -116,12 +106,13 @@ impl Iam {
         format!("projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/github/providers/github")
     }
 
-    fn add(&self, id: &str, display_name: &str) -> Value {
-        let email = self.address(id);
+    fn add(&self, email: String, display_name: &str) -> Value {
         let mut accounts = self.lock();
         let account = Account {
             unique_id: format!("1{:020}", 4_815_162_342_u64 + accounts.len() as u64),
             display_name: display_name.to_owned(),
+            disabled: false,
+            unseen: *self.delay.lock().unwrap_or_else(PoisonError::into_inner),
             policy: Policy::default(),
         };
         let shown = shown(&self.project, &email, &account);
@@ -129,7 +120,7 @@ impl Iam {
         shown
     }
 
-    fn address(&self, id: &str) -> String {
+    pub fn address(&self, id: &str) -> String {
         format!("{id}@{}.iam.gserviceaccount.com", self.project)
     }
 
@@ -147,7 +138,27 @@ impl Iam {
             ));
         }
         let name = call.json["serviceAccount"]["displayName"].as_str().unwrap_or("");
-        Reply::ok(&self.add(id, name))
+        Reply::ok(&self.add(self.address(id), name))
+    }
+
+    /// The next accounts are unknown to this many policy writes that name them.
+    pub fn delay(&self, writes: u32) {
+        *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = writes;
+    }
+
+    /// Whether a policy may name the account now; each refusal brings the time nearer.
+    pub fn is_known(&self, email: &str) -> bool {
+        match self.lock().get_mut(email) {
+            Some(account) if account.unseen > 0 => {
+                account.unseen -= 1;
+                false
+            }
+            account => account.is_some(),
+        }
+    }
+
+    pub fn is_known_pool(&self, pool: &str) -> bool {
+        self.pools().is_known(pool)
     }
 
     fn list(&self, call: &Call) -> Reply {
@@ -174,16 +185,26 @@ impl Iam {
     }
 }
 
-fn pools_root() -> String {
+/// The account that builds and services run as when they name none.
+pub fn default_account() -> String {
+    format!("{PROJECT_NUMBER}-compute@developer.gserviceaccount.com")
+}
+
+/// What the names of the project's pools start with, in members of policies.
+pub fn pools_root() -> String {
     format!("iam.googleapis.com/projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/")
 }
 
 fn shown(project: &str, email: &str, account: &Account) -> Value {
-    json!({
+    let mut out = json!({
         "name": format!("projects/{project}/serviceAccounts/{email}"), "projectId": project,
         "uniqueId": account.unique_id, "email": email, "displayName": account.display_name,
         "oauth2ClientId": account.unique_id, "etag": "MDEwMjE5MjA=",
-    })
+    });
+    if account.disabled {
+        out["disabled"] = true.into();
+    }
+    out
 }
 
 fn is_account_id(id: &str) -> bool {

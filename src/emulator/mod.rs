@@ -3,10 +3,14 @@
 //! It uses nothing of the product. Each service is reached under its own path prefix on one port, holds real
 //! state, checks every request against the published schemas and refuses as the real service does.
 
+pub mod access;
+#[cfg(test)]
+mod access_tests;
 mod admission;
 pub mod artifact_registry;
 mod certificate;
 pub mod cloud_build;
+mod denied;
 pub mod docker_registry;
 pub mod endpoint;
 pub mod faults;
@@ -17,16 +21,20 @@ pub mod iam_credentials;
 mod list;
 mod listen;
 pub mod logging;
+mod members;
 pub mod monitoring;
+mod permissions;
 pub mod policy;
 mod proxy;
-mod record;
+pub mod record;
 mod reply;
 pub mod resource_manager;
+mod roles;
 pub mod run;
 mod running;
 pub mod schema;
 pub mod secret_manager;
+pub mod seed;
 pub mod server;
 pub mod service_usage;
 pub mod storage;
@@ -101,6 +109,8 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Whose access token came with it; nobody's at a service that asks for none.
+    pub caller: Option<tokens::Principal>,
     /// The body as JSON; `Null` when there is none or it is no JSON.
     pub json: Value,
 }
@@ -121,6 +131,7 @@ impl Call {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             params: BTreeMap::new(),
+            caller: None,
             query: query.into_owned().collect(),
             headers: request.headers().clone(),
             body: Bytes::new(),
@@ -205,7 +216,7 @@ pub struct Emulator {
     pub stop: CancellationToken,
     /// What looks after child processes, so that their end can be waited for.
     pub children: tokio_util::task::TaskTracker,
-    recorder: record::Recorder,
+    pub recorder: record::Recorder,
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
     pub faults: faults::Faults,
@@ -250,7 +261,7 @@ impl Emulator {
                 service_usage::Services::default(),
             )
         };
-        Self {
+        let emulator = Self {
             base_url,
             stop: CancellationToken::new(),
             children: tokio_util::task::TaskTracker::new(),
@@ -271,6 +282,8 @@ impl Emulator {
             github: github::GitHub::default(),
             hub: hugging_face::Hub::default(),
             settings,
-        }
+        };
+        emulator.seed();
+        emulator
     }
 }

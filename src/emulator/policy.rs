@@ -14,16 +14,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One binding per role.
-    pub fn of(bindings: &[(&str, Vec<String>)]) -> Self {
-        let binding = |(role, members): &(&str, Vec<String>)| json!({"role": role, "members": members});
-        Self {
-            version: 1,
-            bindings: bindings.iter().map(binding).collect(),
-            serial: 1,
-        }
-    }
-
     /// As a message; Google leaves `bindings` out when there is none.
     pub fn show(&self) -> Value {
         let mut out = json!({"etag": BASE64_STANDARD.encode(self.serial.to_be_bytes())});
@@ -46,6 +36,12 @@ impl Policy {
             );
         }
         let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        let conditional = |list: &[Value]| list.iter().any(|b| b["condition"].is_object());
+        if policy["version"] != 3 && (conditional(&bindings) || conditional(&self.bindings)) {
+            return Reply::invalid(
+                "The specified policy version is invalid: a policy with conditions is read and written with version 3.",
+            );
+        }
         if let Some(member) = bindings.iter().flat_map(members).find(|m| !is_member(m)) {
             return Reply::invalid(&format!(
                 "The member {member} is of an unknown type. Please set a valid type prefix for the member."
@@ -57,11 +53,48 @@ impl Policy {
         Reply::ok(&self.show())
     }
 
-    /// Whether a member of `role` satisfies `is`.
-    pub fn has(&self, role: &str, is: impl Fn(&str) -> bool) -> bool {
-        let bindings = self.bindings.iter().filter(|b| b["role"] == role);
-        bindings.flat_map(members).any(is)
+    /// Reads or changes the bindings; a change makes a new etag.
+    pub fn edit<T>(&mut self, act: impl FnOnce(&mut Vec<Value>) -> T) -> T {
+        let before = self.bindings.clone();
+        let out = act(&mut self.bindings);
+        self.serial += u64::from(self.bindings != before);
+        out
     }
+}
+
+/// The roles that members who satisfy `is` hold. A binding with a condition gives none: conditions are not worked
+/// out here.
+pub fn roles(bindings: &[Value], is: impl Fn(&str) -> bool) -> Vec<String> {
+    let open = bindings.iter().filter(|b| b["condition"].is_null());
+    let held = open.filter(|b| members(b).any(&is));
+    held.filter_map(|b| b["role"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Gives `member` the role.
+pub fn grant(bindings: &mut Vec<Value>, role: &str, member: &str) {
+    let open = bindings
+        .iter_mut()
+        .find(|b| b["role"] == role && b["condition"].is_null());
+    match open.and_then(|b| b["members"].as_array_mut()) {
+        Some(members) if members.iter().any(|m| m == member) => {}
+        Some(members) => members.push(member.into()),
+        None => bindings.push(json!({"role": role, "members": [member]})),
+    }
+}
+
+/// Takes the role from `member`; false when it wasn't theirs.
+pub fn revoke(bindings: &mut Vec<Value>, role: &str, member: &str) -> bool {
+    let mut taken = false;
+    for binding in bindings.iter_mut().filter(|b| b["role"] == role) {
+        if let Some(members) = binding["members"].as_array_mut() {
+            let before = members.len();
+            members.retain(|m| m != member);
+            taken |= members.len() < before;
+        }
+    }
+    bindings.retain(|b| members(b).next().is_some());
+    taken
 }
 
 fn members(binding: &Value) -> impl Iterator<Item = &str> {
@@ -70,7 +103,8 @@ fn members(binding: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn is_member(member: &str) -> bool {
-    const KINDS: [&str; 9] = [
+    const KINDS: [&str; 10] = [
+        "deleted:",
         "user:",
         "serviceAccount:",
         "group:",
@@ -84,7 +118,7 @@ fn is_member(member: &str) -> bool {
     matches!(member, "allUsers" | "allAuthenticatedUsers") || KINDS.iter().any(|k| member.starts_with(k))
 }
 
-/// What `testIamPermissions` answers to somebody who may do everything.
+/// Checks the request of `testIamPermissions`; what the caller holds of it is picked out afterwards.
 pub fn test_permissions(request: &Value) -> Reply {
     let asked = request["permissions"].as_array().cloned().unwrap_or_default();
     if asked.iter().any(|p| p.as_str().is_none_or(|p| p.contains('*'))) {

@@ -1,6 +1,12 @@
 //! One JSON line per request, written as it arrives. Credentials stay out.
 
-use std::{fs::File, io, io::Write as _, path::Path, sync::Mutex};
+use std::{
+    fs::File,
+    io,
+    io::Write as _,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -8,28 +14,63 @@ use super::Call;
 
 /// Appends to the file of `settings.record`.
 #[derive(Default)]
-pub struct Recorder(Option<Mutex<File>>);
+pub struct Recorder {
+    file: Option<Mutex<File>>,
+    /// Whole requests, for whom [`Recorder::keep`] was called.
+    kept: Mutex<Option<Vec<(String, Call)>>>,
+}
 
 impl Recorder {
+    /// From now on whole requests are kept in memory, with all that the file hides.
+    pub fn keep(&self) {
+        self.lock().get_or_insert_default();
+    }
+
+    pub fn keeps(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// The kept requests with their service's prefix; `endpoint` for those to a deployed service.
+    pub fn kept(&self) -> Vec<(String, Call)> {
+        self.lock().clone().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<(String, Call)>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// # Errors
     /// When the file can't be opened for appending.
     pub fn open(path: Option<&Path>) -> io::Result<Self> {
-        let Some(path) = path else { return Ok(Self(None)) };
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
         let file = File::options()
             .create(true)
             .append(true)
             .open(path)
             .map_err(|e| super::running::unwritten(path, &e))?;
-        Ok(Self(Some(Mutex::new(file))))
+        Ok(Self {
+            file: Some(Mutex::new(file)),
+            ..Self::default()
+        })
     }
 
     /// A request that has just arrived. A line that can't be written is lost: the caller's answer matters more.
     pub fn write(&self, service: &str, call: &Call) {
-        let Some(file) = &self.0 else { return };
+        self.remember(service, call);
+        let Some(file) = &self.file else { return };
         let mut line = line(service, call).to_string();
         line.push('\n');
         if let Ok(mut file) = file.lock() {
             let _ = file.write_all(line.as_bytes());
+        }
+    }
+
+    /// A request that goes into no file: one to a deployed service.
+    pub fn remember(&self, service: &str, call: &Call) {
+        if let Some(kept) = self.lock().as_mut() {
+            kept.push((service.to_owned(), call.clone()));
         }
     }
 }

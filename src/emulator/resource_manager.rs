@@ -18,6 +18,12 @@ pub struct Projects {
 const CREATED: &str = "2026-01-05T09:00:00.000Z";
 
 impl Projects {
+    /// Reads or changes the bindings on the project.
+    pub fn bindings<T>(&self, act: impl FnOnce(&mut Vec<Value>) -> T) -> T {
+        let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        policy.edit(act)
+    }
+
     pub async fn handle(emulator: &Shared, call: &Call) -> Reply {
         let project = &emulator.settings.project;
         let mut policy = emulator

@@ -165,6 +165,15 @@ pub struct Violation {
 }
 
 /// The method whose path fits; the path is below the service's prefix, percent-encoding kept.
+#[cfg(test)]
+pub fn methods(service: Service) -> std::collections::BTreeSet<&'static str> {
+    let documents = service.documents().iter();
+    documents
+        .flat_map(|d| &d.methods)
+        .map(|m| m.id.as_str())
+        .collect()
+}
+
 pub fn find(service: Service, http: &HttpMethod, path: &str) -> Option<Matched> {
     let candidates = service.documents().iter().flat_map(|document| {
         document

@@ -54,6 +54,12 @@ impl Secrets {
         (version.state == "ENABLED").then(|| version.data.clone())
     }
 
+    /// Reads or changes the bindings on a secret.
+    pub fn bindings<T>(&self, secret: &str, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
+        let mut secrets = self.lock();
+        secrets.get_mut(secret).map(|s| s.policy.edit(act))
+    }
+
     /// Disables every version of a secret: what `value` and `:access` then refuse.
     pub fn disable(&self, secret: &str) {
         if let Some(secret) = self.lock().get_mut(secret) {

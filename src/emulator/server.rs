@@ -11,7 +11,7 @@ use axum::{
 use serde_json::Value;
 
 use super::{
-    Call, Emulator, Reply, Settings, Shared, admission, certificate, docker_registry, faults, github,
+    Call, Emulator, Reply, Settings, Shared, access, admission, certificate, docker_registry, faults, github,
     hugging_face, listen, proxy, record, running,
     schema::{self, Service, Violation},
     tokens,
@@ -80,6 +80,7 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         json: serde_json::from_slice(&body).unwrap_or(Value::Null),
         headers: parts.headers,
         body,
+        caller: None,
     };
     if let Some(service) = Service::from_prefix(prefix) {
         return google(emulator, service, call).await;
@@ -138,7 +139,14 @@ async fn checked(
             _ => schema::refusal(&mistakes),
         };
     }
-    handle(emulator, service, call).await
+    if let Some(refused) = super::members::refuse(emulator, call) {
+        return refused;
+    }
+    let reply = handle(emulator, service, call).await;
+    if reply.status.is_success() && call.id.ends_with(".testIamPermissions") {
+        return access::test(emulator, call);
+    }
+    reply
 }
 
 /// Reads the body as the method's message and checks it with the query.

@@ -16,9 +16,13 @@ use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
 use serde_json::Value;
 
-use super::{Call, Reply, Shared, tokens};
+use super::{
+    Call, Reply, Shared,
+    access::Resource,
+    tokens::{self, Principal},
+};
 
-pub use errors::{refusal, unauthenticated};
+pub use errors::{denial, denied, refusal, unauthenticated};
 
 /// What the service holds.
 #[derive(Default)]
@@ -66,14 +70,23 @@ impl Storage {
 
     /// `GET /{bucket}/{object}`, as browsers and gcloud's log reader ask.
     pub async fn handle_plain(emulator: &Shared, call: &Call) -> Reply {
-        if let Some(token) = tokens::bearer(&call.headers)
-            && !emulator.tokens.access_token_ok(token)
-        {
-            return errors::xml_unauthenticated();
-        }
+        let caller = match tokens::bearer(&call.headers) {
+            None => None,
+            Some(token) => match emulator.tokens.principal(token) {
+                Some(caller) => Some(caller),
+                None => return errors::xml_unauthenticated(),
+            },
+        };
         let is_read = call.method == Method::GET || call.method == Method::HEAD;
         match call.path[1..].split_once('/') {
             Some((bucket, object)) if is_read && !object.is_empty() && bucket != "storage" => {
+                let permission = "storage.objects.get";
+                let on = Resource::Bucket(bucket.to_owned());
+                let there = emulator.storage.bucket_exists(bucket);
+                if there && !caller.as_ref().is_some_and(|c| emulator.may(c, permission, &on)) {
+                    let name = caller.as_ref().map_or(errors::ANONYMOUS, Principal::name);
+                    return errors::xml_denied(name, permission);
+                }
                 emulator.storage.download_plain(bucket, object, &call.headers)
             }
             _ => Reply::unknown_url(&call.path),
@@ -105,6 +118,13 @@ impl Storage {
         object.data.extend_from_slice(data);
         object.updated = now();
         true
+    }
+
+    /// Reads or changes the bindings on a bucket of ours.
+    pub fn bindings<T>(&self, bucket: &str, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
+        let mut buckets = self.lock();
+        let bucket = buckets.get_mut(bucket).filter(|b| !b.foreign)?;
+        bucket.policy["bindings"].as_array_mut().map(act)
     }
 
     pub fn bucket_exists(&self, bucket: &str) -> bool {

@@ -145,21 +145,21 @@ async fn service_accounts_are_guarded() {
 }
 
 #[tokio::test]
-async fn reads_may_be_anonymous_but_writes_and_secrets_may_not() {
+async fn nothing_is_answered_without_a_live_token() {
     let mut bench = Bench::start().await;
     bench.token = None;
     let project = "/cloudresourcemanager/v3/projects/demo-project";
-    assert_eq!(bench.get(project).await.status, 200);
     let list = json!({"resourceNames": ["projects/demo-project"]});
-    assert_eq!(bench.post("/logging/v2/entries:list", &list).await.status, 200);
     let secret = "/secretmanager/v1/projects/demo-project/secrets/hf-token/versions/latest";
-    assert_eq!(bench.get(secret).await.status, 200);
     let accounts = "/iam/v1/projects/demo-project/serviceAccounts";
     for answer in [
+        bench.get(project).await,
+        bench.post("/logging/v2/entries:list", &list).await,
+        bench.get(secret).await,
         bench.get(&format!("{secret}:access")).await,
         bench.post(accounts, &json!({"accountId": "someone"})).await,
     ] {
-        assert_eq!(answer.status, 401);
+        assert_eq!(answer.status, 401, "{}", answer.text);
         assert_eq!(answer.json["error"]["status"], "UNAUTHENTICATED");
     }
     let token = bench.running.emulator.tokens.ready().to_owned();
@@ -346,8 +346,9 @@ async fn a_client_with_a_fixed_host_gets_here_through_the_proxy() {
     let bench = Bench::start().await;
     let buckets = "/storage/storage/v1/b?project=demo-project";
     bench.post(buckets, &json!({"name": "logs-bucket"})).await;
-    let storage = &bench.running.emulator.storage;
-    assert!(storage.append("logs-bucket", "logs/log-1.txt", b"built"));
+    let emulator = &bench.running.emulator;
+    assert!(emulator.storage.append("logs-bucket", "logs/log-1.txt", b"built"));
+    let token = emulator.tokens.ready();
     let client = reqwest::Client::builder()
         .proxy(reqwest::Proxy::all(&bench.running.emulator.base_url).unwrap())
         .danger_accept_invalid_certs(true)
@@ -357,7 +358,9 @@ async fn a_client_with_a_fixed_host_gets_here_through_the_proxy() {
         "https://storage.googleapis.com/logs-bucket/logs/log-1.txt",
         "https://www.googleapis.com/storage/v1/b/logs-bucket/o/logs%2Flog-1.txt?alt=media",
     ] {
-        let answer = client.get(url).send().await.unwrap();
+        let refused = client.get(url).send().await.unwrap().status();
+        assert!([401, 403].contains(&refused.as_u16()), "{url}: {refused}");
+        let answer = client.get(url).bearer_auth(token).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{url}");
         assert_eq!(answer.text().await.unwrap(), "built", "{url}");
     }

@@ -21,9 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use reqwest::{
-    Method, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
+    Method, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE},
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout_at;
@@ -162,38 +163,66 @@ impl Endpoint {
         })
     }
 
+    /// Sends; once more with a new ID token when the front end takes the first one for worthless, which it finds
+    /// before anything was done.
     async fn send(&self, call: &Call, body: Option<Vec<u8>>) -> Result<Sent, Error> {
         let url = self
             .base
             .join(call.path)
             .map_err(|e| Error::BadUrl(e.to_string()))?;
-        let mut request = self.http.request(call.method.clone(), url);
-        let credentials = timeout_at(call.deadline, self.credentials(call)).await;
-        for (name, value) in credentials.map_err(|_| call.timed_out("no credentials"))?? {
-            request = request.header(name, value);
+        let body = body.map(Bytes::from);
+        let mut renewed = false;
+        loop {
+            let credentials = timeout_at(call.deadline, self.credentials(call)).await;
+            let Credentials { headers, id_token } =
+                credentials.map_err(|_| call.timed_out("no credentials"))??;
+            let sent = self.once(call, url.clone(), headers, body.clone()).await?;
+            if sent.response.status().is_success() {
+                return Ok(sent);
+            }
+            if let (Some(bearer), Some(token), false) = (&self.bearer, &id_token, renewed)
+                && self.is_about_id_token(&sent.response)
+                && bearer.reject(token).await
+            {
+                renewed = true;
+                continue;
+            }
+            return Err(refusal(call, sent.response).await);
         }
+    }
+
+    async fn once(
+        &self,
+        call: &Call,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Sent, Error> {
+        let mut request = self.http.request(call.method.clone(), url).headers(headers);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let at = Instant::now();
-        let response = match timeout_at(call.deadline, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(e)) if e.is_timeout() && !e.is_connect() => return Err(call.timed_out("no answer")),
-            Ok(Err(e)) => {
-                return Err(Error::Unreachable {
-                    request: call.name.clone(),
-                    reason: error::reason(e),
-                });
-            }
-            Err(_) => return Err(call.timed_out("no answer")),
-        };
-        if response.status().is_success() {
-            return Ok(Sent { response, at });
+        match timeout_at(call.deadline, request.send()).await {
+            Ok(Ok(response)) => Ok(Sent { response, at }),
+            Ok(Err(e)) if e.is_timeout() && !e.is_connect() => Err(call.timed_out("no answer")),
+            Ok(Err(e)) => Err(Error::Unreachable {
+                request: call.name.clone(),
+                reason: error::reason(e),
+            }),
+            Err(_) => Err(call.timed_out("no answer")),
         }
-        Err(refusal(call, response).await)
     }
 
-    async fn credentials(&self, call: &Call) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    /// Whether a refusal is Google's of the ID token. With a key of its own vLLM says 401 as well; Google's front
+    /// end says which it is.
+    fn is_about_id_token(&self, response: &Response) -> bool {
+        let challenge = response.headers().get(WWW_AUTHENTICATE);
+        let invalid = challenge.is_some_and(|v| v.to_str().unwrap_or("").contains("invalid_token"));
+        response.status() == StatusCode::UNAUTHORIZED && (self.api_key.is_none() || invalid)
+    }
+
+    async fn credentials(&self, call: &Call) -> Result<Credentials, Error> {
         let failed = |reason: String| Error::Credentials {
             request: call.name.clone(),
             reason,
@@ -204,9 +233,10 @@ impl Endpoint {
             value.set_sensitive(true);
             Ok(value)
         };
-        let mut headers = Vec::with_capacity(2);
+        let mut headers = HeaderMap::new();
+        let mut id_token = None;
         if let Some(key) = &self.api_key {
-            headers.push((AUTHORIZATION, header(key)?));
+            headers.insert(AUTHORIZATION, header(key)?);
         }
         if let Some(bearer) = &self.bearer
             && let Some(token) = bearer.bearer().await.map_err(failed)?
@@ -216,10 +246,17 @@ impl Endpoint {
             } else {
                 AUTHORIZATION
             };
-            headers.push((name, header(&token)?));
+            headers.insert(name, header(&token)?);
+            id_token = Some(token);
         }
-        Ok(headers)
+        Ok(Credentials { headers, id_token })
     }
+}
+
+/// A request's headers, and the ID token that is in them.
+struct Credentials {
+    headers: HeaderMap,
+    id_token: Option<SecretString>,
 }
 
 struct Sent {

@@ -255,6 +255,59 @@ async fn an_api_key_and_an_id_token_travel_in_headers_of_their_own() {
     assert!(!format!("{both:?}").contains("key"));
 }
 
+/// Counts its tokens.
+#[derive(Default)]
+struct Renewing(std::sync::atomic::AtomicU32);
+
+#[async_trait::async_trait]
+impl Bearer for Renewing {
+    async fn bearer(&self) -> Result<Option<SecretString>, String> {
+        let n = self.0.load(std::sync::atomic::Ordering::SeqCst);
+        Ok(Some(format!("id-{n}").into()))
+    }
+
+    async fn reject(&self, token: &SecretString) -> bool {
+        let n = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(token.expose_secret(), format!("id-{n}"));
+        true
+    }
+}
+
+fn refused_token(text: &str) -> Script {
+    once(format!(
+        "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: {text}\r\ncontent-length: 0\r\n\r\n"
+    ))
+}
+
+#[tokio::test]
+async fn a_refused_id_token_is_replaced_once() {
+    let server = Server::start(|request| match request.contains("Bearer id-1") {
+        true => json(r#"{"data":[]}"#),
+        false => refused_token("Bearer error=\"invalid_token\""),
+    })
+    .await;
+    let renewing = |key| Endpoint::new(server.url.clone(), Arc::new(Renewing::default()), key).unwrap();
+    renewing(None).models(LONG).await.unwrap();
+    renewing(Some("vllm-key".into())).models(LONG).await.unwrap();
+    assert_eq!(server.seen().len(), 4);
+
+    let never = Server::start(|_| refused_token("Bearer")).await;
+    let endpoint = Endpoint::new(never.url.clone(), Arc::new(Renewing::default()), None).unwrap();
+    let error = endpoint.models(LONG).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 401, .. }), "{error}");
+    assert_eq!(never.seen().len(), 2, "one renewal, no more");
+}
+
+#[tokio::test]
+async fn a_key_that_vllm_refuses_costs_no_id_token() {
+    let server = Server::start(|_| answer("401 Unauthorized", "application/json", "{}")).await;
+    let key = Some(SecretString::from("vllm-key"));
+    let endpoint = Endpoint::new(server.url.clone(), Arc::new(Renewing::default()), key).unwrap();
+    endpoint.models(LONG).await.unwrap_err();
+    endpoint.anonymous().models(LONG).await.unwrap_err();
+    assert_eq!(server.seen().len(), 2);
+}
+
 #[tokio::test]
 async fn connections_are_used_again() {
     let server = Server::start(|request| {

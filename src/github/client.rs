@@ -64,16 +64,25 @@ impl GitHub {
     /// # Errors
     /// When one of the two is missing or malformed, or the token can't be sent in a header.
     pub fn new(environment: &Environment, token: &SecretString) -> Result<Self, Error> {
-        let base = environment.base_url("GITHUB_API_URL", "https://api.github.com/")?;
         let repository = environment.get("GITHUB_REPOSITORY").ok_or_else(|| {
             Error::Setup("GITHUB_REPOSITORY is not set: give it as `owner/name`".to_owned())
         })?;
+        Self::of(environment, repository, Some(token))
+    }
+
+    /// As [`Self::new`], for a repository `owner/name`; without a token only public ones can be read.
+    pub(super) fn of(
+        environment: &Environment,
+        repository: &str,
+        token: Option<&SecretString>,
+    ) -> Result<Self, Error> {
+        let base = environment.base_url("GITHUB_API_URL", "https://api.github.com/")?;
         let (owner, name) = repository
             .split_once('/')
             .filter(|(owner, name)| is_name(owner) && is_name(name))
-            .ok_or_else(|| Error::Setup("GITHUB_REPOSITORY is not of the form `owner/name`".to_owned()))?;
-        let secret = token.expose_secret();
-        if secret.is_empty() || !secret.chars().all(|c| c.is_ascii_graphic()) {
+            .ok_or_else(|| Error::Setup("the repository is not of the form `owner/name`".to_owned()))?;
+        let secret = token.map(ExposeSecret::expose_secret);
+        if secret.is_some_and(|secret| secret.is_empty() || !secret.chars().all(|c| c.is_ascii_graphic())) {
             return Err(Error::Setup(
                 "the GitHub token is empty or has a character that no token has: pass `github-token: ${{ github.token }}`"
                     .to_owned(),
@@ -85,10 +94,11 @@ impl GitHub {
                     .to_owned(),
             )
         };
-        let octocrab = Octocrab::builder()
-            .base_uri(base.as_str())
-            .map_err(failed)?
-            .personal_token(secret.to_owned())
+        let mut builder = Octocrab::builder().base_uri(base.as_str()).map_err(failed)?;
+        if let Some(secret) = secret {
+            builder = builder.personal_token(secret.to_owned());
+        }
+        let octocrab = builder
             .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
             .set_connect_timeout(Some(Duration::from_secs(10)))
             .set_read_timeout(Some(ATTEMPT))

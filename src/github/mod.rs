@@ -6,6 +6,7 @@ mod comments;
 mod deployments;
 mod error;
 mod pulls;
+mod repository;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +15,4 @@ pub use comments::Comment;
 pub use deployments::DeploymentState;
 pub use error::Error;
 pub use pulls::PullRequestState;
+pub use repository::{Repository, look_up};

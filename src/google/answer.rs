@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::permission;
 use crate::http::{flatten, shorten};
 
 /// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
@@ -23,6 +24,12 @@ pub struct Answer {
     /// `ErrorInfo.reason`, such as `SERVICE_DISABLED`.
     pub reason: Option<String>,
     pub activation_url: Option<String>,
+    /// The permission that the caller lacks, as a detail names it or the message does.
+    pub permission: Option<String>,
+    /// `ErrorInfo.metadata.resource`: what it is missing on.
+    pub resource: Option<String>,
+    /// `ErrorInfo.metadata.service`: the API, such as `run.googleapis.com`.
+    pub service: Option<String>,
     pub request_id: Option<String>,
 }
 
@@ -70,6 +77,7 @@ impl Answer {
                 .status
                 .or_else(|| (http_status == 0).then(|| code_name(rpc.code)).flatten()),
             message: flatten(&rpc.message, MESSAGE),
+            permission: permission::named(&rpc.message),
             ..Self::default()
         };
         for detail in &rpc.details {
@@ -83,10 +91,11 @@ impl Answer {
         match detail.get("@type").and_then(Value::as_str) {
             Some(t) if t.ends_with("google.rpc.ErrorInfo") => {
                 self.reason = text("reason");
-                self.activation_url = detail
-                    .pointer("/metadata/activationUrl")
-                    .and_then(Value::as_str)
-                    .map(shorten);
+                let metadata = |key: &str| detail.get("metadata")?.get(key)?.as_str().map(shorten);
+                self.activation_url = metadata("activationUrl");
+                self.permission = metadata("permission").or_else(|| self.permission.take());
+                self.resource = metadata("resource");
+                self.service = metadata("service");
             }
             Some(t) if t.ends_with("google.rpc.RequestInfo") => self.request_id = text("requestId"),
             Some(t) if t.ends_with("google.rpc.BadRequest") => {
@@ -117,6 +126,9 @@ impl fmt::Display for Answer {
         }
         facts.extend(self.status.clone());
         facts.extend(self.reason.clone());
+        let said = |p: &&String| self.message.to_lowercase().contains(&p.to_lowercase());
+        let unsaid = self.permission.as_ref().filter(|p| !said(p));
+        facts.extend(unsaid.map(|p| format!("permission {p}")));
         facts.extend(self.request_id.as_ref().map(|id| format!("request {id}")));
         if !facts.is_empty() {
             write!(f, " ({})", facts.join(", "))?;

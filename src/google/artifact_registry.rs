@@ -1,10 +1,10 @@
 //! Artifact Registry: the Docker repository, with the policy that deletes old images, and its tags.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     client::{Client, Request, segment},
@@ -13,6 +13,10 @@ use super::{
 };
 use crate::environment::Api;
 
+/// Label of what llm-deploy made.
+const MANAGED_BY: (&str, &str) = ("managed-by", "llm-deploy");
+const KEEP_RECENT: &str = "keep-recent";
+const DELETE_OLD: &str = "delete-old";
 /// Making a repository takes seconds.
 const DEADLINE: Duration = Duration::from_secs(180);
 
@@ -41,7 +45,7 @@ impl Repository<'_> {
         )
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("{}/{}", self.parent(), segment(self.repository))
     }
 
@@ -58,6 +62,81 @@ impl Repository<'_> {
             until: c.deadline(DEADLINE),
         };
         wait(c, &waited, operation).await.map(drop)
+    }
+}
+
+/// A repository that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct FoundRepository {
+    format: String,
+    labels: BTreeMap<String, String>,
+    cleanup_policies: BTreeMap<String, CleanupPolicy>,
+    cleanup_policy_dry_run: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CleanupPolicy {
+    action: String,
+    most_recent_versions: Option<MostRecent>,
+    condition: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct MostRecent {
+    keep_count: u32,
+    package_name_prefixes: Vec<String>,
+}
+
+impl FoundRepository {
+    /// Whether llm-deploy made it, or made its cleanup policies.
+    pub fn is_ours(&self) -> bool {
+        let labelled = self.labels.get(MANAGED_BY.0).is_some_and(|v| v == MANAGED_BY.1);
+        let keys = || self.cleanup_policies.keys().map(String::as_str);
+        labelled || self.has_cleanup() && keys().all(|key| [KEEP_RECENT, DELETE_OLD].contains(&key))
+    }
+
+    pub fn has_cleanup(&self) -> bool {
+        !self.cleanup_policies.is_empty()
+    }
+
+    /// Whether the cleanup policies are in effect, and just those that [`ensure_repository`] gives a new repository.
+    pub fn cleans_up(&self, keep: u32, delete_older_than: Duration) -> bool {
+        let wanted = serde_json::from_value(cleanup_policies(keep, delete_older_than));
+        !self.cleanup_policy_dry_run
+            && wanted.is_ok_and(|wanted: BTreeMap<_, _>| wanted == self.cleanup_policies)
+    }
+
+    /// The policies in words: `keep-recent: keep the newest 3`.
+    pub fn cleanup_in_words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self
+            .cleanup_policies
+            .iter()
+            .map(|(key, policy)| format!("{key}: {}", policy.in_words()))
+            .collect();
+        if self.cleanup_policy_dry_run {
+            words.push("dry run only".to_owned());
+        }
+        words
+    }
+}
+
+impl CleanupPolicy {
+    fn in_words(&self) -> String {
+        let action = self.action.to_lowercase();
+        if let Some(recent) = &self.most_recent_versions {
+            return format!("{action} the newest {}", recent.keep_count);
+        }
+        let condition = self.condition.iter().flatten();
+        let parts: Vec<String> = condition
+            .map(|(key, value)| match value.as_str() {
+                Some(text) => format!("{key} {text}"),
+                None => format!("{key} {value}"),
+            })
+            .collect();
+        format!("{action} where {}", parts.join(", "))
     }
 }
 
@@ -96,52 +175,18 @@ pub async fn ensure_repository(
     keep: u32,
     delete_older_than: Duration,
 ) -> Result<bool, Error> {
-    #[derive(Deserialize)]
-    struct Found {
-        #[serde(default)]
-        format: String,
-    }
     let name = repository.repository;
-    let look = Request::get(
-        Api::ArtifactRegistry,
-        repository.path(),
-        format!("look at the repository `{name}`"),
-    );
-    match c.find::<Found>(look).await? {
-        Some(found) if found.format.is_empty() || found.format == "DOCKER" => return Ok(false),
-        Some(found) => {
-            return Err(Error::BadName {
-                what: format!(
-                    "use the repository `{name}`, which holds {} packages",
-                    found.format
-                ),
-                segment: name.to_owned(),
-            });
-        }
-        None => {}
+    if find_repository(c, repository).await?.is_some() {
+        return Ok(false);
     }
     let what = format!("create the repository `{name}`");
     let body = json!({
         "format": "DOCKER",
         "mode": "STANDARD_REPOSITORY",
         "description": "vLLM images with their weights, made by llm-deploy",
-        "labels": { "managed-by": "llm-deploy" },
+        "labels": { MANAGED_BY.0: MANAGED_BY.1 },
         "cleanupPolicyDryRun": false,
-        "cleanupPolicies": {
-            "keep-recent": {
-                "id": "keep-recent",
-                "action": "KEEP",
-                "mostRecentVersions": { "keepCount": keep },
-            },
-            "delete-old": {
-                "id": "delete-old",
-                "action": "DELETE",
-                "condition": {
-                    "tagState": "ANY",
-                    "olderThan": format!("{}s", delete_older_than.as_secs()),
-                },
-            },
-        },
+        "cleanupPolicies": cleanup_policies(keep, delete_older_than),
     });
     let create = Request::new(
         Api::ArtifactRegistry,
@@ -158,4 +203,73 @@ pub async fn ensure_repository(
         Err(error) if error.http_status() == Some(409) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn cleanup_policies(keep: u32, delete_older_than: Duration) -> Value {
+    json!({
+        KEEP_RECENT: {
+            "id": KEEP_RECENT,
+            "action": "KEEP",
+            "mostRecentVersions": { "keepCount": keep },
+        },
+        DELETE_OLD: {
+            "id": DELETE_OLD,
+            "action": "DELETE",
+            "condition": {
+                "tagState": "ANY",
+                "olderThan": format!("{}s", delete_older_than.as_secs()),
+            },
+        },
+    })
+}
+
+/// The Docker repository; `None` when it isn't there.
+///
+/// # Errors
+/// Also when it holds packages of another format.
+pub async fn find_repository(
+    c: &Client,
+    repository: &Repository<'_>,
+) -> Result<Option<FoundRepository>, Error> {
+    let name = repository.repository;
+    let look = Request::get(
+        Api::ArtifactRegistry,
+        repository.path(),
+        format!("look at the repository `{name}`"),
+    );
+    let found: Option<FoundRepository> = c.find(look).await?;
+    match found {
+        Some(found) if !found.format.is_empty() && found.format != "DOCKER" => Err(Error::BadName {
+            what: format!(
+                "use the repository `{name}`, which holds {} packages",
+                found.format
+            ),
+            segment: name.to_owned(),
+        }),
+        found => Ok(found),
+    }
+}
+
+/// Replaces the repository's cleanup policies by those that [`ensure_repository`] gives a new one.
+pub async fn set_cleanup(
+    c: &Client,
+    repository: &Repository<'_>,
+    keep: u32,
+    delete_older_than: Duration,
+) -> Result<(), Error> {
+    let request = Request::new(
+        Api::ArtifactRegistry,
+        Method::PATCH,
+        repository.path(),
+        format!(
+            "set the cleanup policy of the repository `{}`",
+            repository.repository
+        ),
+    )
+    .query("updateMask", "cleanupPolicies,cleanupPolicyDryRun")
+    .json(&json!({
+        "cleanupPolicies": cleanup_policies(keep, delete_older_than), "cleanupPolicyDryRun": false,
+    }))?
+    .repeatable();
+    c.send(request, &[]).await.map(drop)
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gcp_auth::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method,
@@ -12,7 +13,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use url::Url;
 
-use super::{answer::Answer, error::Error, pace::Pace};
+use super::{
+    answer::Answer,
+    error::Error,
+    pace::{Pace, Turns},
+};
 use crate::{
     auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
@@ -37,6 +42,7 @@ struct Inner {
     retry: Retry,
     pace: Pace,
     tempo: Tempo,
+    log_turns: Turns,
 }
 
 /// May a request be sent again after it failed?
@@ -56,11 +62,14 @@ pub(crate) struct Request<'a> {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<(&'a str, Bytes)>,
-    pub range_from: Option<u64>,
+    /// First and last byte that are asked for.
+    pub range: Option<(u64, u64)>,
     /// Infinitive with its resource, for errors: ``create the bucket `b` ``.
     pub what: String,
     pub repeat: Repeat,
     pub timeout: Duration,
+    /// The permission that it takes, for refusals that don't say.
+    pub needs: Option<&'static str>,
 }
 
 impl Request<'_> {
@@ -76,10 +85,11 @@ impl Request<'_> {
             path,
             query: Vec::new(),
             body: None,
-            range_from: None,
+            range: None,
             what,
             repeat,
             timeout: TIMEOUT,
+            needs: None,
         }
     }
 
@@ -96,6 +106,12 @@ impl Request<'_> {
         let bytes = serde_json::to_vec(body).map_err(|e| Error::Setup(e.to_string()))?;
         self.body = Some(("application/json", bytes.into()));
         Ok(self)
+    }
+
+    /// Names the permission of a service whose refusals don't.
+    pub fn needs(mut self, permission: &'static str) -> Self {
+        self.needs = Some(permission);
+        self
     }
 
     pub fn repeatable(mut self) -> Self {
@@ -131,6 +147,7 @@ impl Client {
             retry: Retry::default(),
             pace: Pace::default().at(tempo),
             tempo,
+            log_turns: Turns::default(),
         })))
     }
 
@@ -144,7 +161,13 @@ impl Client {
             retry,
             pace,
             tempo: self.0.tempo,
+            log_turns: Turns::default(),
         }))
+    }
+
+    /// How long something that was made a moment ago may stay unknown.
+    pub fn patience(&self) -> Duration {
+        self.0.pace.patience
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -158,6 +181,11 @@ impl Client {
     /// The moment when `nominal` will be over.
     pub(crate) fn deadline(&self, nominal: Duration) -> Instant {
         Instant::now() + self.0.tempo.of(nominal)
+    }
+
+    /// Waits until Cloud Logging may be read again.
+    pub(crate) async fn log_turn(&self) {
+        self.0.log_turns.next(self.0.pace.log).await;
     }
 
     /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
@@ -234,13 +262,13 @@ impl Client {
         loop {
             sent += 1;
             let token = self.token(&request.what).await?;
-            let failure = match self.once(request, &token).await {
+            let failure = match self.once(request, token.as_str()).await {
                 Ok((status, headers, body)) => match read(status, body.clone()) {
                     Some(Ok(answer)) => return Ok(answer),
                     Some(Err(error)) => self.misread(request, &error),
                     None if status == 401 && !renewed => {
                         renewed = true;
-                        self.0.credentials.reject(&token);
+                        self.0.credentials.reject(token.as_str());
                         continue;
                     }
                     None => Failure::answered(request, status, &headers, &body),
@@ -259,15 +287,20 @@ impl Client {
         }
     }
 
-    async fn token(&self, what: &str) -> Result<String, Error> {
-        match self.0.credentials.token(&[CLOUD_PLATFORM]).await {
-            Ok(token) => Ok(token.as_str().to_owned()),
-            Err(error) => Err(Error::Credentials {
+    async fn token(&self, what: &str) -> Result<Arc<Token>, Error> {
+        let token = self.0.credentials.token(&[CLOUD_PLATFORM]).await;
+        token.map_err(|error| match auth::outage(&error) {
+            Some((who, reason)) => Error::Transport {
                 what: what.to_owned(),
-                passing: auth::is_passing(&error),
-                reason: error.to_string(),
-            }),
-        }
+                host: who.to_owned(),
+                reason,
+                ambiguous: false,
+            },
+            None => Error::Credentials {
+                what: what.to_owned(),
+                reason: auth::reason(&error),
+            },
+        })
     }
 
     async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
@@ -281,8 +314,8 @@ impl Client {
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
-        if let Some(from) = request.range_from {
-            builder = builder.header(RANGE, format!("bytes={from}-"));
+        if let Some((first, last)) = request.range {
+            builder = builder.header(RANGE, format!("bytes={first}-{last}"));
         }
         let response = builder.send().await.map_err(Unanswered::Connection)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -389,6 +422,10 @@ struct Failure {
 impl Failure {
     fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut answer = Answer::parse(status, &String::from_utf8_lossy(body));
+        let unnamed = status == 403 && answer.permission.is_none() && answer.reason.is_none();
+        if let Some(permission) = request.needs.filter(|_| unnamed) {
+            answer.permission = Some(permission.to_owned());
+        }
         if answer.request_id.is_none() {
             let id = headers
                 .get("x-request-id")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{answer::Answer, hints};
+use super::answer::Answer;
 use crate::{environment::BadBaseUrl, units::human_duration};
 
 /// An error of [`crate::google`].
@@ -21,12 +21,7 @@ pub enum Error {
     },
     /// No access token could be had.
     #[error("could not {what}: no Google credentials: {reason}")]
-    Credentials {
-        what: String,
-        reason: String,
-        /// Whoever gives tokens could not be reached, or was out of order.
-        passing: bool,
-    },
+    Credentials { what: String, reason: String },
     /// The answer isn't what the API documents.
     #[error("could not {what}: the answer of {host} is not understood: {reason}")]
     Decode {
@@ -99,6 +94,11 @@ impl Error {
         self.has(&[409, 412], "ABORTED")
     }
 
+    /// Somebody changed the resource at the same time: the whole read-modify-write is due again.
+    pub fn is_aborted(&self) -> bool {
+        self.has(&[412], "ABORTED")
+    }
+
     pub fn is_permission_denied(&self) -> bool {
         self.has(&[403], "PERMISSION_DENIED")
     }
@@ -113,8 +113,8 @@ impl Error {
                 Some("UNAVAILABLE" | "INTERNAL" | "UNKNOWN" | "DEADLINE_EXCEEDED")
             ),
             Self::Transport { .. } | Self::Decode { .. } | Self::Deadline { .. } | Self::Setup(_) => false,
-            Self::Credentials { passing, .. } => !passing,
-            Self::NotReady { .. }
+            Self::Credentials { .. }
+            | Self::NotReady { .. }
             | Self::ForeignBucket { .. }
             | Self::BadBaseUrl(_)
             | Self::BadName { .. } => true,
@@ -159,12 +159,9 @@ impl Error {
             .then(|| answer.activation_url.as_deref().unwrap_or_default())
     }
 
-    /// What the user does next, where the cause is known.
-    pub fn fix(&self) -> Option<String> {
-        if let Some(url) = self.disabled_api() {
-            return Some(format!("Enable the API at {url}"));
-        }
-        hints::fix(&self.to_string()).map(str::to_owned)
+    /// The permission that the caller lacks, such as `run.services.create`, where Google's answer tells.
+    pub fn missing_permission(&self) -> Option<&str> {
+        self.answer()?.permission.as_deref()
     }
 
     fn has(&self, statuses: &[u16], name: &str) -> bool {
@@ -204,13 +201,30 @@ mod tests {
                 "metadata": {"activationUrl": "https://console.example/enable"}}]}});
         let error = api(403, &body.to_string());
         assert_eq!(error.disabled_api(), Some("https://console.example/enable"));
+        assert!(error.is_permission_denied() && error.is_user_fixable());
+    }
+
+    #[test]
+    fn a_missing_permission_is_named_whether_or_not_the_message_does() {
+        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "No.",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "IAM_PERMISSION_DENIED",
+                "metadata": {"permission": "secretmanager.versions.get", "resource": "projects/p/secrets/s"}}]}});
+        let error = api(403, &body.to_string());
+        assert_eq!(error.missing_permission(), Some("secretmanager.versions.get"));
         assert!(
             error
-                .fix()
-                .is_some_and(|fix| fix.contains("https://console.example/enable")),
+                .to_string()
+                .contains("permission secretmanager.versions.get"),
             "{error}"
         );
-        assert!(error.is_permission_denied() && error.is_user_fixable());
+        let body = json!({"error": {"code": 403, "message": "Permission 'run.services.get' denied on resource 'x'"}});
+        let error = api(403, &body.to_string());
+        assert_eq!(error.missing_permission(), Some("run.services.get"));
+        assert_eq!(
+            error.to_string().matches("run.services.get").count(),
+            1,
+            "{error}"
+        );
     }
 
     #[test]

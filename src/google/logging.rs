@@ -13,12 +13,49 @@ use crate::environment::Api;
 /// Pages that are asked for: an empty one with a token means that the search isn't through yet.
 const PAGES: usize = 10;
 
+/// `LogEntry`, as far as it is read.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Entry {
+pub(crate) struct Entry {
+    /// The same for an entry that was stored twice.
+    pub insert_id: String,
+    pub timestamp: String,
     text_payload: Option<String>,
     json_payload: Option<Value>,
     proto_payload: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Page {
+    pub entries: Vec<Entry>,
+    pub next_page_token: String,
+}
+
+pub(crate) struct Query<'a> {
+    pub project: &'a str,
+    pub filter: &'a str,
+    pub newest_first: bool,
+    /// Entries of a page, at most 1000.
+    pub size: u32,
+}
+
+/// One page of a search. Waits for its turn: all reads together stay below the project's quota.
+pub(crate) async fn page(c: &Client, query: &Query<'_>, token: &str, what: String) -> Result<Page, Error> {
+    let mut body = json!({
+        "resourceNames": [format!("projects/{}", query.project)],
+        "filter": query.filter,
+        "orderBy": if query.newest_first { "timestamp desc" } else { "timestamp asc" },
+        "pageSize": query.size.clamp(1, 1000),
+    });
+    if !token.is_empty() {
+        body["pageToken"] = token.into();
+    }
+    let request = Request::new(Api::Logging, Method::POST, "v2/entries:list".to_owned(), what)
+        .json(&body)?
+        .repeatable();
+    c.log_turn().await;
+    c.json(request).await
 }
 
 /// The last `lines` entries of a revision's log, newest last. Hostile text.
@@ -30,34 +67,20 @@ pub async fn revision_log(
     revision: &str,
     lines: u32,
 ) -> Result<Vec<String>, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct List {
-        #[serde(default)]
-        entries: Vec<Entry>,
-        #[serde(default)]
-        next_page_token: String,
-    }
-    let mut body = json!({
-        "resourceNames": [format!("projects/{project}")],
-        "filter": filter(location, service, revision),
-        "orderBy": "timestamp desc",
-        "pageSize": lines.clamp(1, 1000),
-    });
+    let query = Query {
+        project,
+        filter: &filter(location, service, revision),
+        newest_first: true,
+        size: lines,
+    };
+    let mut token = String::new();
     for _ in 0..PAGES {
-        let request = Request::new(
-            Api::Logging,
-            Method::POST,
-            "v2/entries:list".to_owned(),
-            format!("read the log of revision `{revision}`"),
-        )
-        .json(&body)?
-        .repeatable();
-        let list: List = c.json(request).await?;
-        if !list.entries.is_empty() || list.next_page_token.is_empty() {
-            return Ok(list.entries.into_iter().rev().filter_map(text).collect());
+        let what = format!("read the log of revision `{revision}`");
+        let found = page(c, &query, &token, what).await?;
+        if !found.entries.is_empty() || found.next_page_token.is_empty() {
+            return Ok(found.entries.into_iter().rev().filter_map(text).collect());
         }
-        body["pageToken"] = list.next_page_token.into();
+        token = found.next_page_token;
     }
     Ok(Vec::new())
 }
@@ -79,7 +102,8 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn text(entry: Entry) -> Option<String> {
+/// What an entry says, in whichever kind of payload.
+pub(crate) fn text(entry: Entry) -> Option<String> {
     let message = |value: &Value, pointer: &str| value.pointer(pointer)?.as_str().map(str::to_owned);
     entry
         .text_payload

@@ -6,19 +6,23 @@ pub mod build_log;
 pub mod client;
 pub mod cloud_build;
 mod error;
-mod hints;
 pub mod logging;
 pub mod operation;
 mod pace;
+mod permission;
 pub mod policy;
+pub mod policy_of;
+pub mod resource_manager;
 pub mod run;
 pub mod secret_manager;
+pub mod service_accounts;
 pub mod service_usage;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod workload_identity;
 
 pub use answer::Answer;
 pub use client::Client;

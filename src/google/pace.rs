@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::error::Error;
 use crate::tempo::Tempo;
 
@@ -12,6 +14,10 @@ pub(crate) struct Pace {
     pub poll: Duration,
     /// Between looks at a service that is coming up.
     pub watch: Duration,
+    /// Between two reads of Cloud Logging, whoever asks: a project has 60 a minute, and others need some too.
+    pub log: Duration,
+    /// How long the end of a log is waited for once its build is over.
+    pub log_end: Duration,
     /// How long something that was there may not be seen, for an outage in between.
     pub patience: Duration,
 }
@@ -21,6 +27,8 @@ impl Default for Pace {
         Self {
             poll: Duration::from_secs(1),
             watch: Duration::from_secs(3),
+            log: Duration::from_secs(2),
+            log_end: Duration::from_secs(20),
             patience: Duration::from_secs(300),
         }
     }
@@ -31,6 +39,8 @@ impl Pace {
         Self {
             poll: tempo.of(self.poll),
             watch: tempo.of(self.watch),
+            log: tempo.of(self.log),
+            log_end: tempo.of(self.log_end),
             patience: tempo.of(self.patience),
         }
     }
@@ -68,6 +78,21 @@ impl Ramp {
     }
 }
 
+/// Turns at something that all share, one after another in the order of asking.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(tokio::sync::Mutex<Option<Instant>>);
+
+impl Turns {
+    /// Waits for the next turn, `pause` after the one before.
+    pub async fn next(&self, pause: Duration) {
+        let mut last = self.0.lock().await;
+        if let Some(last) = *last {
+            tokio::time::sleep_until(last + pause).await;
+        }
+        *last = Some(Instant::now());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +102,18 @@ mod tests {
         let mut ramp = Pace::default().ramp();
         let pauses: Vec<u128> = (0..6).map(|_| ramp.next().as_millis()).collect();
         assert_eq!(pauses, [62, 125, 250, 500, 1000, 1000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_of_all_together_keep_to_the_pace() {
+        let (turns, began) = (Turns::default(), Instant::now());
+        let one = || async {
+            for _ in 0..5 {
+                turns.next(Pace::default().log).await;
+            }
+        };
+        tokio::join!(one(), one(), one());
+        // 15 reads, the first at once: 30 a minute.
+        assert_eq!(began.elapsed().as_secs(), 28);
     }
 }

@@ -5,17 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     client::{Client, Request, segment},
     error::Error,
+    resource_manager::project_number,
 };
 use crate::environment::Api;
 
 /// Sources and logs are of use for days, not longer.
 const DELETE_AFTER_DAYS: u32 = 7;
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bytes of a log that are asked for at a time.
+pub const CHUNK: u64 = 4 * 1024 * 1024;
 
 /// What a log object had to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +29,34 @@ pub enum LogChunk {
     Bytes(Bytes),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Bucket {
+/// A bucket of the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Bucket {
     name: String,
-    #[serde(default)]
     project_number: String,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Lifecycle {
+    rule: Vec<Value>,
+}
+
+impl Bucket {
+    /// Whether some rule deletes or moves objects by itself.
+    pub fn has_lifecycle(&self) -> bool {
+        !self.lifecycle.rule.is_empty()
+    }
 }
 
 /// Makes the bucket unless it is there: uniform access, no public access, objects deleted after 7 days.
 /// True when it was made. A bucket of another project is refused: whoever owns it could exchange the build's
 /// source.
 pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &str) -> Result<bool, Error> {
-    match is_ours(c, project, bucket).await? {
-        Some(true) => return Ok(false),
-        Some(false) => return Err(foreign(bucket, project)),
-        None => {}
+    if find_bucket(c, project, bucket).await?.is_some() {
+        return Ok(false);
     }
     let body = json!({
         "name": bucket,
@@ -50,9 +65,7 @@ pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &s
             "uniformBucketLevelAccess": { "enabled": true },
             "publicAccessPrevention": "enforced",
         },
-        "lifecycle": {
-            "rule": [{ "action": { "type": "Delete" }, "condition": { "age": DELETE_AFTER_DAYS } }],
-        },
+        "lifecycle": lifecycle(),
         "softDeletePolicy": { "retentionDurationSeconds": "0" },
     });
     let request = Request::new(
@@ -66,16 +79,36 @@ pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &s
     .repeatable();
     match c.send(request, &[409]).await?.status {
         // Two jobs may have made it at once, or our own first try had its effect.
-        409 => match is_ours(c, project, bucket).await? {
-            Some(true) => Ok(false),
-            _ => Err(foreign(bucket, project)),
+        409 => match find_bucket(c, project, bucket).await? {
+            Some(_) => Ok(false),
+            None => Err(foreign(bucket, project)),
         },
         _ => Ok(true),
     }
 }
 
-/// `None` when it isn't among the buckets that can be seen.
-async fn is_ours(c: &Client, project: &str, bucket: &str) -> Result<Option<bool>, Error> {
+fn lifecycle() -> Value {
+    json!({ "rule": [{ "action": { "type": "Delete" }, "condition": { "age": DELETE_AFTER_DAYS } }] })
+}
+
+/// Has the bucket's objects deleted after 7 days, as [`ensure_bucket`] does with a new one.
+pub async fn set_lifecycle(c: &Client, bucket: &str) -> Result<(), Error> {
+    let request = Request::new(
+        Api::Storage,
+        Method::PATCH,
+        format!("storage/v1/b/{}", segment(bucket)),
+        format!("set the lifecycle of the bucket `{bucket}`"),
+    )
+    .json(&json!({ "lifecycle": lifecycle() }))?
+    .repeatable();
+    c.send(request, &[]).await.map(drop)
+}
+
+/// The project's bucket; `None` when it isn't among the buckets that can be seen.
+///
+/// # Errors
+/// [`Error::ForeignBucket`] when it is another project's.
+pub async fn find_bucket(c: &Client, project: &str, bucket: &str) -> Result<Option<Bucket>, Error> {
     #[derive(Deserialize)]
     struct List {
         #[serde(default)]
@@ -89,7 +122,7 @@ async fn is_ours(c: &Client, project: &str, bucket: &str) -> Result<Option<bool>
     .query("project", project)
     .query("prefix", bucket);
     match c.json::<List>(list).await {
-        Ok(list) => Ok(list.items.iter().any(|b| b.name == bucket).then_some(true)),
+        Ok(list) => Ok(list.items.into_iter().find(|b| b.name == bucket)),
         // A deployer with rights on this bucket alone can't list: compare the projects' numbers.
         Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
             let get = Request::get(
@@ -99,25 +132,12 @@ async fn is_ours(c: &Client, project: &str, bucket: &str) -> Result<Option<bool>
             );
             match c.find::<Bucket>(get).await? {
                 None => Ok(None),
-                Some(found) => Ok(Some(found.project_number == project_number(c, project).await?)),
+                Some(found) if found.project_number == project_number(c, project).await? => Ok(Some(found)),
+                Some(_) => Err(foreign(bucket, project)),
             }
         }
         Err(error) => Err(error),
     }
-}
-
-async fn project_number(c: &Client, project: &str) -> Result<String, Error> {
-    #[derive(Deserialize)]
-    struct Project {
-        name: String,
-    }
-    let request = Request::get(
-        Api::ResourceManager,
-        format!("v3/projects/{}", segment(project)),
-        format!("look up the number of project `{project}`"),
-    );
-    let project: Project = c.json(request).await?;
-    Ok(project.name.trim_start_matches("projects/").to_owned())
 }
 
 fn foreign(bucket: &str, project: &str) -> Error {
@@ -167,7 +187,7 @@ pub async fn upload(
     }
 }
 
-/// What the object holds from byte `offset` on.
+/// What the object holds from byte `offset` on, at most [`CHUNK`]: a log may be longer than any answer that is read.
 pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> Result<LogChunk, Error> {
     let mut request = Request::get(
         Api::Storage,
@@ -175,7 +195,7 @@ pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> R
         format!("read `{object}` from the bucket `{bucket}`"),
     )
     .query("alt", "media");
-    request.range_from = Some(offset);
+    request.range = Some((offset, offset + CHUNK - 1));
     let response = c.send(request, &[404, 416]).await?;
     let new = match response.status {
         404 => return Ok(LogChunk::NotYet),

@@ -164,6 +164,8 @@ pub(crate) fn client(environment: &Environment, tokens: Arc<dyn AccessTokens>) -
     let pace = Pace {
         poll: Duration::from_millis(2),
         watch: Duration::from_millis(2),
+        log: Duration::from_millis(2),
+        log_end: Duration::from_millis(200),
         patience: Duration::from_secs(5),
     };
     Client::new(environment, tokens).unwrap().paced(QUICK, pace)

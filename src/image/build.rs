@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Recipe;
 use crate::{
-    config::SecretRef,
+    config::{Logs, SecretRef},
     google::cloud_build::{
         AvailableSecrets, Build, Options, SecretManagerSecret, Source, Step, StorageSource,
     },
@@ -60,8 +60,10 @@ pub struct BuildRequest<'a> {
     pub service: &'a str,
     /// Full name with tag, `R-docker.pkg.dev/P/REPO/PACKAGE:KEY`.
     pub image: &'a str,
-    /// Where the context was uploaded to; logs go to the same bucket.
+    /// Where the context was uploaded to.
     pub bucket: &'a str,
+    /// In the same bucket, or in Cloud Logging.
+    pub logs: Logs,
     pub object: &'a str,
     pub generation: &'a str,
     pub hf_token: Option<&'a SecretRef>,
@@ -129,7 +131,7 @@ pub fn cloud_build(request: &BuildRequest<'_>) -> Build {
         timeout: Some(format!("{}s", request.sizing.timeout.as_secs())),
         queue_ttl: Some(format!("{}s", QUEUE_TTL.as_secs())),
         // Cloud Build's own log bucket can be read by project viewers only.
-        logs_bucket: Some(format!("gs://{}/logs", request.bucket)),
+        logs_bucket: (request.logs == Logs::Bucket).then(|| format!("gs://{}/logs", request.bucket)),
         service_account: request.service_account.map(|a| account_name(request.project, a)),
         tags: vec![
             "llm-deploy".to_owned(),
@@ -140,8 +142,15 @@ pub fn cloud_build(request: &BuildRequest<'_>) -> Build {
         options: Some(Options {
             machine_type: Some(request.sizing.machine.clone()),
             disk_size_gb: Some(request.sizing.disk_gb.to_string()),
-            logging: Some("GCS_ONLY".to_owned()),
-            log_streaming_option: Some("STREAM_ON".to_owned()),
+            logging: Some(
+                match request.logs {
+                    Logs::Bucket => "GCS_ONLY",
+                    Logs::CloudLogging => "CLOUD_LOGGING_ONLY",
+                }
+                .to_owned(),
+            ),
+            // As the log grows; Cloud Logging has no such choice.
+            log_streaming_option: (request.logs == Logs::Bucket).then(|| "STREAM_ON".to_owned()),
         }),
         ..Build::default()
     }
@@ -177,6 +186,10 @@ mod tests {
     use crate::hugging_face::ModelFile;
 
     fn body(hf_token: Option<&SecretRef>, service_account: Option<&str>) -> Build {
+        logged(hf_token, service_account, Logs::Bucket)
+    }
+
+    fn logged(hf_token: Option<&SecretRef>, service_account: Option<&str>, logs: Logs) -> Build {
         let file = ModelFile {
             path: "model.safetensors".to_owned(),
             bytes: 8_000_000_000,
@@ -192,6 +205,7 @@ mod tests {
             service: "qwen",
             image: "europe-west4-docker.pkg.dev/p/llm-deploy/qwen:k",
             bucket: "b",
+            logs,
             object: "source/k.tgz",
             generation: "7",
             hf_token,
@@ -216,6 +230,15 @@ mod tests {
         for absent in ["secret", "HF_TOKEN", "serviceAccount"] {
             assert!(!text.contains(absent), "{absent} in {text}");
         }
+    }
+
+    #[test]
+    fn a_build_that_logs_to_cloud_logging_names_no_bucket_for_it() {
+        let build = logged(None, Some("build@p.iam.gserviceaccount.com"), Logs::CloudLogging);
+        assert_eq!(build.logs_bucket, None);
+        let options = serde_json::to_value(build.options).unwrap();
+        assert_eq!(options["logging"], "CLOUD_LOGGING_ONLY");
+        assert_eq!(options.get("logStreamingOption"), None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Bakes the image in Cloud Build, or adopts the build that an earlier run started.
 
 use super::{
-    Services,
+    Services, facts,
     failed::{Blame, Failed},
     survey::repository,
 };
 use crate::{
     config,
+    explain::Source,
     google::{
         artifact_registry, build_log,
         cloud_build::{self, Build, Status},
@@ -17,8 +18,8 @@ use crate::{
     plan::ModelPlan,
 };
 
-/// Last lines of the build's log that a failure shows.
-const LOG_LINES: usize = 40;
+/// Last lines of the build's log in which a failure's cause is looked for.
+const LOG_LINES: usize = 400;
 
 /// A finished build.
 pub struct Built {
@@ -93,6 +94,17 @@ async fn check_token_secret(services: &Services, plan: &ModelPlan) -> Result<(),
             "Add one: `gcloud secrets versions add {} --data-file=-`",
             secret.name
         ))),
+        // The build reads it as another account, which may well be allowed to.
+        Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
+            let known = Failed::google(&what, &error).explained(&facts::of(services, &plan.target));
+            let fix = known
+                .failure
+                .fix
+                .map_or_else(String::new, |fix| format!(". {fix}"));
+            let unchecked = format!("could not {what}, the build goes on: {error}{fix}");
+            services.progress.warn(&plan.target.service, &unchecked);
+            Ok(())
+        }
         Err(error) => Err(Failed::google(&what, &error)),
     }
 }
@@ -138,6 +150,7 @@ async fn start(
         service: &plan.target.model.name,
         image: &tagged(plan),
         bucket: &config.bucket,
+        logs: config.logs,
         object: &object,
         generation: &generation,
         hf_token: plan.target.model.image.hf_token_secret.as_ref(),
@@ -172,7 +185,7 @@ async fn follow(
     started: &Build,
 ) -> Result<Build, Failed> {
     let service = plan.target.service.as_str();
-    let tail = std::sync::Mutex::new(std::collections::VecDeque::with_capacity(LOG_LINES));
+    let tail = std::sync::Mutex::new(std::collections::VecDeque::new());
     let on_line = |line: &str| {
         services.progress.log(service, line);
         if let Ok(mut tail) = tail.lock() {
@@ -187,14 +200,11 @@ async fn follow(
             .progress
             .status(service, &format!("Cloud Build: {status:?}"));
     };
-    let log = started.log_object();
     let finished = build_log::follow(
         &services.google,
         &plan.target.project,
         &config.location,
-        &started.id,
-        log.as_ref()
-            .map(|(bucket, object)| (bucket.as_str(), object.as_str())),
+        started,
         sizing(config, files).deadline(),
         &on_line,
         &on_status,
@@ -205,39 +215,21 @@ async fn follow(
     if finished.status == Status::Success {
         Ok(finished)
     } else {
-        Err(build_failed(&finished, tail.into()))
+        Err(build_failed(&finished, &Vec::from(tail)))
     }
 }
 
-fn build_failed(build: &Build, log: Vec<String>) -> Failed {
-    let cause = build
+fn build_failed(build: &Build, log: &[String]) -> Failed {
+    let reason = build
         .reason()
         .unwrap_or_else(|| "Cloud Build gives no reason of its own".to_owned());
-    let fix = build_fix(build.status, &log.join("\n"));
     Failed::new(
         Blame::Deployment,
         format!("build {} ended as {:?}", build.id, build.status),
-        cause,
+        reason.clone(),
     )
-    .fix(fix.unwrap_or("Look at the last lines of the build's log, and at the whole log behind the link"))
-    .log(log)
-}
-
-/// Next step by what a build's log is known to say.
-fn build_fix(status: Status, log: &str) -> Option<&'static str> {
-    let says = |needle: &str| log.contains(needle);
-    match status {
-        Status::Timeout => Some("Raise `build.timeout`, or `build.machine` for a faster one"),
-        Status::Cancelled => Some("Somebody cancelled it; run again to start a new build"),
-        _ if says("no space left on device") => Some("Raise `build.disk-gb`"),
-        _ if says("gated repo") || says("GatedRepo") || says("restricted") && says("403") => Some(
-            "Accept the model's licence at Hugging Face with the account whose token is in `image.hf-token-secret`, and check that the secret holds that token",
-        ),
-        _ if says("401 Client Error") || says("RepositoryNotFound") => Some(
-            "The model is private or doesn't exist: check its id, and set `image.hf-token-secret` to a secret with a token that may read it",
-        ),
-        _ => None,
-    }
+    .said(Source::Build, format!("{}: {reason}", build.status.name()))
+    .log(Source::BuildLog, log)
 }
 
 /// The digest from the build's result; Artifact Registry is asked when an adopted build names none.
@@ -270,34 +262,4 @@ async fn digest(
         )
         .fix("Run again: the image is built anew")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_builds_log_leads_to_a_next_step() {
-        let cases = [
-            (
-                Status::Failure,
-                "write /model: no space left on device",
-                "disk-gb",
-            ),
-            (Status::Failure, "GatedRepoError: 403 Client Error", "licence"),
-            (
-                Status::Failure,
-                "401 Client Error. Repository Not Found",
-                "hf-token-secret",
-            ),
-            (Status::Timeout, "", "build.timeout"),
-        ];
-        for (status, log, fix) in cases {
-            assert!(
-                build_fix(status, log).is_some_and(|found| found.contains(fix)),
-                "{log}"
-            );
-        }
-        assert_eq!(build_fix(Status::Failure, "make: *** error"), None);
-    }
 }

@@ -92,6 +92,7 @@ pub async fn delete(
         !service.invoker_iam_disabled,
         Arc::clone(&services.progress),
     );
+    recorder.facts = super::facts::place(services, project, region, &id);
     let location = Location { project, region };
     let deleted = recorder
         .stage("cleanup", async {

@@ -7,6 +7,7 @@ use super::{
     failed::{Blame, Failed},
 };
 use crate::{
+    explain::Source,
     google::{
         self, logging,
         run::{
@@ -15,12 +16,13 @@ use crate::{
         },
     },
     plan::{Action, ModelPlan, diff, target::Stage, traffic},
+    units::human_duration,
 };
 
 /// Import of a large image into Cloud Run: 7 minutes were measured for one without weights.
 const IMPORT_ALLOWANCE: Duration = Duration::from_secs(30 * 60);
-/// Lines of the container's log that a failure shows.
-const LOG_LINES: u32 = 40;
+/// Last lines of the container's log in which a failure's cause is looked for: vLLM's tracebacks are long.
+const LOG_LINES: u32 = 500;
 
 /// A revision that is ready to be tested.
 pub struct Deployed {
@@ -257,8 +259,9 @@ async fn explained(
         Ok(live) => return Ok(live),
         Err(error) => error,
     };
-    let failed = Failed::google(&format!("deploy service {}", plan.target.service), &error);
-    if (error.is_conflict() || error.is_not_found()) && failed.failure.fix.is_none() {
+    let failed = Failed::google(&format!("deploy service {}", plan.target.service), &error)
+        .fact("window", &human_duration(plan.startup_window));
+    if error.is_conflict() || error.is_not_found() {
         return Err(failed.fix("Somebody else, or another run, changed or deleted the service or its image after this run looked at them. Run again: what is to be done is worked out anew"));
     }
     let Some(revision) = error.revision() else {
@@ -275,8 +278,11 @@ async fn explained(
     )
     .await;
     Err(match log {
-        Ok(lines) => failed.log(lines),
-        Err(why) => failed.log(vec![format!("(the container's log could not be read: {why})")]),
+        Ok(lines) => failed.log(Source::ContainerLog, &lines),
+        Err(why) => failed.log(
+            Source::ContainerLog,
+            &[format!("(the container's log could not be read: {why})")],
+        ),
     })
 }
 

@@ -4,6 +4,7 @@ pub mod build;
 pub mod cleanup;
 pub mod deploy;
 pub mod explain;
+pub mod facts;
 pub mod failed;
 pub mod github_pages;
 pub mod jobs;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Services, build, deploy,
+    Services, build, deploy, facts,
     failed::Failed,
     recorder::Recorder,
     survey::{self, Surveyed},
@@ -25,6 +25,7 @@ pub async fn run(services: &Services, config: &config::Build, target: Target) ->
         Arc::clone(&services.progress),
     );
     recorder.report.api_key = target.model.service.has_api_key();
+    recorder.facts = facts::of(services, &target).or(&facts::build(config));
     links(&mut recorder, &target);
     // A failed stage has said why in the report; the stages after it are not reached.
     let work = stages(services, config, target, &mut recorder);

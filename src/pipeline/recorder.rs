@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc, time::Instant};
 
 use super::failed::{Blame, Failed};
 use crate::{
+    explain::Facts,
     progress::Progress,
     report::{Link, ModelReport, Stage, Status},
 };
@@ -12,6 +13,8 @@ use crate::{
 pub struct Recorder {
     pub report: ModelReport,
     pub blame: Option<Blame>,
+    /// Values with which failures are explained.
+    pub facts: Facts,
     progress: Arc<dyn Progress>,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
@@ -43,6 +46,7 @@ impl Recorder {
         Self {
             report,
             blame: None,
+            facts: Facts::default(),
             progress,
             running: None,
         }
@@ -113,7 +117,8 @@ impl Recorder {
     }
 
     /// Writes a failure into the report; returns its title.
-    pub fn fail(&mut self, stage: &str, mut failed: Failed) -> String {
+    pub fn fail(&mut self, stage: &str, failed: Failed) -> String {
+        let mut failed = failed.explained(&self.facts);
         failed.failure.stage = stage.to_owned();
         self.report.status = Status::Failed;
         self.blame = Some(failed.blame);

@@ -87,6 +87,7 @@ struct FailureView {
     title: String,
     cause: String,
     fix: Option<String>,
+    said: Option<String>,
     log: String,
 }
 
@@ -189,6 +190,7 @@ fn failure(failure: &Failure) -> FailureView {
         title: line(&failure.title),
         cause: visible(&failure.cause),
         fix: failure.fix.as_ref().map(|f| line(f)),
+        said: failure.said.as_ref().map(|s| line(s)),
         log: visible(&failure.log.join("\n")),
     }
 }

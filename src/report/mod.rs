@@ -189,10 +189,12 @@ pub struct Failure {
     pub stage: String,
     /// One line: what failed.
     pub title: String,
-    /// The reason as the service gave it.
+    /// The reason: in one plain sentence where it is known, else as the service gave it.
     pub cause: String,
     /// What to do next.
     pub fix: Option<String>,
+    /// What the service said, word for word, when `cause` is our explanation of it.
+    pub said: Option<String>,
     /// Last lines of the container's or the build's log.
     pub log: Vec<String>,
 }

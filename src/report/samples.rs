@@ -235,6 +235,7 @@ pub fn failed_build() -> Report {
             cause: "Step 1 (docker build) ended with status 1: 401 from huggingface.co, the repository is gated".to_owned(),
             fix: Some("Accept the model's licence at https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct, store a token with \
                 `gcloud secrets create hf-token --data-file=-` and set `hf-token-secret: hf-token`".to_owned()),
+            said: None,
             log: vec![
                 "#9 [weights 1/4] RUN --mount=type=secret,id=hf_token download.sh".to_owned(),
                 "#9 3.112 huggingface_hub.errors.GatedRepoError: 401 Client Error.".to_owned(),
@@ -256,8 +257,9 @@ pub fn failed_deploy() -> Report {
         Failure {
             stage: "deploy".to_owned(),
             title: "Revision qwen3-5-4b-00002-abc did not become ready".to_owned(),
-            cause: "HealthCheckContainerError: The user-provided container failed the configured startup probe checks.".to_owned(),
-            fix: Some("The GPU ran out of memory: lower `engine.max-model-len` or `engine.gpu-memory-utilization`".to_owned()),
+            cause: "The GPU's memory ran out while vLLM started.".to_owned(),
+            fix: Some("Lower `engine.max-model-len` or `engine.gpu-memory-utilization`".to_owned()),
+            said: Some("The user-provided container failed the configured startup probe checks. [HEALTH_CHECK_CONTAINER_ERROR]".to_owned()),
             log: vec![
                 "INFO 11-24 09:08:11 [gpu_model_runner.py:1801] Starting to load model".to_owned(),
                 "ERROR 11-24 09:08:40 [core.py:600] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.".to_owned(),
@@ -277,6 +279,7 @@ fn failed_smoke() -> Report {
             title: "1 of 5 smoke checks failed: capital of France".to_owned(),
             cause: "The answer does not contain \"Paris\"".to_owned(),
             fix: Some("Compare the answer below with the check in llm-deploy.yaml".to_owned()),
+            said: None,
             log: Vec::new(),
         },
     );
@@ -301,6 +304,7 @@ fn failed_latency() -> Report {
             title: "3 of 20 requests failed at concurrency 4".to_owned(),
             cause: "503 from the endpoint: no available instance".to_owned(),
             fix: Some("Raise `service.max-instances`, or lower the load in `latency.concurrency`".to_owned()),
+            said: None,
             log: Vec::new(),
         },
     );
@@ -435,6 +439,7 @@ pub fn hostile() -> Report {
         title: text.clone(),
         cause: format!("{text}\nsecond line"),
         fix: Some(text.clone()),
+        said: Some(text.clone()),
         log: vec![text.clone(), "````".to_owned()],
     });
     let mut measured = latency(1, 1.0);
@@ -452,6 +457,7 @@ pub fn broken() -> Report {
         title: "the run could not start".to_owned(),
         cause: "error: unknown key `memroy`\n --> llm-deploy.yaml:5:3\n  |\n5 |   memroy: 24Gi\n  |   ^^^^^^\n  = help: did you mean `memory`?".to_owned(),
         fix: Some("Correct `llm-deploy.yaml` and push again".to_owned()),
+        said: None,
         log: Vec::new(),
     });
     report

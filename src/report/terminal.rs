@@ -142,6 +142,9 @@ impl Page {
         if let Some(fix) = &failure.fix {
             self.wrapped("  ", "What to do: ", fix);
         }
+        if let Some(said) = &failure.said {
+            self.wrapped("  ", "In the service's words: ", said);
+        }
         let log = visible(&failure.log.join("\n"));
         let lines: Vec<&str> = log.lines().collect();
         if !lines.is_empty() {

@@ -4,10 +4,10 @@ use base64::Engine;
 
 use crate::support::{PROJECT, World, config};
 
-const KEY: &str = "sk-own-api-key-1234";
+pub const KEY: &str = "sk-own-api-key-1234";
 
 /// A world whose service takes the key from Secret Manager.
-fn guarded() -> World {
+pub fn guarded() -> World {
     let world = World::new();
     let secrets = format!("/secretmanager/v1/projects/{PROJECT}/secrets");
     let post = |path: String, body| world.change(reqwest::Method::POST, &path, &body);

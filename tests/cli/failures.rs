@@ -1,7 +1,7 @@
 //! A red run gives its reason: in the comment, the summary and the exit code.
 
 use base64::Engine;
-use llm_deploy::emulator::hugging_face::UNGRANTED_TOKEN;
+use llm_deploy::emulator::{hugging_face::UNGRANTED_TOKEN, run::Limits};
 
 use crate::support::{PROJECT, World, config};
 
@@ -18,6 +18,7 @@ fn a_container_that_ends_at_once_is_told_with_its_last_log_lines() {
         "{comment}"
     );
     assert!(comment.contains("CUDA out of memory"), "{comment}");
+    assert!(comment.contains("The GPU's memory ran out"), "{comment}");
     assert_eq!(world.output("status").as_deref(), Some("failed"));
 }
 
@@ -99,5 +100,125 @@ fn a_project_without_a_running_api_is_a_service_fault() {
         world.comments()[0].contains("127.0.0.1"),
         "{}",
         world.comments()[0]
+    );
+}
+
+#[test]
+fn a_context_that_does_not_fit_is_told_with_the_length_that_does() {
+    let world = World::with(|settings| {
+        let said = "ValueError: To serve at least one request with the model's max seq len (262144), (24.00 GiB KV cache is \
+                    needed, which is larger than the available KV cache memory (8.04 GiB). Based on the available memory, \
+                    the estimated maximum model length is 87840.";
+        // The traceback of the process above it follows, as vLLM's does.
+        settings.serve = Some(format!(
+            "exec 1>&2; echo \"{said}\"; for n in $(seq 60); do echo \"  File core.py, line $n\"; done; exit 1; true"
+        ));
+    });
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("engine.max-model-len: 87840"),
+        "{failure}"
+    );
+    assert!(failure["log"][0].as_str().unwrap().contains("87840"), "{failure}");
+    assert!(
+        failure["said"]
+            .as_str()
+            .unwrap()
+            .contains("failed to start and listen"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_region_without_gpu_quota_is_told_with_where_to_ask_for_it() {
+    let world = World::new();
+    world.emulator.emulator.run.set_limits(Limits {
+        gpus: 0,
+        ..Limits::default()
+    });
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("https://console.cloud.google.com/iam-admin/quotas?project=demo-project"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_region_that_runs_no_builds_is_told_with_another() {
+    let world = World::new();
+    world.emulator.emulator.builds.restrict("us-central1");
+    world.write("llm-deploy.yaml", &config("build: { location: us-central1 }"));
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert_eq!(failure["cause"], "The project may not run builds in us-central1.");
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("build.location: global"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn an_api_that_is_off_is_told_with_the_command_that_enables_it() {
+    let world = World::new();
+    world
+        .emulator
+        .emulator
+        .services
+        .disable("cloudbuild.googleapis.com");
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("gcloud services enable cloudbuild.googleapis.com --project demo-project"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_flag_that_vllm_does_not_have_is_named() {
+    let world = World::new();
+    world.write(
+        "llm-deploy.yaml",
+        &config("engine: { args: { frobnicate: true } }"),
+    );
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    assert_eq!(failure["cause"], "This vLLM has no flag `--frobnicate`.");
+}
+
+#[test]
+fn a_model_that_loads_too_slowly_is_told_with_how_far_it_had_come() {
+    let world = World::with(|settings| {
+        let load = "Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02,  1.00s/it]";
+        settings.serve = Some(format!("echo '{load}'; exec sleep 60; true"));
+    });
+    world.write("llm-deploy.yaml", &config("service: { startup-timeout: 2s }"));
+    world.run("pull_request.opened").expect_code(1);
+    let failure = &world.report()["models"][0]["failure"];
+    let cause = failure["cause"].as_str().unwrap();
+    assert!(
+        cause.starts_with("vLLM was not ready within")
+            && cause.contains("40 % of the weights' files were loaded"),
+        "{failure}"
+    );
+    assert!(
+        failure["fix"]
+            .as_str()
+            .unwrap()
+            .contains("service.startup-timeout"),
+        "{failure}"
     );
 }

@@ -6,6 +6,8 @@
 )]
 
 mod api_key;
+mod bootstrap;
+mod build_logs;
 mod cleanup;
 mod command_line;
 mod config;
@@ -13,6 +15,7 @@ mod demo;
 mod emulator;
 mod failures;
 mod fork;
+mod identity;
 mod interrupt;
 mod json;
 mod killed;
@@ -20,6 +23,7 @@ mod meanwhile;
 mod plan;
 mod preview;
 mod production;
+mod roles;
 mod schedule;
 mod secrets;
 mod several_models;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llm_deploy::emulator::{Emulator, Running, Settings, Speed, github};
+use llm_deploy::emulator::{Emulator, Running, Settings, Speed, github, iam::Iam};
 use serde_json::Value;
 
 pub const REPOSITORY: &str = "octo-org/llm-endpoint";
@@ -21,11 +21,13 @@ pub struct World {
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a run left behind.
+/// What a run left behind. Of the output what GitHub's log shows: without the lines that tell the runner what to hide.
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// What the runner was told to hide.
+    pub masked: Vec<String>,
 }
 
 impl World {
@@ -100,6 +102,17 @@ impl World {
     pub fn event(&self, event: &str) -> (String, Value) {
         let payload = github::event_payload(event, REPOSITORY, PULL_REQUEST).unwrap();
         (event.split('.').next().unwrap().to_owned(), payload)
+    }
+
+    /// As `run_with`, signed in by workload identity federation as a workflow is.
+    pub fn run_federated(&self, event: &str, more: &[(&str, &str)]) -> Ran {
+        let provider = Iam::provider_name();
+        let mut variables = vec![
+            ("CLOUDSDK_AUTH_ACCESS_TOKEN", ""),
+            ("LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER", provider.as_str()),
+        ];
+        variables.extend(more);
+        self.run_with(event, &variables)
     }
 
     /// Runs the binary with the event in `event.json`.
@@ -225,18 +238,37 @@ impl World {
     pub fn change(&self, method: reqwest::Method, path: &str, body: &Value) {
         let url = format!("{}{path}", self.emulator.emulator.base_url);
         let token = self.emulator.emulator.tokens.ready();
-        let request = reqwest::Client::new()
-            .request(method, url)
-            .bearer_auth(token)
-            .json(body);
+        let mut request = reqwest::Client::new().request(method, url).bearer_auth(token);
+        if !body.is_null() {
+            request = request.json(body);
+        }
         let status = self.runtime.block_on(request.send()).unwrap().status();
         assert!(status.is_success(), "{status}");
     }
 
+    /// What the owner is answered.
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.emulator.emulator.base_url);
+        let token = self.emulator.emulator.tokens.ready();
+        let mut request = reqwest::Client::new().post(url).bearer_auth(token);
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        self.runtime
+            .block_on(async { request.send().await.unwrap().json().await.unwrap() })
+    }
+
+    /// Runs something beside the emulator.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     pub fn get(&self, path: &str) -> Option<Value> {
         let url = format!("{}{path}", self.emulator.emulator.base_url);
+        let request = reqwest::Client::new().get(url);
+        let request = request.bearer_auth(self.emulator.emulator.tokens.ready());
         self.runtime.block_on(async {
-            let response = reqwest::get(url).await.unwrap();
+            let response = request.send().await.unwrap();
             response
                 .status()
                 .is_success()
@@ -268,11 +300,22 @@ fn left_behind(output: Output) -> Ran {
         stdout,
         stderr,
     } = output;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let mut masked = Vec::new();
+    let mut shown = |bytes: Vec<u8>| {
+        let mut shown = String::new();
+        for line in String::from_utf8_lossy(&bytes).split_inclusive('\n') {
+            match line.strip_prefix("::add-mask::") {
+                Some(secret) => masked.push(secret.trim_end().to_owned()),
+                None => shown.push_str(line),
+            }
+        }
+        shown
+    };
     Ran {
         code: status.code().unwrap_or(-1),
-        stdout: text(stdout),
-        stderr: text(stderr),
+        stdout: shown(stdout),
+        stderr: shown(stderr),
+        masked,
     }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads with google-api-python-client (anonymous, static discovery) what `llm-deploy deploy` left at the emulator.
+"""Reads with google-api-python-client (static discovery) what `llm-deploy deploy` left at the emulator.
 
 usage: google_clients.py SERVICE REGION     (with the variables of the emulator's env file; exits 1 at a broken promise)
 """
@@ -9,8 +9,10 @@ import sys
 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import InvalidOperation
+from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build as discover
 
+OWNER = Credentials(os.environ["CLOUDSDK_AUTH_ACCESS_TOKEN"])
 PROJECT = os.environ["CLOUDSDK_CORE_PROJECT"]
 SERVICE, REGION = sys.argv[1:]
 LOCATION = f"projects/{PROJECT}/locations/{REGION}"
@@ -19,10 +21,10 @@ BUCKET = f"{PROJECT}-llm-deploy"
 IMAGE = f"{REGION}-docker.pkg.dev/{PROJECT}/llm-deploy/{SERVICE}"
 
 
-def client(api: str, version: str):
+def client(api: str, version: str, credentials=OWNER):
     endpoint = os.environ[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"]
     options = {"api_endpoint": endpoint}
-    return discover(api, version, credentials=AnonymousCredentials(), client_options=options, static_discovery=True)
+    return discover(api, version, credentials=credentials, client_options=options, static_discovery=True)
 
 
 def promise(text: str, kept: bool, seen: object) -> None:
@@ -104,15 +106,16 @@ def check_storage(build: str) -> None:
 
 
 def check_refusal() -> None:
-    """Reading needs no credentials at the emulator; writing does, as at Google."""
-    services = client("run", "v2").projects().locations().services()
     name = f"{LOCATION}/services/{SERVICE}"
-    refused = False
-    try:
-        services.delete(name=name).execute()
-    except InvalidOperation:  # a 401, upon which the client wants to refresh what is no credential
-        refused = True
-    promise("an anonymous deletion is refused", refused, name)
+    anonymous = client("run", "v2", AnonymousCredentials()).projects().locations().services()
+    for verb in ("get", "delete"):
+        refused = False
+        try:
+            getattr(anonymous, verb)(name=name).execute()
+        except InvalidOperation:  # a 401, upon which the client wants to refresh what is no credential
+            refused = True
+        promise(f"an anonymous {verb} is refused", refused, name)
+    services = client("run", "v2").projects().locations().services()
     promise("and deletes nothing", services.get(name=name).execute()["name"] == name, name)
 
 

@@ -322,8 +322,8 @@ fn after_passing(request: &Request, fault: &str) -> End {
         (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
         (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
         (Part::Tested, "slow") => End::Same,
-        // What a stranger is refused with is what is looked for.
-        (Part::Tested, "401 for a good token") if request.path == "/health" => End::Same,
+        // A new token is asked for; and what a stranger is refused with is what is looked for.
+        (Part::Tested, "401 for a good token") => End::Same,
         // The answer is refused anyway; its page is not read to the end.
         (Part::Tested, "truncated" | "garbled") if request.path == "/health" => End::Same,
         (Part::Tested, _) => End::Red(1, ""),

@@ -134,7 +134,7 @@ model:
         deadline: 30s
   latency: {requests: 0}
 image: {hf-token-secret: hf}
-build: {location: us-central1, machine: E2_HIGHCPU_32, disk-gb: 200, timeout: 2h, keep: 5}
+build: {location: us-central1, machine: E2_HIGHCPU_32, disk-gb: 200, timeout: 2h, keep: 5, logs: cloud-logging}
 preview: {expires: 24h}
 "#;
     insta::assert_debug_snapshot!(good(text, &[]));

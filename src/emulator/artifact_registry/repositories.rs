@@ -95,22 +95,25 @@ impl State {
         if let Err(mistake) = cleanup::check(&call.json["cleanupPolicies"]) {
             return Reply::invalid(&mistake);
         }
-        let name = format!("projects/{project}/locations/{location}/repositories/{id}");
         if self.repositories.contains_key(&(location.clone(), id.clone())) {
             return Reply::already_exists("the repository already exists");
         }
-        let resource = resource(
-            &name,
-            &format!("{location}-docker.pkg.dev/{project}/{id}"),
-            &call.json,
-        );
-        let repository = Repository {
-            resource: resource.clone(),
-            policy: Policy::default(),
-            packages: BTreeMap::new(),
-        };
+        let repository = Repository::new(project, &location, &id, &call.json);
+        let resource = repository.resource.clone();
         self.repositories.insert((location.clone(), id), repository);
         self.operations.begin(project, &location, REPOSITORY, &resource)
+    }
+}
+
+impl Repository {
+    pub(super) fn new(project: &str, location: &str, id: &str, settings: &Value) -> Self {
+        let name = format!("projects/{project}/locations/{location}/repositories/{id}");
+        let uri = format!("{location}-docker.pkg.dev/{project}/{id}");
+        Self {
+            resource: resource(&name, &uri, settings),
+            policy: Policy::default(),
+            packages: BTreeMap::new(),
+        }
     }
 }
 

@@ -217,6 +217,7 @@ async fn ask(emulator: &Shared, download: &Download, token: Option<&str>) -> (u1
         query: vec![("blobs".to_owned(), "true".to_owned())],
         headers,
         body: bytes::Bytes::new(),
+        caller: None,
         json: Value::Null,
     };
     let reply = Hub::handle(emulator, &call).await;

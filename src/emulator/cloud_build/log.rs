@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::emulator::Shared;
+use crate::emulator::{Shared, access::Resource, tokens::Principal};
 
 /// Writes a build's lines to where the build wants them.
 pub struct BuildLog {
@@ -15,7 +15,7 @@ pub struct BuildLog {
 }
 
 impl BuildLog {
-    pub fn of(emulator: &Shared, build: &Value) -> Self {
+    pub fn of(emulator: &Shared, build: &Value, account: &Principal) -> Self {
         let id = build["id"].as_str().unwrap_or_default();
         let mode = build
             .pointer("/options/logging")
@@ -28,7 +28,9 @@ impl BuildLog {
             project: build["projectId"].as_str().unwrap_or_default().to_owned(),
             id: id.to_owned(),
             object: stored.then(|| place(bucket, id)),
-            entries: !matches!(mode, "GCS_ONLY" | "NONE"),
+            // Without this right a build runs on, and its log is nowhere.
+            entries: !matches!(mode, "GCS_ONLY" | "NONE")
+                && emulator.may(account, "logging.logEntries.create", &Resource::Project),
         }
     }
 
@@ -37,6 +39,15 @@ impl BuildLog {
         let (bucket, _) = self.object.as_ref()?;
         let own = !bucket.ends_with(".cloudbuild-logs.googleusercontent.com");
         (own && !self.emulator.storage.bucket_exists(bucket)).then_some(bucket)
+    }
+
+    /// The bucket of the user's own that the log goes to.
+    pub fn bucket(&self) -> Option<&str> {
+        let (bucket, _) = self.object.as_ref()?;
+        self.emulator
+            .storage
+            .bucket_exists(bucket)
+            .then_some(bucket.as_str())
     }
 
     pub fn line(&self, text: &str) {

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use super::{Record, filter, validate, worker};
 use crate::emulator::{
     Call, PROJECT_NUMBER, Reply, Shared,
+    access::{self, Resource},
+    iam,
     run::{self, refusal::Refusal},
+    storage,
+    tokens::Principal,
 };
 
 type Answer = Result<Reply, Refusal>;
@@ -41,7 +45,8 @@ pub fn is_final(build: &Value) -> bool {
 pub fn create(emulator: &Shared, call: &Call) -> Answer {
     let location = location(call);
     validate::build(&call.json)?;
-    account(emulator, &call.json)?;
+    account(emulator, call)?;
+    within_reach(emulator, &call.json)?;
     if emulator.builds.is_restricted(location) {
         return Err(Refusal::precondition(
             "failed precondition: due to quota restrictions, cannot run builds in this region, see \
@@ -63,16 +68,59 @@ pub fn create(emulator: &Shared, call: &Call) -> Answer {
     Ok(Reply::ok(&operation_of(&build)))
 }
 
-/// The account that a build runs as must exist.
-fn account(emulator: &Shared, build: &Value) -> Result<(), Refusal> {
-    let Some(name) = build["serviceAccount"]
-        .as_str()
-        .filter(|a| !a.is_empty() && !a.contains('$'))
-    else {
-        return Ok(());
+/// The account that a build runs as, by e-mail.
+pub fn runs_as(emulator: &Shared, build: &Value) -> String {
+    let name = build["serviceAccount"].as_str().filter(|a| !a.is_empty());
+    let Some(key) = name.and_then(|n| n.rsplit('/').next()) else {
+        return iam::default_account();
     };
-    let account = name.rsplit('/').next().unwrap_or(name);
-    run::account_exists(emulator, account)
+    emulator.iam.email(key).unwrap_or_else(|| key.to_owned())
+}
+
+/// The account that a build runs as must exist, and the caller must be allowed to use it.
+fn account(emulator: &Shared, call: &Call) -> Result<(), Refusal> {
+    let account = runs_as(emulator, &call.json);
+    let there = account == iam::default_account() || emulator.iam.email(&account).is_some();
+    // A substitution names it: which account that is, is known only later.
+    if account.contains('$') || there && access::act_as(emulator, call.caller.as_ref(), &account) {
+        return Ok(());
+    }
+    let id = emulator.iam.unique_id(&account).unwrap_or(account);
+    Err(Refusal::denied(format!(
+        "caller does not have permission to act as service account {id}"
+    )))
+}
+
+/// The build's account must see its source and the bucket for its log, which is found out before it starts.
+fn within_reach(emulator: &Shared, build: &Value) -> Result<(), Refusal> {
+    let account = runs_as(emulator, build);
+    let who = Principal::ServiceAccount(account.clone());
+    let lacks = |permission: &str, bucket: &str| {
+        emulator.storage.bucket_exists(bucket)
+            && !emulator.may(&who, permission, &Resource::Bucket(bucket.to_owned()))
+    };
+    let source = build
+        .pointer("/source/storageSource/bucket")
+        .and_then(Value::as_str);
+    if source.is_some_and(|bucket| lacks("storage.objects.get", bucket)) {
+        return Err(Refusal::invalid(format!(
+            "could not resolve source: googleapi: Error 403: {}, forbidden",
+            storage::denial(&account, "storage.objects.get")
+        )));
+    }
+    let logs = build["logsBucket"].as_str().unwrap_or_default();
+    let logs = logs
+        .trim_start_matches("gs://")
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    if lacks("storage.buckets.get", logs) {
+        return Err(Refusal::invalid(format!(
+            "invalid bucket \"{logs}\"; default Cloud Build service account or user-specified service account does \
+             not have access to the bucket"
+        )));
+    }
+    Ok(())
 }
 
 /// The build with what the server adds.

@@ -1,5 +1,7 @@
 //! Builds from their creation to their image, over HTTP.
 
+mod roles;
+
 use serde_json::{Value, json};
 
 use super::{context::pack, methods};

@@ -9,10 +9,12 @@ use super::{
     context::{self, Files},
     image::{self, Image},
     log::BuildLog,
-    methods::{is_final, now},
+    methods::{is_final, now, runs_as},
     step, substitutions,
 };
-use crate::emulator::{PROJECT_NUMBER, Shared, run::quantity};
+use crate::emulator::{
+    PROJECT_NUMBER, Shared, access::Resource, docker_registry, run::quantity, storage, tokens::Principal,
+};
 
 /// Seconds that the phases pretend to take at a pace of 1.
 const QUEUE: f64 = 0.4;
@@ -35,6 +37,8 @@ pub struct Job {
     pub id: String,
     /// With substitutions carried out.
     pub build: Value,
+    /// What the build runs as.
+    account: Principal,
     pub log: BuildLog,
     pub files: Files,
     /// Images in the worker's daemon, by name.
@@ -49,8 +53,10 @@ pub async fn run(emulator: Shared, id: String, stop: CancellationToken) {
         return;
     };
     let build = substitutions::apply(&build);
+    let account = Principal::ServiceAccount(runs_as(&emulator, &build));
     let mut job = Job {
-        log: BuildLog::of(&emulator, &build),
+        log: BuildLog::of(&emulator, &build, &account),
+        account,
         emulator,
         id,
         build,
@@ -100,6 +106,20 @@ impl Job {
                 detail: format!("could not write logs: bucket \"{bucket}\" does not exist"),
             });
         }
+        if let Some(refused) = self
+            .log
+            .bucket()
+            .and_then(|b| self.denied("storage.objects.create", b))
+        {
+            return Err(Failure {
+                status: "FAILURE",
+                kind: Some("LOGGING_FAILURE"),
+                detail: format!(
+                    "Failure setting up GCS logging: failed to create GCS logging client: error creating logfile: \
+                     googleapi: Error 403: {refused}, forbidden"
+                ),
+            });
+        }
         self.log.line(&format!("starting build \"{}\"\n", self.id));
         let started = now();
         self.fetch().await?;
@@ -113,6 +133,17 @@ impl Job {
         self.push().await?;
         self.timing("PUSH", &started);
         Ok(())
+    }
+
+    /// Whether the build's account may do something.
+    fn may(&self, permission: &str, on: &Resource) -> bool {
+        self.emulator.may(&self.account, permission, on)
+    }
+
+    /// Cloud Storage's words when the build's account may not do something in a bucket.
+    fn denied(&self, permission: &str, bucket: &str) -> Option<String> {
+        let allowed = self.may(permission, &Resource::Bucket(bucket.to_owned()));
+        (!allowed).then(|| storage::denial(self.account.name(), permission))
     }
 
     fn timing(&self, phase: &str, started: &str) {
@@ -140,6 +171,12 @@ impl Job {
             kind: Some("FETCH_SOURCE_FAILED"),
             detail,
         };
+        // The copying client lists the object before it reads it.
+        let needed = ["storage.objects.list", "storage.objects.get"];
+        if let Some(refused) = needed.iter().find_map(|p| self.denied(p, &bucket)) {
+            self.log.line(&format!("AccessDeniedException: 403 {refused}"));
+            return Err(failed(format!("error fetching storage source: {refused}")));
+        }
         let live = self.emulator.storage.generation(&bucket, &object);
         let asked = generation.is_empty() || live.is_some_and(|live| live.to_string() == generation);
         let archive = self.emulator.storage.get(&bucket, &object);
@@ -173,32 +210,51 @@ impl Job {
         for secret in declared.into_iter().flatten() {
             let name = secret["versionName"].as_str().unwrap_or_default();
             let project = name.split('/').nth(1).unwrap_or_default();
-            if project != self.emulator.settings.project && project != PROJECT_NUMBER {
-                return Err(Failure {
-                    status: "FAILURE",
-                    kind: None,
-                    detail: format!(
-                        "failed to access secret version for secret {name}: rpc error: code = PermissionDenied desc = \
-                         Permission 'secretmanager.versions.access' denied on resource (or it may not exist)."
-                    ),
-                });
-            }
+            let ours = project == self.emulator.settings.project || project == PROJECT_NUMBER;
             let mut parts = name.split('/').skip(3).step_by(2);
             let (short, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("latest"));
-            let Some(value) = self.emulator.secrets.value(short, version) else {
-                return Err(Failure {
-                    status: "FAILURE",
-                    kind: None,
-                    detail: format!(
-                        "failed to access secret version for secret {name}: rpc error: code = NotFound desc = Secret \
-                         [{short}] not found or has no versions."
-                    ),
-                });
-            };
             let env = secret["env"].as_str().unwrap_or_default().to_owned();
+            let on = Resource::Secret(short.to_owned());
+            if !ours || !self.may("secretmanager.versions.access", &on) {
+                let reason = format!(
+                    "PermissionDenied desc = Permission 'secretmanager.versions.access' denied for resource '{name}' \
+                     (or it may not exist)."
+                );
+                return Err(self.no_secret(&env, name, &reason));
+            }
+            let Some(value) = self.emulator.secrets.value(short, version) else {
+                let reason = format!("NotFound desc = Secret [{short}] not found or has no versions.");
+                return Err(self.no_secret(&env, name, &reason));
+            };
             values.insert(env, String::from_utf8_lossy(&value).into_owned());
         }
         Ok(values)
+    }
+
+    /// The step that uses a secret fails for it, before its container starts.
+    fn no_secret(&self, env: &str, name: &str, reason: &str) -> Failure {
+        let steps = self.build["steps"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let uses = |s: &Value| {
+            s["secretEnv"]
+                .as_array()
+                .is_some_and(|l| l.iter().any(|v| v == env))
+        };
+        let step = steps.iter().position(uses).unwrap_or(0);
+        let image = steps
+            .get(step)
+            .and_then(|s| s["name"].as_str())
+            .unwrap_or_default();
+        Failure {
+            status: "FAILURE",
+            kind: None,
+            detail: format!(
+                "build step {step} \"{image}\" failed: failed to access secret version for secret {name}: rpc error: \
+                 code = {reason}"
+            ),
+        }
     }
 
     /// Fails a build that would have run out of its time.
@@ -259,6 +315,19 @@ impl Job {
             "The push refers to repository [{}]",
             name.rsplit_once(':').map_or(name, |(n, _)| n)
         ));
+        let permission = "artifactregistry.repositories.uploadArtifacts";
+        let on = Resource::Repository {
+            location: target.location.clone(),
+            id: target.repository.clone(),
+        };
+        if !self.may(permission, &on) {
+            let refused =
+                docker_registry::denial(permission, &target.project, &target.location, &target.repository);
+            return Err(Failure {
+                kind: Some("PUSH_NOT_AUTHORIZED"),
+                ..failed(format!("denied: {refused}"))
+            });
+        }
         let (digest, tag) = (&image.digest, &target.tag);
         self.emulator
             .registry

@@ -49,11 +49,17 @@ KEEP = {
     "iam.v1": """projects.serviceAccounts.create projects.serviceAccounts.get projects.serviceAccounts.list
         projects.serviceAccounts.getIamPolicy projects.serviceAccounts.setIamPolicy
         projects.serviceAccounts.testIamPermissions
+        projects.serviceAccounts.enable projects.serviceAccounts.disable
         projects.locations.workloadIdentityPools.create projects.locations.workloadIdentityPools.get
-        projects.locations.workloadIdentityPools.list projects.locations.workloadIdentityPools.operations.get
+        projects.locations.workloadIdentityPools.list projects.locations.workloadIdentityPools.patch
+        projects.locations.workloadIdentityPools.delete projects.locations.workloadIdentityPools.undelete
+        projects.locations.workloadIdentityPools.operations.get
         projects.locations.workloadIdentityPools.providers.create
         projects.locations.workloadIdentityPools.providers.get
         projects.locations.workloadIdentityPools.providers.list
+        projects.locations.workloadIdentityPools.providers.patch
+        projects.locations.workloadIdentityPools.providers.delete
+        projects.locations.workloadIdentityPools.providers.undelete
         projects.locations.workloadIdentityPools.providers.operations.get""",
     "iamcredentials.v1": "projects.serviceAccounts.generateAccessToken projects.serviceAccounts.generateIdToken",
     "sts.v1": "token",

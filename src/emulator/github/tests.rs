@@ -29,6 +29,7 @@ async fn send(github: &GitHub, token: Option<&str>, method: &str, path: &str, bo
             .into_owned()
             .collect(),
         headers,
+        caller: None,
         body: if body.is_null() {
             Bytes::new()
         } else {

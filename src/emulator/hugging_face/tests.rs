@@ -38,6 +38,7 @@ async fn ask(method: Method, path: &str, token: Option<&str>) -> Got {
             .collect(),
         headers,
         body: Bytes::new(),
+        caller: None,
         json: Value::Null,
     };
     let reply =

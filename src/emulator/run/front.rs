@@ -10,8 +10,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{backend::Backend, proxy, traffic};
-use crate::emulator::{Emulator, listen};
+use super::{backend::Backend, proxy, record::Id, traffic};
+use crate::emulator::{Emulator, listen, policy, roles};
+
+/// The permission to send a service requests.
+pub const INVOKE: &str = "run.routes.invoke";
 
 /// Who may send requests.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +25,6 @@ pub struct Access {
     pub closed: bool,
     /// Audiences that an ID token may have.
     pub audiences: Vec<String>,
-    /// Members with `roles/run.invoker`.
-    pub invokers: Vec<String>,
 }
 
 #[derive(Default)]
@@ -35,6 +36,7 @@ struct Routes {
 /// A service as its callers meet it.
 pub struct Front {
     pub emulator: Weak<Emulator>,
+    pub id: Id,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     routes: RwLock<Routes>,
@@ -58,10 +60,11 @@ impl Front {
     ///
     /// # Errors
     /// When no port can be bound.
-    pub async fn open(emulator: Weak<Emulator>, stop: CancellationToken) -> io::Result<Arc<Self>> {
+    pub async fn open(emulator: Weak<Emulator>, id: Id, stop: CancellationToken) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let front = Arc::new(Self {
             emulator,
+            id,
             url: format!("http://{}", listener.local_addr()?),
             routes: RwLock::default(),
             access: RwLock::default(),
@@ -100,20 +103,15 @@ impl Front {
 
     /// Takes over who may call, from the service's fields and its policy.
     pub fn admit(&self, spec: &Value, policy: &Value) {
-        let mut invokers: Vec<String> = Vec::new();
-        for binding in policy["bindings"].as_array().into_iter().flatten() {
-            if matches!(
-                binding["role"].as_str(),
-                Some("roles/run.invoker" | "roles/run.admin")
-            ) {
-                let members = binding["members"].as_array().into_iter().flatten();
-                invokers.extend(members.filter_map(|m| m.as_str().map(str::to_owned)));
-            }
-        }
+        let bindings = policy["bindings"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let everyone = policy::roles(bindings, |member| member == "allUsers");
+        let everyone = everyone.iter().any(|role| roles::has(role, INVOKE));
         let custom = spec["customAudiences"].as_array().into_iter().flatten();
         let mut audiences: Vec<String> = custom.filter_map(|a| a.as_str().map(str::to_owned)).collect();
         audiences.push(self.url.clone());
-        let everyone = invokers.iter().any(|m| m == "allUsers");
         *super::write(&self.access) = Access {
             public: everyone || spec["invokerIamDisabled"].as_bool() == Some(true),
             closed: spec["defaultUriDisabled"].as_bool() == Some(true)
@@ -121,7 +119,6 @@ impl Front {
                     .as_str()
                     .is_some_and(|i| i != "INGRESS_TRAFFIC_ALL"),
             audiences,
-            invokers,
         };
     }
 }

@@ -26,14 +26,14 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Checks a caller. `claims` verifies a token; `owner` may always invoke (it deploys the services).
+/// Checks a caller. `claims` verifies a token; `may` says whether the account of an e-mail may invoke.
 ///
 /// # Errors
 /// As the front end refuses it.
 pub fn check(
     access: &Access,
     headers: &HeaderMap,
-    owner: &str,
+    may: &dyn Fn(&str) -> bool,
     claims: &dyn Fn(&str) -> Option<IdClaims>,
 ) -> Result<(), Refused> {
     if access.public {
@@ -56,11 +56,7 @@ pub fn check(
             Refused::Unauthorized
         });
     }
-    let allowed = |member: &String| {
-        let email = member.split_once(':').map(|(_, email)| email);
-        member == "allAuthenticatedUsers" || email == Some(claims.email.as_str())
-    };
-    if claims.email == owner || access.invokers.iter().any(allowed) {
+    if may(&claims.email) {
         return Ok(());
     }
     Err(Refused::Forbidden)
@@ -128,14 +124,13 @@ mod tests {
         if let Some(value) = value {
             headers.insert(name, value.parse().unwrap());
         }
-        check(access, &headers, "deployer@p", &claims)
+        check(access, &headers, &|email| email == "friend@p", &claims)
     }
 
     #[test]
     fn a_private_service_wants_an_id_token_for_its_own_url() {
         let access = Access {
             audiences: vec![URL.to_owned(), "custom".to_owned()],
-            invokers: vec!["serviceAccount:friend@p".to_owned()],
             ..Access::default()
         };
         let cases = [
@@ -149,7 +144,7 @@ mod tests {
             (Some(format!("Bearer {URL}/v1|friend@p")), Err(Refused::Forbidden)),
             (Some(format!("Bearer {URL}|stranger@p")), Err(Refused::Forbidden)),
             (Some(format!("Bearer {URL}|friend@p")), Ok(())),
-            (Some(format!("bearer {URL}|deployer@p")), Ok(())),
+            (Some(format!("bearer {URL}|friend@p")), Ok(())),
             (Some("Bearer custom|friend@p".to_owned()), Ok(())),
         ];
         for (value, expected) in cases {

@@ -9,7 +9,7 @@ use super::{
     probe::Probe,
     record::Id,
 };
-use crate::emulator::Emulator;
+use crate::emulator::{Emulator, access::Resource, tokens::Principal};
 
 /// A container, ready to be started: secrets are resolved.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl Launch {
     /// Reads the container that takes the requests.
     ///
     /// # Errors
-    /// When a secret isn't there.
+    /// When a secret isn't there, or the service's account may not read it.
     pub fn of(emulator: &Emulator, id: &Id, revision: &str, template: &Value) -> Result<Self, Cause> {
         let containers = template["containers"]
             .as_array()
@@ -105,7 +105,10 @@ fn environment(
                 let full = source["secret"].as_str().unwrap_or_default();
                 let secret = full.rsplit('/').next().unwrap_or_default();
                 let version = source["version"].as_str().unwrap_or("latest");
-                let value = emulator.secrets.value(secret, version);
+                let who = Principal::ServiceAccount(account.to_owned());
+                let on = Resource::Secret(secret.to_owned());
+                let may = emulator.may(&who, "secretmanager.versions.access", &on);
+                let value = emulator.secrets.value(secret, version).filter(|_| may);
                 let value =
                     value.ok_or_else(|| conditions::secret_denied(index, n, secret, version, account))?;
                 String::from_utf8_lossy(&value).into_owned()

@@ -43,7 +43,7 @@ use self::{
     record::{Id, Service},
     refusal::Refusal,
 };
-use crate::emulator::{Call, PROJECT_NUMBER, Reply, Shared};
+use crate::emulator::{Call, Reply, Shared, access, iam};
 
 pub use resources::Limits;
 
@@ -61,15 +61,10 @@ struct State {
     operations: BTreeMap<String, Operation>,
 }
 
-/// The service account that deploys: it may invoke every service.
-pub fn deployer(project: &str) -> String {
-    format!("llm-deployer@{project}.iam.gserviceaccount.com")
-}
-
-/// Refuses a service account that isn't there, in the words for one that may not be used.
-pub(in crate::emulator) fn account_exists(emulator: &Shared, account: &str) -> Result<(), Refusal> {
-    let default = account == format!("{PROJECT_NUMBER}-compute@developer.gserviceaccount.com");
-    if default || emulator.iam.email(account).is_some() {
+/// Refuses an account that isn't there or that the caller may not use, in the same words.
+fn act_as(emulator: &Shared, call: &Call, account: &str) -> Result<(), Refusal> {
+    let there = account == iam::default_account() || emulator.iam.email(account).is_some();
+    if there && access::act_as(emulator, call.caller.as_ref(), account) {
         return Ok(());
     }
     Err(Refusal::denied(format!(
@@ -143,6 +138,19 @@ impl Run {
     /// Changes or reads a service; `None` when there is none.
     fn with<T>(&self, id: &Id, act: impl FnOnce(&mut Service) -> T) -> Option<T> {
         lock(&self.state).services.get_mut(id).map(act)
+    }
+
+    /// Reads or changes the bindings on a service.
+    pub fn bindings<T>(
+        &self,
+        region: &str,
+        service: &str,
+        act: impl FnOnce(&mut Vec<Value>) -> T,
+    ) -> Option<T> {
+        let mut state = lock(&self.state);
+        let mut services = state.services.iter_mut();
+        let (_, found) = services.find(|(id, _)| id.region == region && id.service == service)?;
+        policy::edit(found, act)
     }
 
     fn add(&self, service: Service) -> bool {

@@ -8,7 +8,7 @@ use super::{
     refusal::Refusal,
     services::{id, missing},
 };
-use crate::emulator::{Call, Reply, Shared};
+use crate::emulator::{Call, Reply, Shared, policy};
 
 type Answer = Result<Reply, Refusal>;
 
@@ -19,6 +19,18 @@ pub fn get(emulator: &Shared, call: &Call) -> Answer {
         .with(&id, |s| s.policy.clone())
         .ok_or_else(|| missing(&id))?;
     Ok(Reply::ok(&shown(policy)))
+}
+
+/// Reads or changes the bindings; a change makes a new etag and takes effect at once.
+pub fn edit<T>(service: &mut Service, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
+    let bindings = service.policy["bindings"].as_array_mut()?;
+    let before = bindings.clone();
+    let out = act(bindings);
+    if *bindings != before {
+        service.policy["etag"] = BASE64_STANDARD.encode(uuid::Uuid::new_v4().as_bytes()).into();
+        service.front.admit(&service.spec, &service.policy);
+    }
+    Some(out)
 }
 
 /// An empty list of bindings isn't sent.
@@ -80,17 +92,9 @@ fn binding_ok(binding: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The project's one deployer may do everything with its services.
+/// Checks the request; what the caller holds of it is picked out afterwards.
 pub fn test(emulator: &Shared, call: &Call) -> Answer {
     let id = id(call);
     emulator.run.with(&id, |_| ()).ok_or_else(|| missing(&id))?;
-    let asked = call.json["permissions"].as_array().into_iter().flatten();
-    let held: Vec<&Value> = asked
-        .filter(|p| p.as_str().is_some_and(|p| p.starts_with("run.")))
-        .collect();
-    Ok(Reply::ok(&if held.is_empty() {
-        json!({})
-    } else {
-        json!({"permissions": held})
-    }))
+    Ok(policy::test_permissions(&call.json))
 }

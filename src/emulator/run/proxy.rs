@@ -1,6 +1,6 @@
 //! Hands requests to instances: streaming both ways, nothing buffered.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -12,13 +12,15 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::emulator::{Call, Reply, Shared, faults};
-
 use super::{
     backend::{self, Backend, InFlight, Why},
-    front::Front,
+    front::{self, Front},
     invoker::{self, page},
 };
+use crate::emulator::{Call, Reply, Shared, access::Resource, faults, record::Recorder, tokens::Principal};
+
+/// Largest body of a request that is kept, in bytes.
+const MAX_KEPT: usize = 32 << 20;
 
 /// Headers that belong to one connection.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -74,9 +76,14 @@ async fn admitted(front: &Arc<Front>, tag: Option<&str>, emulator: Shared, reque
     if access.closed {
         return not_found();
     }
+    let request = remembered(&emulator.recorder, request).await;
     let claims = |token: &str| emulator.tokens.id_token(token);
-    let owner = super::deployer(&emulator.settings.project);
-    if let Err(refused) = invoker::check(&access, request.headers(), &owner, &claims) {
+    let on = Resource::Service {
+        region: front.id.region.clone(),
+        id: front.id.service.clone(),
+    };
+    let may = |email: &str| emulator.may(&Principal::ServiceAccount(email.to_owned()), front::INVOKE, &on);
+    if let Err(refused) = invoker::check(&access, request.headers(), &may, &claims) {
         return refused.response(&path);
     }
     let Some(backend) = front.backend(tag) else {
@@ -89,6 +96,29 @@ async fn admitted(front: &Arc<Front>, tag: Option<&str>, emulator: Shared, reque
     let response = forward(&http, &backend, request, access.public).await;
     about.log(&backend, &response, started.elapsed());
     response
+}
+
+/// The same request; where whole requests are kept, read to its end first.
+async fn remembered(recorder: &Recorder, request: Request) -> Request {
+    if !recorder.keeps() {
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MAX_KEPT).await.unwrap_or_default();
+    let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
+    let call = Call {
+        id: String::new(),
+        method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
+        params: BTreeMap::new(),
+        query: query.into_owned().collect(),
+        headers: parts.headers.clone(),
+        caller: None,
+        json: serde_json::from_slice(&body).unwrap_or_default(),
+        body: body.clone(),
+    };
+    recorder.remember("endpoint", &call);
+    Request::from_parts(parts, Body::from(body))
 }
 
 fn not_found() -> Response {

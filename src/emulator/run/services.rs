@@ -15,7 +15,7 @@ use super::{
     rollout::{self, Rollout},
     traffic, validate,
 };
-use crate::emulator::{Call, Reply, Shared};
+use crate::emulator::{Call, Reply, Shared, access::Resource};
 
 type Answer = Result<Reply, Refusal>;
 
@@ -75,7 +75,14 @@ pub async fn create(emulator: &Shared, call: &Call) -> Answer {
 }
 
 async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
-    let spec = checked(emulator, &id, defaults::mutable(&call.json), &|_| false, true)?;
+    let spec = checked(
+        emulator,
+        call,
+        &id,
+        defaults::mutable(&call.json),
+        &|_| false,
+        true,
+    )?;
     if emulator.run.with(&id, |_| ()).is_some() {
         return Err(Refusal::already_exists(format!(
             "Resource '{}' already exists.",
@@ -86,6 +93,7 @@ async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
     let dry = flag(call, "validateOnly");
     let front = Front::open(
         Arc::downgrade(emulator),
+        id.clone(),
         if dry { cancelled() } else { stop.clone() },
     )
     .await;
@@ -95,7 +103,10 @@ async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
         id: id.clone(),
         spec,
         uid: uuid::Uuid::new_v4().to_string(),
-        creator: super::deployer(&id.project),
+        creator: call
+            .caller
+            .as_ref()
+            .map_or_else(String::new, |c| c.name().to_owned()),
         created: now.clone(),
         updated: now,
         generation: 0,
@@ -132,6 +143,23 @@ async fn create_as(emulator: &Shared, call: &Call, id: Id) -> Answer {
     Ok(begin(emulator, rollout))
 }
 
+/// Whether everybody may invoke is a matter of who may change the policy.
+fn may_admit(emulator: &Shared, call: &Call, id: &Id) -> Result<(), Refusal> {
+    let permission = "run.services.setIamPolicy";
+    // The service's own policy can't be read while it is being changed; the project's counts.
+    let may = call
+        .caller
+        .as_ref()
+        .is_some_and(|c| emulator.may(c, permission, &Resource::Project));
+    if may {
+        return Ok(());
+    }
+    Err(Refusal::denied(format!(
+        "Permission '{permission}' denied on resource '{}' (or resource may not exist).",
+        id.name()
+    )))
+}
+
 fn cancelled() -> tokio_util::sync::CancellationToken {
     let token = tokio_util::sync::CancellationToken::new();
     token.cancel();
@@ -153,6 +181,7 @@ fn begin(emulator: &Shared, rollout: Rollout) -> Reply {
 /// Fills in the defaults and applies every rule.
 fn checked(
     emulator: &Shared,
+    call: &Call,
     id: &Id,
     mut spec: Value,
     exists: &dyn Fn(&str) -> bool,
@@ -172,7 +201,7 @@ fn checked(
             .unwrap_or(most);
         resources::quota(&spec["template"], most.min(whole), &limits)?;
         let account = spec.pointer("/template/serviceAccount").and_then(Value::as_str);
-        super::account_exists(emulator, account.unwrap_or_default())?;
+        super::act_as(emulator, call, account.unwrap_or_default())?;
     }
     let made = spec.pointer("/template/revision").and_then(Value::as_str);
     let known = |name: &str| made == Some(name) || exists(name);
@@ -215,13 +244,17 @@ fn changed(emulator: &Shared, call: &Call, service: &mut Service) -> Result<Next
     same_etag(call.json["etag"].as_str(), &service.etag, &service.id.service)?;
     let incoming = defaults::mutable(&call.json);
     let merged = mask::apply(&service.spec, &incoming, call.query("updateMask"))?;
+    let open = |spec: &Value| spec["invokerIamDisabled"] == true;
+    if open(&merged) != open(&service.spec) {
+        may_admit(emulator, call, &service.id)?;
+    }
     let exists = |name: &str| service.revisions.contains_key(name);
     let mut before = service.spec.clone();
     // Whether the template is new is known only with the defaults filled in, so the quota comes second.
-    let spec = checked(emulator, &service.id, merged.clone(), &exists, false)?;
+    let spec = checked(emulator, call, &service.id, merged.clone(), &exists, false)?;
     let new_template = spec["template"] != before["template"];
     if new_template {
-        checked(emulator, &service.id, merged, &exists, true)?;
+        checked(emulator, call, &service.id, merged, &exists, true)?;
     }
     let force = flag(call, "forceNewRevision");
     if flag(call, "validateOnly") {

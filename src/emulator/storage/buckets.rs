@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Bucket, Storage, errors, now};
-use crate::emulator::{Call, PROJECT_NUMBER, Reply};
+use crate::emulator::{Call, PROJECT_NUMBER, Reply, tokens::Principal};
 
 impl Storage {
     pub(super) fn insert_bucket(&self, call: &Call, project: &str) -> Reply {
@@ -21,17 +21,17 @@ impl Storage {
         if let Some(taken) = buckets.get(name) {
             return errors::error(StatusCode::CONFLICT, "conflict", taken_message(taken.foreign));
         }
-        let resource = resource(name, &call.json);
-        let bucket = Bucket {
-            resource: resource.clone(),
-            policy: json!({"version": 1, "bindings": [
-                {"role": "roles/storage.legacyBucketOwner", "members": [format!("projectOwner:{project}")]},
-            ]}),
-            objects: BTreeMap::new(),
-            foreign: false,
-        };
+        let bucket = Bucket::new(name, &call.json, project);
+        let resource = bucket.resource.clone();
         buckets.insert(name.to_owned(), bucket);
         Reply::ok(&resource)
+    }
+
+    /// Makes a bucket unless it is there.
+    pub fn add_bucket(&self, name: &str, settings: &Value, project: &str) {
+        let mut buckets = self.lock();
+        let new = || Bucket::new(name, settings, project);
+        buckets.entry(name.to_owned()).or_insert_with(new);
     }
 
     pub(super) fn get_bucket(&self, call: &Call) -> Reply {
@@ -124,8 +124,38 @@ impl Storage {
     ) -> Reply {
         match self.lock().get_mut(call.param("bucket")) {
             None => errors::no_bucket(),
-            Some(bucket) if bucket.foreign => errors::forbidden(permission),
+            Some(bucket) if bucket.foreign => {
+                let caller = call.caller.as_ref().map_or(errors::ANONYMOUS, Principal::name);
+                errors::denied(caller, permission)
+            }
             Some(bucket) => f(bucket),
+        }
+    }
+}
+
+/// What a new bucket gives to those who hold a basic role on the project: these roles themselves hold little of
+/// Cloud Storage. <https://cloud.google.com/storage/docs/access-control/iam#convenience-values>
+fn first_policy(project: &str) -> Value {
+    let editors = [
+        format!("projectEditor:{project}"),
+        format!("projectOwner:{project}"),
+    ];
+    let viewers = [format!("projectViewer:{project}")];
+    json!({"version": 1, "bindings": [
+        {"role": "roles/storage.legacyBucketOwner", "members": editors},
+        {"role": "roles/storage.legacyBucketReader", "members": viewers},
+        {"role": "roles/storage.legacyObjectOwner", "members": editors},
+        {"role": "roles/storage.legacyObjectReader", "members": viewers},
+    ]})
+}
+
+impl Bucket {
+    fn new(name: &str, settings: &Value, project: &str) -> Self {
+        Self {
+            resource: resource(name, settings),
+            policy: first_policy(project),
+            objects: BTreeMap::new(),
+            foreign: false,
         }
     }
 }

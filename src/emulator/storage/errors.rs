@@ -38,14 +38,39 @@ pub fn condition_not_met() -> Reply {
     )
 }
 
-pub fn forbidden(permission: &str) -> Reply {
-    error(
-        StatusCode::FORBIDDEN,
-        "forbidden",
-        &format!(
-            "The caller does not have {permission} access to the Google Cloud Storage bucket. Permission '{permission}' denied on resource (or it may not exist)."
-        ),
+/// 403 for a permission that `caller` lacks; 401 for one who has no credential.
+pub fn denied(caller: &str, permission: &str) -> Reply {
+    let message = denial(caller, permission);
+    if caller == ANONYMOUS {
+        return error(StatusCode::UNAUTHORIZED, "required", &message);
+    }
+    error(StatusCode::FORBIDDEN, "forbidden", &message)
+}
+
+pub const ANONYMOUS: &str = "Anonymous caller";
+
+/// `EMAIL does not have storage.objects.get access to the Google Cloud Storage object. …`
+pub fn denial(caller: &str, permission: &str) -> String {
+    let kind = match permission {
+        "storage.buckets.create" | "storage.buckets.list" => "project",
+        "storage.objects.list" => "bucket",
+        p if p.starts_with("storage.buckets.") => "bucket",
+        _ => "object",
+    };
+    format!(
+        "{caller} does not have {permission} access to the Google Cloud {}. Permission '{permission}' denied on resource (or it may not exist).",
+        if kind == "project" {
+            kind.to_owned()
+        } else {
+            format!("Storage {kind}")
+        },
     )
+}
+
+/// The same on plain URLs.
+pub fn xml_denied(caller: &str, permission: &str) -> Reply {
+    let details = denial(caller, permission);
+    xml(StatusCode::FORBIDDEN, "AccessDenied", "Access denied.", &details)
 }
 
 pub fn invalid(message: &str) -> Reply {

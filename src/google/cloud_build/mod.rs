@@ -29,6 +29,7 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
         builds(project, location),
         what.clone(),
     )
+    .needs("cloudbuild.builds.create")
     .json(&Build {
         tags: [build.tags.as_slice(), &[mark.clone()]].concat(),
         ..build.clone()
@@ -51,12 +52,9 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
 
 pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<Build, Error> {
     let path = format!("{}/{}", builds(project, location), segment(id));
-    c.json(Request::get(
-        Api::CloudBuild,
-        path,
-        format!("look at the build `{id}`"),
-    ))
-    .await
+    let what = format!("look at the build `{id}`");
+    c.json(Request::get(Api::CloudBuild, path, what).needs("cloudbuild.builds.get"))
+        .await
 }
 
 /// The newest build with this tag that is waiting or running.
@@ -83,6 +81,7 @@ async fn marked(c: &Client, project: &str, location: &str, mark: &str) -> Result
         builds(project, location),
         format!("list the builds in `{location}`"),
     )
+    .needs("cloudbuild.builds.list")
     .query("filter", format!("tags={}", quoted(mark)));
     let list: List = c.json(request).await?;
     let is_it = |b: &Build| b.tags.iter().any(|t| t == mark);
@@ -102,6 +101,7 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
             builds(project, location),
             format!("list the builds in `{location}`"),
         )
+        .needs("cloudbuild.builds.list")
         .query("filter", filter.clone())
         .query("pageSize", "100");
         if !page.is_empty() {

@@ -82,6 +82,12 @@ impl Status {
         !matches!(self, Self::Pending | Self::Queued | Self::Working | Self::Unknown)
     }
 
+    /// As Cloud Build writes it.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).unwrap_or_default();
+        name.as_str().unwrap_or_default().to_owned()
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_unknown(&self) -> bool {
         *self == Self::Unknown
@@ -186,6 +192,21 @@ pub struct TimeSpan {
     pub end_time: Option<String>,
 }
 
+/// The end of the name of a bucket that Cloud Build itself keeps logs in.
+const GOOGLES_BUCKET: &str = ".cloudbuild-logs.googleusercontent.com";
+
+/// Where a build's log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogPlace {
+    /// An object in Cloud Storage.
+    Object {
+        bucket: String,
+        object: String,
+    },
+    CloudLogging,
+    Nowhere,
+}
+
 impl Build {
     /// Digest of the pushed `image` (with its tag), once the build has succeeded.
     pub fn digest_of(&self, image: &str) -> Option<&str> {
@@ -194,9 +215,27 @@ impl Build {
         Some(found.digest.as_str()).filter(|d| d.starts_with("sha256:"))
     }
 
-    /// Bucket and object of the log, known once the build has its id.
-    pub fn log_object(&self) -> Option<(String, String)> {
-        let place = self.logs_bucket.as_ref()?.strip_prefix("gs://")?;
+    /// Where the build writes its log, as Cloud Build shows it. Its own bucket can be read by the project's viewers
+    /// only, but what goes there goes to Cloud Logging too unless the build says otherwise.
+    pub fn log_place(&self) -> LogPlace {
+        let logging = self.options.as_ref().and_then(|o| o.logging.as_deref());
+        match logging {
+            _ if self.id.is_empty() => LogPlace::Nowhere,
+            Some("NONE") => LogPlace::Nowhere,
+            Some("CLOUD_LOGGING_ONLY" | "STACKDRIVER_ONLY") => LogPlace::CloudLogging,
+            Some("GCS_ONLY") => self.log_object().unwrap_or(LogPlace::Nowhere),
+            _ => match self.log_object() {
+                Some(LogPlace::Object { bucket, object }) if !bucket.ends_with(GOOGLES_BUCKET) => {
+                    LogPlace::Object { bucket, object }
+                }
+                _ => LogPlace::CloudLogging,
+            },
+        }
+    }
+
+    fn log_object(&self) -> Option<LogPlace> {
+        let place = self.logs_bucket.as_ref().filter(|place| !place.is_empty())?;
+        let place = place.strip_prefix("gs://").unwrap_or(place);
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let prefix = prefix.trim_matches('/');
         let file = format!("log-{}.txt", self.id);
@@ -205,7 +244,10 @@ impl Build {
         } else {
             format!("{prefix}/{file}")
         };
-        (!self.id.is_empty()).then(|| (bucket.to_owned(), object))
+        Some(LogPlace::Object {
+            bucket: bucket.to_owned(),
+            object,
+        })
     }
 
     /// Why it ended as it did, one line, from what Cloud Build says.
@@ -229,21 +271,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_found_from_the_bucket_and_the_id() {
-        let mut build = Build {
-            logs_bucket: Some("gs://b/logs".to_owned()),
-            ..Build::default()
+    fn the_log_is_where_the_build_says() {
+        let place = |logging: Option<&str>, bucket: Option<&str>| {
+            let build = Build {
+                id: "x1".to_owned(),
+                logs_bucket: bucket.map(str::to_owned),
+                options: Some(Options {
+                    logging: logging.map(str::to_owned),
+                    ..Options::default()
+                }),
+                ..Build::default()
+            };
+            build.log_place()
         };
-        assert_eq!(build.log_object(), None);
-        build.id = "x1".to_owned();
+        let object = |bucket: &str, object: &str| LogPlace::Object {
+            bucket: bucket.to_owned(),
+            object: object.to_owned(),
+        };
+        let googles = "gs://7.cloudbuild-logs.googleusercontent.com";
+        for (logging, bucket, expected) in [
+            (
+                Some("GCS_ONLY"),
+                Some("gs://b/logs"),
+                object("b", "logs/log-x1.txt"),
+            ),
+            (None, Some("gs://b"), object("b", "log-x1.txt")),
+            (Some("LEGACY"), Some("b/a/c/"), object("b", "a/c/log-x1.txt")),
+            (Some("LEGACY"), Some(googles), LogPlace::CloudLogging),
+            (None, None, LogPlace::CloudLogging),
+            (Some("CLOUD_LOGGING_ONLY"), Some("gs://b"), LogPlace::CloudLogging),
+            (Some("STACKDRIVER_ONLY"), None, LogPlace::CloudLogging),
+            (Some("NONE"), Some("gs://b"), LogPlace::Nowhere),
+        ] {
+            assert_eq!(place(logging, bucket), expected, "{logging:?} {bucket:?}");
+        }
         assert_eq!(
-            build.log_object(),
-            Some(("b".to_owned(), "logs/log-x1.txt".to_owned()))
-        );
-        build.logs_bucket = Some("gs://b".to_owned());
-        assert_eq!(
-            build.log_object(),
-            Some(("b".to_owned(), "log-x1.txt".to_owned()))
+            Build::default().log_place(),
+            LogPlace::Nowhere,
+            "it has no id yet"
         );
     }
 

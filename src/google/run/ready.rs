@@ -106,7 +106,7 @@ impl Watch<'_> {
                 Ok(Some(service)) => match state(service) {
                     State::Ready => return Ok(service.clone()),
                     State::Failed { reason, message } => {
-                        return Err(self.not_ready(service, reason, message).await);
+                        return Err(self.not_ready(failed_revision(service), reason, message).await);
                     }
                     State::Pending(last) => {
                         told.tell(&service.conditions, self.on_progress);
@@ -130,14 +130,18 @@ impl Watch<'_> {
 
     /// Adds what the service knows to the error of its operation.
     async fn explain(&self, error: Error) -> Error {
+        let message = error.answer().map(|a| a.message.clone()).unwrap_or_default();
+        // The service may still be shown as it was before; the operation's own words are about now.
+        if let Some(name) = named(&message) {
+            return self.not_ready(Some(name), None, message).await;
+        }
         let Ok(Some(service)) = get(self.c, self.location, self.service_id).await else {
             return error;
         };
-        let message = error.answer().map(|a| a.message.clone()).unwrap_or_default();
         match state(&service) {
             State::Failed { reason, message: own } => {
                 let message = if message.is_empty() { own } else { message };
-                self.not_ready(&service, reason, message).await
+                self.not_ready(failed_revision(&service), reason, message).await
             }
             // The operation was refused before it touched the service.
             _ => error,
@@ -145,11 +149,7 @@ impl Watch<'_> {
     }
 
     /// The revision often says more than the service: why the container did not start.
-    async fn not_ready(&self, service: &Service, reason: Option<String>, message: String) -> Error {
-        let name = revision_of(service).filter(|name| {
-            let ready = service.latest_ready_revision.as_deref().map(short_name);
-            ready != Some(name)
-        });
+    async fn not_ready(&self, name: Option<String>, reason: Option<String>, message: String) -> Error {
         let found = match &name {
             Some(name) => revision(self.c, self.location, self.service_id, name)
                 .await
@@ -174,6 +174,18 @@ impl Watch<'_> {
             },
         }
     }
+}
+
+/// The newest revision, unless it is ready.
+fn failed_revision(service: &Service) -> Option<String> {
+    let ready = service.latest_ready_revision.as_deref().map(short_name);
+    revision_of(service).filter(|name| ready != Some(name))
+}
+
+/// The revision that a message of Cloud Run's says is not ready: `Revision 'NAME' is not ready and …`.
+fn named(message: &str) -> Option<String> {
+    let (name, rest) = message.split_once("Revision '")?.1.split_once('\'')?;
+    rest.starts_with(" is not ready").then(|| name.to_owned())
 }
 
 fn is_older(service: &Service, least: Option<i64>) -> bool {

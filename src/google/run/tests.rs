@@ -103,7 +103,24 @@ async fn a_service_that_fails_says_reason_message_and_revision() {
     let error = created(&server, &Mutex::default()).await.unwrap_err();
     assert!(error.is_user_fixable());
     insta::assert_snapshot!(error.to_string(), @"Cloud Run could not bring up service `qwen` (revision `qwen-1`): Revision 'qwen-1' is not ready and cannot serve traffic. The user-provided container failed to start and listen on the port. [HEALTH_CHECK_CONTAINER_ERROR]");
-    assert!(error.fix().is_some_and(|fix| fix.contains("startup-timeout")));
+}
+
+#[tokio::test]
+async fn a_failed_operation_names_its_revision_although_the_service_is_shown_as_it_was() {
+    let revision = |_| {
+        json!({"conditions": [{"type": "ContainerHealthy", "state": "CONDITION_FAILED",
+            "revisionReason": "HEALTH_CHECK_CONTAINER_ERROR", "message": "It did not listen."}]})
+    };
+    let wait = |_| {
+        let mut done = operation(true);
+        done["error"] =
+            json!({"code": 9, "message": "Revision 'qwen-2' is not ready and cannot serve traffic."});
+        answer(200, done)
+    };
+    let server = Server::start(cloud_run(ready, revision, wait)).await;
+    let error = created(&server, &Mutex::default()).await.unwrap_err();
+    assert_eq!(error.revision(), Some("qwen-2"), "{error}");
+    assert!(error.to_string().contains("It did not listen."), "{error}");
 }
 
 #[tokio::test]

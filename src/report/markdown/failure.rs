@@ -16,6 +16,13 @@ pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
     if let Some(fix) = &failure.fix {
         let _ = writeln!(out, "**What to do:** {}\n", prose(&clip(fix, limits.prose)));
     }
+    if let Some(said) = &failure.said {
+        let _ = writeln!(
+            out,
+            "**In the service's words:** {}\n",
+            prose(&clip(said, limits.prose))
+        );
+    }
     if !failure.log.is_empty() {
         let _ = writeln!(
             out,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{PARENT, cloud, text};
-use crate::emulator::run::{Limits, deployer};
+use crate::emulator::access::Resource;
+use crate::emulator::run::Limits;
 
 #[tokio::test]
 async fn a_private_service_wants_an_invokers_token_for_its_own_url() {
@@ -22,7 +23,7 @@ async fn a_private_service_wants_an_invokers_token_for_its_own_url() {
         }
         request.send().await.unwrap().status().as_u16()
     };
-    let friend = "friend@demo-project.iam.gserviceaccount.com";
+    let friend = "friend@partner-project.iam.gserviceaccount.com";
     assert_eq!(ask(None).await, 403);
     assert_eq!(ask(Some("rubbish".into())).await, 401);
     assert_eq!(
@@ -30,8 +31,13 @@ async fn a_private_service_wants_an_invokers_token_for_its_own_url() {
         401
     );
     assert_eq!(ask(Some(tokens.issue_id(url, friend, true))).await, 403);
-    let deployer = deployer("demo-project");
-    assert_eq!(ask(Some(tokens.issue_id(url, &deployer, true))).await, 200);
+    let deployer = "llm-deployer@demo-project.iam.gserviceaccount.com";
+    let invoked = ask(Some(tokens.issue_id(url, deployer, true))).await;
+    assert_eq!(invoked, 200, "roles/run.developer on the project lets it");
+    let member = format!("serviceAccount:{deployer}");
+    let emulator = &cloud.bench.running.emulator;
+    assert!(emulator.revoke(&Resource::Project, "roles/run.developer", &member));
+    assert_eq!(ask(Some(tokens.issue_id(url, deployer, true))).await, 403);
     let policy = json!({"policy": {"bindings": [{"role": "roles/run.invoker",
         "members": [format!("serviceAccount:{friend}")]}]}});
     let set = cloud

@@ -1,0 +1,106 @@
+//! The same steps as gcloud commands: for who wants to read, or run, them by hand.
+
+use super::{Action, Wanted};
+use crate::google::policy_of::Resource;
+
+/// The commands of a step; none for a file. `number` is the project's.
+pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
+    let pools = "gcloud iam workload-identity-pools";
+    let (pool, provider) = (&wanted.pool, &wanted.provider);
+    let in_pool = format!("{provider} --workload-identity-pool={pool} --location=global");
+    let one = match action {
+        Action::EnableApis(apis) => format!("gcloud services enable {}", apis.join(" ")),
+        Action::CreateAccount { id, purpose } => {
+            format!("gcloud iam service-accounts create {id} --display-name='{purpose}'")
+        }
+        Action::EnableAccount { email } => format!("gcloud iam service-accounts enable {email}"),
+        Action::CreatePool => format!("{pools} create {pool} --location=global --display-name=llm-deploy"),
+        Action::UndeletePool => format!("{pools} undelete {pool} --location=global"),
+        Action::EnablePool => format!("{pools} update {pool} --location=global --no-disabled"),
+        Action::CreateProvider => format!("{pools} providers create-oidc {in_pool} {}", settings(wanted)),
+        Action::UndeleteProvider => format!("{pools} providers undelete {in_pool}"),
+        Action::PatchProvider => {
+            format!(
+                "{pools} providers update-oidc {in_pool} --no-disabled {}",
+                settings(wanted)
+            )
+        }
+        Action::CreateBucket => format!(
+            "gcloud storage buckets create gs://{} --location={} --uniform-bucket-level-access --public-access-prevention",
+            wanted.bucket, wanted.region
+        ),
+        Action::SetLifecycle => format!(
+            "gcloud storage buckets update gs://{} --lifecycle-file=lifecycle.json",
+            wanted.bucket
+        ),
+        Action::CreateRepository => format!(
+            "gcloud artifacts repositories create {} --location={} --repository-format=docker --labels=managed-by=llm-deploy",
+            wanted.repository, wanted.region
+        ),
+        Action::SetCleanup => format!(
+            "gcloud artifacts repositories set-cleanup-policies {} --location={} --policy=cleanup.json",
+            wanted.repository, wanted.region
+        ),
+        Action::CreateSecret { secret } => {
+            format!("gcloud secrets create {secret} --replication-policy=automatic")
+        }
+        Action::AddToken { secret } => format!("gcloud secrets versions add {secret} --data-file=-"),
+        Action::Grant { on, grants } => {
+            return grants
+                .iter()
+                .map(|grant| {
+                    let condition = match on {
+                        Resource::Project(_) => " --condition=None",
+                        _ => "",
+                    };
+                    let command = format!(
+                        "{} --role={} --member='{}'{condition}",
+                        binding(on),
+                        grant.role,
+                        grant.member
+                    );
+                    in_project(wanted, &command)
+                })
+                .collect();
+        }
+        Action::Write(_) => return Vec::new(),
+    };
+    vec![in_project(wanted, &one)]
+}
+
+fn in_project(wanted: &Wanted, command: &str) -> String {
+    // The project is the argument there.
+    if command.starts_with("gcloud projects ") {
+        command.to_owned()
+    } else {
+        format!("{command} --project={}", wanted.project)
+    }
+}
+
+fn settings(wanted: &Wanted) -> String {
+    let settings = wanted.provider_settings();
+    let mapping: Vec<String> = settings
+        .attribute_mapping
+        .iter()
+        .map(|(to, from)| format!("{to}={from}"))
+        .collect();
+    format!(
+        "--issuer-uri={} --attribute-mapping='{}' --attribute-condition=\"{}\"",
+        settings.oidc.issuer_uri,
+        mapping.join(","),
+        settings.attribute_condition
+    )
+}
+
+fn binding(on: &Resource) -> String {
+    let verb = "add-iam-policy-binding";
+    match on {
+        Resource::Project(id) => format!("gcloud projects {verb} {id}"),
+        Resource::ServiceAccount { email, .. } => format!("gcloud iam service-accounts {verb} {email}"),
+        Resource::Bucket(name) => format!("gcloud storage buckets {verb} gs://{name}"),
+        Resource::Repository {
+            location, repository, ..
+        } => format!("gcloud artifacts repositories {verb} {repository} --location={location}"),
+        Resource::Secret { secret, .. } => format!("gcloud secrets {verb} {secret}"),
+    }
+}

@@ -1,0 +1,174 @@
+//! Who gets which role on what: the least that a deployment works with.
+
+use super::Wanted;
+use crate::google::policy_of::Resource;
+
+/// One role of one member on one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub on: Resource,
+    pub role: &'static str,
+    pub member: String,
+    /// What it is needed for.
+    pub why: &'static str,
+}
+
+/// Every grant, those of one resource together. `number` is the project's; until it is known, the jobs of the
+/// repository can't be named.
+pub fn grants(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {
+    let mut all = on_project(wanted);
+    all.extend(on_accounts(wanted, number));
+    all.extend(on_storage(wanted));
+    all.extend(on_secrets(wanted));
+    all
+}
+
+fn account(email: &str) -> String {
+    format!("serviceAccount:{email}")
+}
+
+fn on_project(wanted: &Wanted) -> Vec<Grant> {
+    let services = if wanted.public {
+        (
+            "roles/run.admin",
+            "services and revisions, letting anyone call them, tests",
+        )
+    } else {
+        (
+            "roles/run.developer",
+            "services, revisions, and calling them in tests",
+        )
+    };
+    [
+        services,
+        ("roles/cloudbuild.builds.editor", "builds"),
+        (
+            "roles/logging.viewer",
+            "a container's last lines when it does not start",
+        ),
+        (
+            "roles/serviceusage.serviceUsageConsumer",
+            "API calls are counted to the project",
+        ),
+    ]
+    .into_iter()
+    .map(|(role, why)| Grant {
+        on: Resource::Project(wanted.project.clone()),
+        role,
+        member: account(&wanted.deployer),
+        why,
+    })
+    .collect()
+}
+
+fn on_accounts(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {
+    let on = |email: &str| Resource::ServiceAccount {
+        project: wanted.project.clone(),
+        email: email.to_owned(),
+    };
+    let jobs = number.map(|number| Grant {
+        on: on(&wanted.deployer),
+        role: "roles/iam.workloadIdentityUser",
+        member: format!(
+            "principalSet://iam.googleapis.com/{}/attribute.repository_id/{}",
+            wanted.pool_name(number),
+            wanted.github.id
+        ),
+        why: "the repository's jobs act as it",
+    });
+    let act_as = |email: &String, why| Grant {
+        on: on(email),
+        role: "roles/iam.serviceAccountUser",
+        member: account(&wanted.deployer),
+        why,
+    };
+    let mut all: Vec<Grant> = jobs.into_iter().collect();
+    all.push(act_as(&wanted.builder, "to start builds that run as it"));
+    let services = wanted.runtimes.iter().filter(|r| **r != wanted.builder);
+    all.extend(services.map(|r| act_as(r, "to deploy services that run as it")));
+    all
+}
+
+fn on_storage(wanted: &Wanted) -> Vec<Grant> {
+    let bucket = Resource::Bucket(wanted.bucket.clone());
+    let repository = Resource::Repository {
+        project: wanted.project.clone(),
+        location: wanted.region.clone(),
+        repository: wanted.repository.clone(),
+    };
+    let (deployer, builder) = (&wanted.deployer, &wanted.builder);
+    [
+        (
+            &bucket,
+            "roles/storage.objectUser",
+            deployer,
+            "uploads sources, reads build logs",
+        ),
+        (
+            &bucket,
+            "roles/storage.legacyBucketReader",
+            deployer,
+            "sees that the bucket is the project's own",
+        ),
+        (
+            &bucket,
+            "roles/storage.objectUser",
+            builder,
+            "reads the source, writes the log",
+        ),
+        (
+            &bucket,
+            "roles/storage.legacyBucketReader",
+            builder,
+            "Cloud Build looks at the bucket for logs",
+        ),
+        (
+            &repository,
+            "roles/artifactregistry.reader",
+            deployer,
+            "sees which images are there",
+        ),
+        (
+            &repository,
+            "roles/artifactregistry.writer",
+            builder,
+            "pushes images",
+        ),
+    ]
+    .into_iter()
+    .map(|(on, role, email, why)| Grant {
+        on: on.clone(),
+        role,
+        member: account(email),
+        why,
+    })
+    .collect()
+}
+
+fn on_secrets(wanted: &Wanted) -> Vec<Grant> {
+    let grant = |secret: &str, role, email: &str, why| Grant {
+        on: Resource::Secret {
+            project: wanted.project.clone(),
+            secret: secret.to_owned(),
+        },
+        role,
+        member: account(email),
+        why,
+    };
+    let accessor = "roles/secretmanager.secretAccessor";
+    let tokens = wanted.token_secrets.iter().flat_map(|secret| {
+        [
+            grant(secret, accessor, &wanted.builder, "downloads gated models"),
+            grant(
+                secret,
+                "roles/secretmanager.viewer",
+                &wanted.deployer,
+                "sees that the token is there, never its value",
+            ),
+        ]
+    });
+    let containers = wanted.container_secrets.iter();
+    let containers =
+        containers.map(|(secret, email)| grant(secret, accessor, email, "the container's variable"));
+    tokens.chain(containers).collect()
+}

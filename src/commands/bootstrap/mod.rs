@@ -1,0 +1,243 @@
+//! `bootstrap`: shows the steps that set a project up for a repository, asks, does them, and says what to paste.
+
+mod ask;
+mod github;
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use secrecy::SecretString;
+
+use super::{Error, event, setup};
+use crate::{
+    auth::Credentials,
+    bootstrap::{Action, Found, State, Step, Wanted, apply, explain, files, plan, show, survey},
+    cli::{BootstrapArgs, given},
+    config::Config,
+    environment::Environment,
+    google::Client,
+    progress::Progress,
+};
+
+/// Before an API was turned on, nothing that was made a moment ago has to be waited for.
+const AT_ONCE: std::time::Duration = std::time::Duration::ZERO;
+
+/// Rounds of looking and doing: APIs, a pool and a provider that come back, and the rest.
+const ROUNDS: usize = 5;
+
+pub async fn run(args: &BootstrapArgs, environment: Environment) -> Result<u8, Error> {
+    let common = &args.common;
+    let (config, example) = setup::config_for_bootstrap(common)?;
+    let repository = github::repository(args, &environment).await?;
+    let deployer = given(common.service_account.as_deref());
+    let provider = given(common.workload_identity_provider.as_deref());
+    let wanted = Wanted::new(&config, deployer, provider, repository).map_err(Error::input)?;
+    // The service account and the provider among the options are what is to be made, not who makes it.
+    let credentials = Credentials::discover(&environment, None, None)
+        .await
+        .map_err(|e| Error::input(e.to_string()))?;
+    let client = Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
+    let progress = crate::ui::progress(&environment, common.json);
+    let place = place(args, example);
+    let mut run = Run {
+        args,
+        environment: &environment,
+        client,
+        progress,
+        wanted,
+        config,
+        place,
+        found: Found::default(),
+        approved: BTreeSet::new(),
+        done: Vec::new(),
+        token: None,
+    };
+    run.all().await
+}
+
+/// Where the files go: the workflow into the checkout's top folder, where GitHub looks for it.
+fn place(args: &BootstrapArgs, example: bool) -> files::Place {
+    let common = &args.common;
+    let named = given(common.config.as_deref());
+    let config = PathBuf::from(named.unwrap_or(setup::DEFAULT_CONFIG));
+    let there = config.exists();
+    let mut inputs: Vec<(String, String)> = named
+        .filter(|path| *path != setup::DEFAULT_CONFIG)
+        .map(|path| ("config".to_owned(), path.to_owned()))
+        .into_iter()
+        .collect();
+    // A new configuration file says these.
+    let written = ["project", "region", "model", "hf-token-secret", "access"];
+    let said = |name: &str| !there && written.contains(&name);
+    inputs.extend(common.inputs().into_iter().filter(|(name, _)| !said(name)));
+    if example && there {
+        inputs.push(("model".to_owned(), "Qwen/Qwen3.5-4B".to_owned()));
+    }
+    let top = event::top_folder().unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let top = if top == here { PathBuf::new() } else { top };
+    files::Place {
+        workflow: top.join(".github/workflows/llm.yml"),
+        config,
+        inputs,
+    }
+}
+
+struct Run<'a> {
+    args: &'a BootstrapArgs,
+    environment: &'a Environment,
+    client: Client,
+    progress: Arc<dyn Progress>,
+    wanted: Wanted,
+    config: Config,
+    place: files::Place,
+    found: Found,
+    /// Steps that were shown and agreed to.
+    approved: BTreeSet<String>,
+    /// Ids of the steps that were done.
+    done: Vec<String>,
+    token: Option<SecretString>,
+}
+
+impl Run<'_> {
+    async fn all(&mut self) -> Result<u8, Error> {
+        let mut steps = self.look(AT_ONCE).await?;
+        if self.args.dry_run {
+            self.show(&steps, true);
+            return Ok(self.end(&steps));
+        }
+        for _ in 0..ROUNDS {
+            let new =
+                |step: &&Step| matches!(step.state, State::ToDo(_)) && !self.approved.contains(&step.id);
+            if refused(&steps) {
+                self.show(&steps, false);
+                return Ok(self.end(&steps));
+            }
+            if self.approved.is_empty() || steps.iter().any(|step| new(&step)) {
+                self.show(&steps, false);
+                if !self.agreed(&steps).await? {
+                    return Ok(1);
+                }
+            }
+            if self.carry_out(&mut steps).await? {
+                break;
+            }
+            steps = self.look(self.client.patience()).await?;
+        }
+        Ok(self.end(&steps))
+    }
+
+    async fn look(&mut self, patience: std::time::Duration) -> Result<Vec<Step>, Error> {
+        let project = self.wanted.project.clone();
+        self.found = survey(&self.client, &self.wanted, patience)
+            .await
+            .map_err(|e| Error::from(explain::survey(&project, &e)))?;
+        let number = self.found.number.as_deref();
+        let files = if self.args.write {
+            files::steps(&self.place, &self.wanted, number, &self.config)
+        } else {
+            Vec::new()
+        };
+        let mut steps = plan(&self.wanted, &self.found, files);
+        for step in &mut steps {
+            if self.done.contains(&step.id) && step.state == State::Exists {
+                step.state = State::Done;
+            }
+        }
+        Ok(steps)
+    }
+
+    fn show(&self, steps: &[Step], commands: bool) {
+        if !self.args.common.json {
+            super::print_page(show::page(&self.wanted, steps, commands).trim_end());
+        }
+    }
+
+    /// Asks, unless `--yes` did away with that or there is nothing to do; then asks for the token if it is needed.
+    async fn agreed(&mut self, steps: &[Step]) -> Result<bool, Error> {
+        let to_do: Vec<&Step> = steps
+            .iter()
+            .filter(|s| matches!(s.state, State::ToDo(_)))
+            .collect();
+        if !to_do.is_empty()
+            && !self.args.yes
+            && !ask::agree(self.wanted.project.clone(), to_do.len()).await?
+        {
+            return Ok(false);
+        }
+        let adds_token = |step: &&&Step| matches!(step.state, State::ToDo(Action::AddToken { .. }));
+        if self.token.is_none() && to_do.iter().any(|step| adds_token(&step)) {
+            self.token = Some(ask::token(self.environment).await?);
+        }
+        self.approved
+            .extend(to_do.into_iter().map(|step| step.id.clone()));
+        Ok(true)
+    }
+
+    /// Does the steps in turn. False when what is there must be looked at again before going on.
+    async fn carry_out(&mut self, steps: &mut [Step]) -> Result<bool, Error> {
+        for step in steps {
+            let State::ToDo(action) = &step.state else {
+                continue;
+            };
+            let title = format!("{}: {}", step.title, show::verb(action));
+            self.progress.stage("bootstrap", &title);
+            let progress = Arc::clone(&self.progress);
+            let waiting = move |error: &crate::google::Error| {
+                progress.status("bootstrap", &format!("not yet: {error}"));
+            };
+            let outcome =
+                apply::apply(&self.client, &self.wanted, action, self.token.as_ref(), &waiting).await;
+            outcome.map_err(|failure| {
+                Error::from(explain::step(&self.wanted.project, &title, action, &failure))
+            })?;
+            let reveals = action.reveals();
+            step.state = State::Done;
+            self.done.push(step.id.clone());
+            self.progress.note("bootstrap", &step.title);
+            if reveals {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The result, and the exit code that follows from it.
+    fn end(&self, steps: &[Step]) -> u8 {
+        let number = self.found.number.as_deref();
+        if self.args.common.json {
+            super::print(&format!("{:#}", show::json(&self.wanted, number, steps)));
+        } else if !refused(steps) {
+            self.what_next(steps, number);
+        }
+        u8::from(refused(steps))
+    }
+
+    /// What to paste, or what was written.
+    fn what_next(&self, steps: &[Step], number: Option<&str>) {
+        let shown = |path: &std::path::Path| format!("# {}", path.display());
+        let written = |path: &std::path::Path| {
+            let id = format!("file {}", path.display());
+            let fine = |state: &State| matches!(state, State::Exists | State::Done);
+            steps.iter().any(|step| step.id == id && fine(&step.state))
+        };
+        if !written(&self.place.workflow) {
+            let number = number.unwrap_or("NUMBER");
+            let text = files::workflow(&self.wanted, number, &self.place.inputs);
+            super::print(&format!("\n{}\n{text}", shown(&self.place.workflow)));
+        }
+        if !written(&self.place.config) {
+            let text = if self.place.config.exists() {
+                files::missing_lines(&self.wanted, &self.config)
+            } else {
+                files::configuration(&self.wanted, &self.config)
+            };
+            if !text.is_empty() {
+                super::print(&format!("{}\n{text}", shown(&self.place.config)));
+            }
+        }
+    }
+}
+
+fn refused(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step.state, State::Refused(_)))
+}
