@@ -237,10 +237,12 @@ async fn a_deployment_goes_through_its_states() {
         .await
         .unwrap();
     let seen = server.seen();
+    let mark = &seen[0].body["payload"];
+    assert!(mark["id"].is_string(), "it is known again by {mark}");
     assert_eq!(
         seen[0].body,
         json!({
-            "ref": "abc", "environment": "preview/pr-7", "description": "Deployed by llm-deploy", "auto_merge": false,
+            "payload": mark, "ref": "abc", "environment": "preview/pr-7", "description": "Deployed by llm-deploy", "auto_merge": false,
             "required_contexts": [], "transient_environment": true, "production_environment": false,
         })
     );
