@@ -36,6 +36,8 @@ pub enum Command {
     Cleanup(CleanupArgs),
     /// Sets up the Google Cloud project for a repository: APIs, accounts, roles, sign-in, bucket, images, secret.
     Bootstrap(BootstrapArgs),
+    /// Looks at credentials, permissions, quota and everything else that a run needs; changes nothing.
+    Doctor(Common),
     /// Prints the JSON Schema of llm-deploy.yaml.
     Schema,
     /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
@@ -211,7 +213,11 @@ impl Command {
     /// Whether standard output belongs to a program that reads JSON.
     pub fn prints_json(&self) -> bool {
         match self {
-            Self::Run(common) | Self::Plan(common) | Self::Build(common) | Self::Smoke(common) => common.json,
+            Self::Run(common)
+            | Self::Plan(common)
+            | Self::Build(common)
+            | Self::Smoke(common)
+            | Self::Doctor(common) => common.json,
             Self::Deploy(args) => args.common.json,
             Self::Cleanup(args) => args.common.json,
             Self::Bootstrap(args) => args.common.json,

@@ -42,10 +42,11 @@ pub enum Api {
     Logging,
     Monitoring,
     ResourceManager,
+    CloudQuotas,
 }
 
 impl Api {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Run,
         Self::CloudBuild,
         Self::ArtifactRegistry,
@@ -58,6 +59,7 @@ impl Api {
         Self::Logging,
         Self::Monitoring,
         Self::ResourceManager,
+        Self::CloudQuotas,
     ];
 
     /// Public host, without the domain: `https://<host>.googleapis.com/`.
@@ -75,6 +77,7 @@ impl Api {
             Self::Logging => "logging",
             Self::Monitoring => "monitoring",
             Self::ResourceManager => "cloudresourcemanager",
+            Self::CloudQuotas => "cloudquotas",
         }
     }
 

@@ -63,12 +63,35 @@ pub struct Context {
     pub default_branch: Option<String>,
     /// Page of this run.
     pub run_url: Option<String>,
+    /// Which workflow run this is; `None` outside of GitHub Actions.
+    pub run: Option<RunId>,
     /// Login of whoever started the run; may be empty.
     pub actor: String,
     /// `https://github.com`, or the enterprise server's, without a trailing slash.
     pub server_url: String,
     /// Name of the event, `push`.
     pub event: String,
+}
+
+/// A run of a workflow, as GitHub counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId {
+    /// `GITHUB_RUN_ID`: later events get higher numbers, and running again keeps the number.
+    pub number: u64,
+    /// `GITHUB_RUN_ATTEMPT`: 1, and one more each time that somebody runs it again.
+    pub attempt: u32,
+}
+
+impl RunId {
+    pub fn read(env: &Environment) -> Option<Self> {
+        Some(Self {
+            number: env.get("GITHUB_RUN_ID")?.parse().ok()?,
+            attempt: env
+                .get("GITHUB_RUN_ATTEMPT")
+                .and_then(|attempt| attempt.parse().ok())
+                .unwrap_or(1),
+        })
+    }
 }
 
 /// Why no trigger could be made of the event.
@@ -222,6 +245,7 @@ fn context(env: &Environment, event: &str, payload: &Payload) -> Result<Context,
             .and_then(|r| r.default_branch.clone())
             .filter(|b| !b.is_empty()),
         run_url,
+        run: RunId::read(env),
         actor: env.get("GITHUB_ACTOR").unwrap_or_default().to_owned(),
         server_url,
         event: event.to_owned(),

@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod emulator;
 pub mod endpoint;
 pub mod environment;

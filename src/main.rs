@@ -10,8 +10,8 @@ use llm_deploy::{
     signal, ui,
 };
 
-/// Time to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT, after 7.5 s SIGTERM,
-/// and kills 2.5 s later.
+/// Time to cancel builds and to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT,
+/// after 7.5 s SIGTERM, and kills 2.5 s later.
 const LAST_WORDS: Duration = Duration::from_secs(7);
 
 fn main() -> ExitCode {
@@ -36,9 +36,10 @@ async fn run(cli: Cli) -> u8 {
     let masks = ui::masks(&environment, cli.command.prints_json());
     let environment = environment.hiding(masks);
     let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
-    let reports = !matches!(
+    // These change nothing, or say themselves what they did: there is nothing to undo and nothing to report.
+    let only_looks = matches!(
         cli.command,
-        Command::Plan(_) | Command::Build(_) | Command::Bootstrap(_) | Command::Schema | Command::Emulator(_)
+        Command::Plan(_) | Command::Bootstrap(_) | Command::Doctor(_) | Command::Schema
     );
     let interrupted = async {
         signal::stopped().await;
@@ -46,10 +47,10 @@ async fn run(cli: Cli) -> u8 {
         if serves {
             std::future::pending::<()>().await;
         }
-        eprintln!("interrupted: what was already asked of Google Cloud goes on, the next run takes it up");
-        if reports {
+        eprintln!("interrupted: ending");
+        if !only_looks {
             // A second signal ends at once.
-            let _ = tokio::time::timeout(LAST_WORDS, signal::stopped()).await;
+            let _ = tokio::time::timeout(LAST_WORDS, signal::next()).await;
         }
     };
     tokio::select! {

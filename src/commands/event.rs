@@ -3,7 +3,7 @@
 use super::Error;
 use crate::{
     environment::Environment,
-    event::{self, Context, Trigger},
+    event::{self, Context, RunId, Trigger},
 };
 
 /// Reads the event that GITHUB_EVENT_NAME and GITHUB_EVENT_PATH describe.
@@ -40,6 +40,7 @@ pub fn place(environment: &Environment) -> Context {
             .or_else(|| git(&["rev-parse", "HEAD"]))
             .unwrap_or_default(),
         server_url: get("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned()),
+        run: RunId::read(environment),
         ..Context::default()
     }
 }

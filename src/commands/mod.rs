@@ -5,6 +5,7 @@ pub mod build;
 pub mod cleanup;
 pub mod demo;
 pub mod deploy;
+pub mod doctor;
 pub mod emulator;
 pub mod event;
 pub mod plan;
@@ -89,6 +90,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
         Command::Smoke(common) => smoke::run(&common, environment).await,
         Command::Cleanup(args) => cleanup::run(&args, environment).await,
         Command::Bootstrap(args) => bootstrap::run(&args, environment).await,
+        Command::Doctor(common) => doctor::run(&common, environment).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::config::json_schema())
                 .map_err(|e| Error::service(e.to_string()))?;

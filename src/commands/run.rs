@@ -12,6 +12,7 @@ use crate::{
     event::{Context, Trigger},
     github::{GitHub, actions},
     pipeline::{
+        doctor::Gate,
         failed::{Blame, Failed},
         jobs::{Job, Recorded},
         recorder::Recorder,
@@ -22,7 +23,11 @@ use crate::{
 };
 
 /// What a reader of a cancelled run's report needs to know.
-const CANCELLED: &str = "The run was cancelled. What was already asked of Google Cloud goes on; no traffic of production is moved before a revision has passed its tests. The next run takes it up.";
+const CANCELLED: &str = "The run was cancelled. A build that it had started was cancelled with it; a revision on its way to Cloud Run goes on there, without traffic of production, and the next run takes it up.";
+
+/// What a reader of the report needs to know of a run that gave way.
+const SUPERSEDED: &str =
+    "A newer run took over, so that this one stopped: nothing is wrong, see the newer run for the result.";
 
 /// A run in the making: what every path needs.
 pub struct Run {
@@ -129,9 +134,10 @@ async fn stages(
         config,
         context: &run.context,
         github,
+        gate: Gate::new(&services, config),
         now: run.started_at,
     };
-    Ok(match &run.trigger {
+    let (recorders, mut notices) = match &run.trigger {
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
         Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
@@ -139,7 +145,9 @@ async fn stages(
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
         Trigger::PlanOnly { .. } => Recorded::default(),
-    })
+    };
+    notices.extend(job.gate.notices());
+    Ok((recorders, notices))
 }
 
 /// Recorders → report and verdict.
@@ -149,8 +157,10 @@ pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Rep
     report.models = recorders.into_iter().map(|r| r.report).collect();
     report.status = overall(&report.models, blame, report.kind);
     report.notices.extend(notices);
-    if report.status == Status::Cancelled {
-        report.notices.push(CANCELLED.to_owned());
+    match report.status {
+        Status::Cancelled => report.notices.push(CANCELLED.to_owned()),
+        Status::Superseded => report.notices.push(SUPERSEDED.to_owned()),
+        _ => {}
     }
     (report, blame)
 }
@@ -159,6 +169,7 @@ fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> 
     match kind {
         _ if models.iter().any(|m| m.status == Status::Cancelled) => Status::Cancelled,
         _ if blame.is_some() => Status::Failed,
+        _ if models.iter().any(|m| m.status == Status::Superseded) => Status::Superseded,
         Kind::Cleanup => Status::Deleted,
         Kind::PlanOnly => Status::Skipped,
         // A configuration has at least one model: its pull request was closed before anything was deployed.
@@ -245,6 +256,7 @@ fn surfaces<'a>(
     Surfaces {
         github,
         pull_request,
+        run: run.context.run,
         // A pull request that never had a preview needs no word about its removal.
         create_comment: matches!(run.trigger, Trigger::Preview(_)),
         directory: report_directory(common, environment),

@@ -1,7 +1,8 @@
 //! What Cloud Run allows per accelerator.
 //!
 //! Sources: Cloud Run's GPU pages for services and worker pools (minimum CPU and memory, regions), and its
-//! memory-limits page (the CPUs that more memory needs), as read in autumn 2026.
+//! memory-limits page (the CPUs that more memory needs), as read in autumn 2026. Quota ids and units: seen in public
+//! reports of the real service.
 
 use crate::units::Memory;
 
@@ -15,6 +16,18 @@ pub struct Accelerator {
     pub min_memory: Memory,
     pub max_memory: Memory,
     pub regions: &'static [&'static str],
+    quota: Option<Quota>,
+}
+
+/// How Cloud Quotas counts an accelerator.
+#[derive(Debug, PartialEq, Eq)]
+struct Quota {
+    /// Beginning of the ids.
+    name: &'static str,
+    /// What one GPU counts: some are counted in thousandths.
+    unit: u64,
+    /// Google gives some when a project deploys one in a region for the first time.
+    granted_at_first: bool,
 }
 
 const L4: Accelerator = Accelerator {
@@ -30,6 +43,11 @@ const L4: Accelerator = Accelerator {
         "asia-southeast1",
         "asia-south1",
     ],
+    quota: Some(Quota {
+        name: "NvidiaL4",
+        unit: 1,
+        granted_at_first: true,
+    }),
 };
 
 const RTX_PRO_6000: Accelerator = Accelerator {
@@ -38,6 +56,11 @@ const RTX_PRO_6000: Accelerator = Accelerator {
     min_memory: Memory::gib(80),
     max_memory: Memory::gib(120),
     regions: &["us-central1", "europe-west4", "asia-southeast1", "asia-south2"],
+    quota: Some(Quota {
+        name: "NvidiaRtxPro6000",
+        unit: 1000,
+        granted_at_first: false,
+    }),
 };
 
 /// In private preview.
@@ -47,6 +70,7 @@ const H100: Accelerator = Accelerator {
     min_memory: Memory::gib(80),
     max_memory: Memory::gib(360),
     regions: &["us-east4"],
+    quota: None,
 };
 
 pub const ACCELERATORS: [&Accelerator; 3] = [&L4, &RTX_PRO_6000, &H100];
@@ -57,6 +81,23 @@ pub fn find(name: &str) -> Option<&'static Accelerator> {
 }
 
 impl Accelerator {
+    /// Id of its quota in Cloud Run, with zonal redundancy or without; `None` when it isn't known.
+    pub fn quota_id(&self, zonal: bool) -> Option<String> {
+        let redundancy = if zonal { "" } else { "NoZonalRedundancy" };
+        let quota = self.quota.as_ref()?;
+        Some(format!("{}GpuAlloc{redundancy}PerProjectRegion", quota.name))
+    }
+
+    /// What one GPU counts in that quota.
+    pub fn quota_unit(&self) -> u64 {
+        self.quota.as_ref().map_or(1, |quota| quota.unit)
+    }
+
+    /// Whether Google gives three, without zonal redundancy, when a project deploys its first one in a region.
+    pub fn granted_at_first(&self) -> bool {
+        self.quota.as_ref().is_some_and(|quota| quota.granted_at_first)
+    }
+
     /// The least number of CPUs.
     pub fn min_cpu(&self) -> u32 {
         self.cpus.first().copied().unwrap_or(1)

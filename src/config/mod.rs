@@ -5,7 +5,7 @@
 mod check;
 pub mod defaults;
 mod engine;
-mod gpu;
+pub mod gpu;
 mod infrastructure;
 mod inputs;
 mod layers;
@@ -18,7 +18,7 @@ mod schema;
 mod service;
 mod smoke;
 mod suggest;
-mod tree;
+pub(crate) mod tree;
 mod values;
 
 #[cfg(test)]

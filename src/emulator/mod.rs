@@ -10,6 +10,7 @@ mod admission;
 pub mod artifact_registry;
 mod certificate;
 pub mod cloud_build;
+pub mod cloud_quotas;
 mod denied;
 pub mod docker_registry;
 pub mod endpoint;
@@ -229,6 +230,7 @@ pub struct Emulator {
     pub iam: iam::Iam,
     pub services: service_usage::Services,
     pub projects: resource_manager::Projects,
+    pub quotas: cloud_quotas::Quotas,
     pub builds: cloud_build::Builds,
     pub run: run::Run,
     pub github: github::GitHub,
@@ -277,6 +279,7 @@ impl Emulator {
             iam,
             services,
             projects: resource_manager::Projects::default(),
+            quotas: cloud_quotas::Quotas::default(),
             builds: cloud_build::Builds::default(),
             run: run::Run::default(),
             github: github::GitHub::default(),

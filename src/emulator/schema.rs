@@ -31,10 +31,11 @@ pub enum Service {
     Logging,
     Monitoring,
     ResourceManager,
+    CloudQuotas,
 }
 
 impl Service {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Run,
         Self::CloudBuild,
         Self::ArtifactRegistry,
@@ -47,6 +48,7 @@ impl Service {
         Self::Logging,
         Self::Monitoring,
         Self::ResourceManager,
+        Self::CloudQuotas,
     ];
 
     /// First segment of the path; the public host is `<prefix>.googleapis.com`.
@@ -64,6 +66,7 @@ impl Service {
             Self::Logging => "logging",
             Self::Monitoring => "monitoring",
             Self::ResourceManager => "cloudresourcemanager",
+            Self::CloudQuotas => "cloudquotas",
         }
     }
 
@@ -91,12 +94,13 @@ impl Service {
                 include_str!("contract/cloudresourcemanager.v3.json"),
                 include_str!("contract/cloudresourcemanager.v1.json"),
             ],
+            Self::CloudQuotas => &[include_str!("contract/cloudquotas.v1.json")],
         }
     }
 
     /// The condensed documents, read at first use.
     fn documents(self) -> &'static [Document] {
-        static READ: [OnceLock<Vec<Document>>; 12] = [const { OnceLock::new() }; 12];
+        static READ: [OnceLock<Vec<Document>>; 13] = [const { OnceLock::new() }; 13];
         READ[self as usize].get_or_init(|| {
             self.sources()
                 .iter()

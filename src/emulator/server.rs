@@ -182,8 +182,8 @@ pub(super) fn content_type(call: &Call) -> &str {
 
 async fn handle(emulator: &Shared, service: Service, call: &Call) -> Reply {
     use super::{
-        artifact_registry, cloud_build, iam, iam_credentials, logging, monitoring, resource_manager, run,
-        secret_manager, service_usage, storage, sts,
+        artifact_registry, cloud_build, cloud_quotas, iam, iam_credentials, logging, monitoring,
+        resource_manager, run, secret_manager, service_usage, storage, sts,
     };
     match service {
         Service::Run => run::Run::handle(emulator, call).await,
@@ -198,6 +198,7 @@ async fn handle(emulator: &Shared, service: Service, call: &Call) -> Reply {
         Service::Logging => logging::Logs::handle(emulator, call).await,
         Service::Monitoring => monitoring::Metrics::handle(emulator, call).await,
         Service::ResourceManager => resource_manager::Projects::handle(emulator, call).await,
+        Service::CloudQuotas => cloud_quotas::Quotas::handle(emulator, call).await,
     }
 }
 

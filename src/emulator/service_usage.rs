@@ -139,9 +139,9 @@ impl Services {
     }
 }
 
-/// Those that the emulator has, and those that only cost and quota look-ups want.
+/// Those that the emulator has, and those that only look-ups of costs want.
 fn hosts() -> impl Iterator<Item = String> {
-    let others = ["cloudquotas", "cloudbilling", "billingbudgets"];
+    let others = ["cloudbilling", "billingbudgets"];
     let own = Service::ALL.into_iter().map(Service::prefix);
     own.chain(others).map(|p| format!("{p}.googleapis.com"))
 }

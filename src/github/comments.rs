@@ -14,6 +14,7 @@ pub struct Comment {
     pub url: String,
     /// Whether this call made it, as against updated it.
     pub created: bool,
+    pub body: String,
 }
 
 #[derive(Deserialize)]
@@ -198,6 +199,7 @@ fn comment(listed: Listed, created: bool) -> Comment {
         id: listed.id,
         url: listed.html_url,
         created,
+        body: listed.body.unwrap_or_default(),
     }
 }
 

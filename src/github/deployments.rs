@@ -8,7 +8,7 @@ use super::error::Error;
 use crate::report::escape;
 
 /// State of a deployment as GitHub names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
     Queued,
@@ -18,12 +18,35 @@ pub enum DeploymentState {
     Failure,
     Error,
     Inactive,
+    /// Any other that GitHub may have.
+    #[serde(other)]
+    Unknown,
+}
+
+impl DeploymentState {
+    /// Something is still to come.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::Queued | Self::Pending | Self::InProgress | Self::Unknown
+        )
+    }
+}
+
+/// A deployment as GitHub lists it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deployment {
+    pub id: u64,
+    /// Commit, 40 hex digits.
+    #[serde(default)]
+    pub sha: String,
+    /// What its maker wrote into it, text or JSON: anybody with write access may make one.
+    #[serde(default)]
+    pub payload: Value,
 }
 
 #[derive(Serialize)]
 struct New<'a> {
-    /// By which it is known again.
-    payload: Value,
     #[serde(rename = "ref")]
     git_ref: &'a str,
     environment: &'a str,
@@ -34,6 +57,7 @@ struct New<'a> {
     required_contexts: [&'static str; 0],
     transient_environment: bool,
     production_environment: bool,
+    payload: &'a Value,
 }
 
 #[derive(Serialize)]
@@ -48,22 +72,17 @@ struct NewStatus<'a> {
     auto_inactive: bool,
 }
 
-#[derive(Deserialize)]
-struct Deployment {
-    id: u64,
-    /// An object or a string, as whoever made it gave it.
-    #[serde(default)]
-    payload: Value,
-}
-
 const PERMISSION: &str = "deployments: write";
+/// Latest deployments that are looked at; runs at the same time are among them.
+const LATEST: u32 = 30;
 /// Times that a deployment is asked for.
 const TRIES: u32 = 3;
 /// GitHub refuses a longer description.
 const DESCRIPTION: usize = 140;
 
 impl GitHub {
-    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id.
+    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id. `payload` is kept with it,
+    /// and is what it is known by again: no other has the same.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -73,15 +92,14 @@ impl GitHub {
         environment: &str,
         production: bool,
         transient: bool,
+        payload: &Value,
     ) -> Result<u64, Error> {
         let action = format!("create the deployment to {environment}");
         let purpose = Purpose {
             action: &action,
             permission: PERMISSION,
         };
-        let mark = uuid::Uuid::new_v4().to_string();
         let request = New {
-            payload: json!({ "id": mark }),
             git_ref,
             environment,
             description: "Deployed by llm-deploy",
@@ -89,6 +107,7 @@ impl GitHub {
             required_contexts: [],
             transient_environment: transient,
             production_environment: production,
+            payload,
         };
         let request = body(&request, purpose)?;
         let route = self.route("deployments");
@@ -105,19 +124,13 @@ impl GitHub {
             };
             self.tempo.sleep(self.pause * tries).await;
             // It may have been made all the same: a second one would stay in progress for ever.
-            match self.newest(environment, purpose).await? {
-                Some(there) if there.payload["id"] == mark.as_str() => return Ok(there.id),
-                _ if tries == TRIES => return Err(error),
-                _ => {}
+            let there = self.deployments(environment).await?;
+            match there.into_iter().find(|one| one.payload == *payload) {
+                Some(made) => return Ok(made.id),
+                None if tries == TRIES => return Err(error),
+                None => {}
             }
         }
-    }
-
-    async fn newest(&self, environment: &str, purpose: Purpose<'_>) -> Result<Option<Deployment>, Error> {
-        let name = percent_encoding::utf8_percent_encode(environment, percent_encoding::NON_ALPHANUMERIC);
-        let route = self.route(&format!("deployments?environment={name}&per_page=1"));
-        let (page, _) = self.page::<Deployment>(&route, purpose).await?;
-        Ok(page.into_iter().next())
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the
@@ -154,6 +167,42 @@ impl GitHub {
             .map(drop)
     }
 
+    /// The latest deployments of an environment, newest first.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn deployments(&self, environment: &str) -> Result<Vec<Deployment>, Error> {
+        let purpose = Purpose {
+            action: "look at the deployments",
+            permission: PERMISSION,
+        };
+        let name = encoded(environment);
+        self.get(
+            &self.route(&format!("deployments?environment={name}&per_page={LATEST}")),
+            purpose,
+        )
+        .await
+    }
+
+    /// The state of a deployment; `None` before its first status.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn deployment_state(&self, id: u64) -> Result<Option<DeploymentState>, Error> {
+        #[derive(Deserialize)]
+        struct Status {
+            state: DeploymentState,
+        }
+        let purpose = Purpose {
+            action: "read a deployment's status",
+            permission: PERMISSION,
+        };
+        let route = self.route(&format!("deployments/{id}/statuses?per_page=1"));
+        // Newest first.
+        let statuses: Vec<Status> = self.get(&route, purpose).await?;
+        Ok(statuses.first().map(|status| status.state))
+    }
+
     /// Sets every deployment of an environment inactive.
     ///
     /// # Errors
@@ -163,7 +212,7 @@ impl GitHub {
             action: "set old deployments inactive",
             permission: PERMISSION,
         };
-        let name = percent_encoding::utf8_percent_encode(environment, percent_encoding::NON_ALPHANUMERIC);
+        let name = encoded(environment);
         let mut next = Some(self.route(&format!("deployments?environment={name}&per_page=100")));
         while let Some(route) = next {
             let (page, following) = self.page::<Deployment>(&route, purpose).await?;
@@ -182,4 +231,8 @@ impl GitHub {
         }
         Ok(())
     }
+}
+
+fn encoded(text: &str) -> percent_encoding::PercentEncode<'_> {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use client::GitHub;
 pub use comments::Comment;
-pub use deployments::DeploymentState;
+pub use deployments::{Deployment, DeploymentState};
 pub use error::Error;
 pub use pulls::PullRequestState;
 pub use repository::{Repository, look_up};

@@ -142,7 +142,7 @@ async fn a_refusal_names_the_permission() {
             "{error}"
         );
         let error = github
-            .create_deployment("main", "production", true, false)
+            .create_deployment("main", "production", true, false, &json!({}))
             .await
             .unwrap_err()
             .to_string();
@@ -213,7 +213,7 @@ async fn a_deployment_goes_through_its_states() {
     let server = Server::start(|_, _| reply(201, &json!({ "id": 42 }))).await;
     let github = server.github();
     let id = github
-        .create_deployment("abc", "preview/pr-7", false, true)
+        .create_deployment("abc", "preview/pr-7", false, true, &json!({"run": "1-0"}))
         .await
         .unwrap();
     github
@@ -237,13 +237,12 @@ async fn a_deployment_goes_through_its_states() {
         .await
         .unwrap();
     let seen = server.seen();
-    let mark = &seen[0].body["payload"];
-    assert!(mark["id"].is_string(), "it is known again by {mark}");
     assert_eq!(
         seen[0].body,
         json!({
-            "payload": mark, "ref": "abc", "environment": "preview/pr-7", "description": "Deployed by llm-deploy", "auto_merge": false,
+            "ref": "abc", "environment": "preview/pr-7", "description": "Deployed by llm-deploy", "auto_merge": false,
             "required_contexts": [], "transient_environment": true, "production_environment": false,
+            "payload": { "run": "1-0" },
         })
     );
     assert_eq!(seen[1].path, "/api/v3/repos/acme/models/deployments/42/statuses");
@@ -251,6 +250,32 @@ async fn a_deployment_goes_through_its_states() {
     assert_eq!(seen[2].body["environment_url"], "https://x.run.app");
     assert_eq!(seen[2].body.get("log_url"), None);
     assert_eq!(seen[2].body["description"].as_str().unwrap().chars().count(), 140);
+}
+
+#[tokio::test]
+async fn the_latest_status_is_a_deployments_state() {
+    let server = Server::start(|seen, _| {
+        if seen.path.contains("/1/") {
+            reply(200, &json!([{ "state": "in_progress" }]))
+        } else if seen.path.contains("/2/") {
+            reply(200, &json!([{ "state": "something_new" }]))
+        } else if seen.path.contains("/3/") {
+            reply(200, &json!([]))
+        } else {
+            reply(
+                200,
+                &json!([{ "id": 3, "sha": "abc", "payload": "text" }, { "id": 1 }]),
+            )
+        }
+    })
+    .await;
+    let github = server.github();
+    let found = github.deployments("preview/pr-7").await.unwrap();
+    assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), [3, 1]);
+    let state = |id| github.deployment_state(id);
+    assert_eq!(state(1).await.unwrap(), Some(DeploymentState::InProgress));
+    assert_eq!(state(2).await.unwrap(), Some(DeploymentState::Unknown));
+    assert_eq!(state(3).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -99,6 +99,11 @@ impl Error {
         self.has(&[412], "ABORTED")
     }
 
+    /// The resource's state doesn't allow it, such as a build that is over.
+    pub fn is_precondition(&self) -> bool {
+        self.has(&[], "FAILED_PRECONDITION")
+    }
+
     pub fn is_permission_denied(&self) -> bool {
         self.has(&[403], "PERMISSION_DENIED")
     }

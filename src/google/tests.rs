@@ -205,3 +205,42 @@ async fn a_build_that_did_not_start_is_sent_again() {
     assert_eq!(started.status, Status::Queued);
     assert_eq!(server.lines().len(), 3);
 }
+
+#[tokio::test]
+async fn of_several_running_builds_everybody_finds_the_oldest() {
+    let at = |id: &str, time: &str| json!({"id": id, "status": "WORKING", "tags": ["svc.key"], "createTime": time});
+    let late = at("late", "2026-11-24T09:00:00.500123Z");
+    let early = at("early", "2026-11-24T09:00:00.5Z");
+    let server = Server::script(vec![
+        answer(200, json!({"builds": [late], "nextPageToken": "more"})),
+        answer(200, json!({"builds": [early]})),
+    ])
+    .await;
+    let found = cloud_build::find_active(&server.client(), "p", "global", "svc.key")
+        .await
+        .unwrap();
+    assert_eq!(found.unwrap().id, "early");
+}
+
+#[tokio::test]
+async fn a_build_that_has_ended_needs_no_cancelling() {
+    let over = json!({"error": {"code": 400, "status": "FAILED_PRECONDITION", "message": "it is finished"}});
+    let gone = json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "no such build"}});
+    let denied = json!({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "no"}});
+    let server = Server::script(vec![
+        answer(200, build("CANCELLED")),
+        answer(400, over),
+        answer(404, gone),
+        answer(403, denied),
+    ])
+    .await;
+    let client = server.client();
+    for fine in [true, true, true, false] {
+        let cancelled = cloud_build::cancel(&client, "p", "global", "b1").await;
+        assert_eq!(cancelled.is_ok(), fine, "{cancelled:?}");
+    }
+    assert_eq!(
+        server.lines()[0],
+        "POST /v1/projects/p/locations/global/builds/b1:cancel"
+    );
+}

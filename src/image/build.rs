@@ -58,6 +58,8 @@ pub struct BuildRequest<'a> {
     pub recipe: Recipe<'a>,
     /// Name of the service, for the build's tags.
     pub service: &'a str,
+    /// Tag that no other build has: by it a run knows its own.
+    pub mark: &'a str,
     /// Full name with tag, `R-docker.pkg.dev/P/REPO/PACKAGE:KEY`.
     pub image: &'a str,
     /// Where the context was uploaded to.
@@ -138,6 +140,7 @@ pub fn cloud_build(request: &BuildRequest<'_>) -> Build {
             key.clone(),
             request.service.to_owned(),
             adoption_tag(request.service, &key),
+            request.mark.to_owned(),
         ],
         options: Some(Options {
             machine_type: Some(request.sizing.machine.clone()),
@@ -203,6 +206,7 @@ mod tests {
                 files: &[&file],
             },
             service: "qwen",
+            mark: "run.1",
             image: "europe-west4-docker.pkg.dev/p/llm-deploy/qwen:k",
             bucket: "b",
             logs,

@@ -3,6 +3,7 @@
 use super::{
     Services, facts,
     failed::{Blame, Failed},
+    own_build::OwnBuild,
     survey::repository,
 };
 use crate::{
@@ -18,6 +19,8 @@ use crate::{
     plan::ModelPlan,
 };
 
+/// Builds of other runs that are followed one after the other, when each is cancelled by the run that started it.
+const ADOPTIONS: u32 = 3;
 /// Last lines of the build's log in which a failure's cause is looked for.
 const LOG_LINES: usize = 400;
 
@@ -27,44 +30,74 @@ pub struct Built {
     pub log_url: Option<String>,
 }
 
-/// Builds the image of `plan` and returns its digest.
+/// Builds the image of `plan` and returns its digest. A build that this run starts is known to `own`.
 pub async fn build(
     services: &Services,
     config: &config::Build,
     plan: &ModelPlan,
     files: &ModelFiles,
+    own: &OwnBuild,
 ) -> Result<(Built, String), Failed> {
     check_token_secret(services, plan).await?;
-    let project = &plan.target.project;
-    let tag = image::adoption_tag(&plan.target.model.name, &plan.facts.image_key);
-    let running = cloud_build::find_active(&services.google, project, &config.location, &tag)
-        .await
-        .map_err(|e| Failed::google("look for a running build", &e))?;
-    let started = match running {
-        Some(build) => {
-            services.progress.note(
-                &plan.target.service,
-                &format!("build {} is already running, following it", build.id),
-            );
-            build
+    let mut adopted = 0;
+    let (log_url, finished) = loop {
+        let started = match running(services, config, plan).await? {
+            Some(build) => build,
+            None => match pushed(services, config, plan).await? {
+                Some(digest) => {
+                    let built = Built {
+                        digest,
+                        log_url: None,
+                    };
+                    return Ok((built, "the image was there by now".to_owned()));
+                }
+                None => start(services, config, plan, files, own).await?,
+            },
+        };
+        let theirs = !own.is(&started.id);
+        if let Some(url) = &started.log_url {
+            services
+                .progress
+                .note(&plan.target.service, &format!("log: {url}"));
         }
-        None => start(services, config, plan, files).await?,
+        let finished = follow(services, config, plan, files, &started).await;
+        own.forget();
+        let (build, log) = finished?;
+        match build.status {
+            Status::Success => break (started.log_url, build),
+            // Its run was cancelled; the image is needed all the same.
+            Status::Cancelled if theirs && adopted < ADOPTIONS => adopted += 1,
+            _ => return Err(build_failed(&build, &log)),
+        }
     };
-    if let Some(url) = &started.log_url {
-        services
-            .progress
-            .note(&plan.target.service, &format!("log: {url}"));
-    }
-    let finished = follow(services, config, plan, files, &started).await?;
     let digest = digest(services, config, plan, &finished).await?;
     let said = format!("image {}", digest.get(..19).unwrap_or(&digest));
     Ok((
         Built {
             digest,
-            log_url: finished.log_url.or(started.log_url),
+            log_url: finished.log_url.or(log_url),
         },
         said,
     ))
+}
+
+/// The build of this very image that some run has started.
+async fn running(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+) -> Result<Option<Build>, Failed> {
+    let tag = image::adoption_tag(&plan.target.model.name, &plan.facts.image_key);
+    let running = cloud_build::find_active(&services.google, &plan.target.project, &config.location, &tag)
+        .await
+        .map_err(|e| Failed::google("look for a running build", &e))?;
+    if let Some(build) = &running {
+        services.progress.note(
+            &plan.target.service,
+            &format!("build {} is already running, following it", build.id),
+        );
+    }
+    Ok(running)
 }
 
 /// A missing token is found now, not after twenty minutes of downloading.
@@ -114,6 +147,7 @@ async fn start(
     config: &config::Build,
     plan: &ModelPlan,
     files: &ModelFiles,
+    own: &OwnBuild,
 ) -> Result<Build, Failed> {
     let google = &services.google;
     let repository = repository(&plan.target, config);
@@ -148,6 +182,7 @@ async fn start(
         project,
         recipe,
         service: &plan.target.model.name,
+        mark: &own.mark,
         image: &tagged(plan),
         bucket: &config.bucket,
         logs: config.logs,
@@ -158,9 +193,36 @@ async fn start(
         sizing: &sizing,
     };
     let body = image::cloud_build(&request);
-    cloud_build::create(google, project, &config.location, &body)
+    let made = own
+        .start(google, project, &config.location, body)
         .await
-        .map_err(|e| Failed::google("start the build", &e))
+        .map_err(|e| Failed::google("start the build", &e))?;
+    yield_to_an_earlier(services, config, plan, made, own).await
+}
+
+/// Another run may have found no build just as we did, and started one: everybody follows the oldest.
+async fn yield_to_an_earlier(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+    made: Build,
+    own: &OwnBuild,
+) -> Result<Build, Failed> {
+    let tag = image::adoption_tag(&plan.target.model.name, &plan.facts.image_key);
+    let google = &services.google;
+    // The build is started by now, so a failure in here is none of the run's.
+    let oldest = cloud_build::find_active(google, &plan.target.project, &config.location, &tag).await;
+    let Ok(Some(earlier)) = oldest else {
+        return Ok(made);
+    };
+    if earlier.id != made.id && own.cancel(google).await.is_ok() {
+        services.progress.note(
+            &plan.target.service,
+            &format!("build {} was started a moment before, following it", earlier.id),
+        );
+        return Ok(earlier);
+    }
+    Ok(made)
 }
 
 fn tagged(plan: &ModelPlan) -> String {
@@ -177,13 +239,14 @@ fn sizing(config: &config::Build, files: &ModelFiles) -> Sizing {
     }
 }
 
+/// The build's end, and the last lines of its log.
 async fn follow(
     services: &Services,
     config: &config::Build,
     plan: &ModelPlan,
     files: &ModelFiles,
     started: &Build,
-) -> Result<Build, Failed> {
+) -> Result<(Build, Vec<String>), Failed> {
     let service = plan.target.service.as_str();
     let tail = std::sync::Mutex::new(std::collections::VecDeque::new());
     let on_line = |line: &str| {
@@ -211,12 +274,7 @@ async fn follow(
     )
     .await
     .map_err(|e| Failed::google(&format!("follow build {}", started.id), &e))?;
-    let tail = tail.into_inner().unwrap_or_default();
-    if finished.status == Status::Success {
-        Ok(finished)
-    } else {
-        Err(build_failed(&finished, &Vec::from(tail)))
-    }
+    Ok((finished, tail.into_inner().unwrap_or_default().into()))
 }
 
 fn build_failed(build: &Build, log: &[String]) -> Failed {
@@ -242,15 +300,7 @@ async fn digest(
     if let Some(digest) = build.digest_of(&tagged(plan)) {
         return Ok(digest.to_owned());
     }
-    let repository = repository(&plan.target, config);
-    let found = artifact_registry::tag_digest(
-        &services.google,
-        &repository,
-        &plan.target.model.name,
-        &plan.facts.image_key,
-    )
-    .await
-    .map_err(|e| Failed::google("read the built image's digest", &e))?;
+    let found = pushed(services, config, plan).await?;
     found.ok_or_else(|| {
         Failed::new(
             Blame::Service,
@@ -262,4 +312,17 @@ async fn digest(
         )
         .fix("Run again: the image is built anew")
     })
+}
+
+/// The digest in Artifact Registry: an earlier run's build may just have ended.
+async fn pushed(
+    services: &Services,
+    config: &config::Build,
+    plan: &ModelPlan,
+) -> Result<Option<String>, Failed> {
+    let repository = repository(&plan.target, config);
+    let (model, key) = (&plan.target.model.name, &plan.facts.image_key);
+    artifact_registry::tag_digest(&services.google, &repository, model, key)
+        .await
+        .map_err(|e| Failed::google("read the built image's digest", &e))
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     Services,
-    failed::{Blame, Failed},
+    failed::{Blame, End, Failed},
+    standing::Standing,
+    survey,
 };
 use crate::{
     explain::Source,
@@ -21,6 +23,8 @@ use crate::{
 
 /// Import of a large image into Cloud Run: 7 minutes were measured for one without weights.
 const IMPORT_ALLOWANCE: Duration = Duration::from_secs(30 * 60);
+/// Times that a write is worked out anew because somebody else's came first.
+const CONFLICTS: u32 = 5;
 /// Last lines of the container's log in which a failure's cause is looked for: vLLM's tracebacks are long.
 const LOG_LINES: u32 = 500;
 
@@ -37,12 +41,31 @@ pub struct Deployed {
     pub candidate: bool,
 }
 
-/// Creates or updates the service as planned; one line says what was done.
-pub async fn deploy(
+/// Works out what is to be done with the service as it is now, and does it; once more when somebody else changed the
+/// service in between. One line says what was done.
+pub async fn roll_out(
     services: &Services,
-    plan: &ModelPlan,
+    standing: &Standing<'_>,
+    surveyed: &ModelPlan,
     digest: &str,
-) -> Result<(Deployed, String), Failed> {
+) -> Result<((ModelPlan, Deployed), String), Failed> {
+    let mut conflicts = 0;
+    loop {
+        let plan = survey::again(services, surveyed, digest).await?;
+        standing.check(&plan.target, plan.facts.live.as_ref()).await?;
+        match deploy(services, &plan, digest).await {
+            Err(failed) if failed.end == End::Conflict && conflicts < CONFLICTS => {
+                conflicts += 1;
+                let said = "the service was changed meanwhile, looking again";
+                services.progress.note(&plan.target.service, said);
+            }
+            done => return done.map(|(deployed, said)| ((plan, deployed), said)),
+        }
+    }
+}
+
+/// Creates or updates the service as planned; one line says what was done.
+async fn deploy(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(Deployed, String), Failed> {
     match &plan.action {
         Action::Create => create(services, plan, digest).await,
         Action::Update {
@@ -172,37 +195,74 @@ async fn tag_candidate(
     patch(services, plan, &body, &["traffic"]).await
 }
 
-/// Gives a tested revision all of production's traffic, and checks that it has it.
-pub async fn promote(
+/// What became of a tested revision.
+pub enum Settled {
+    /// It serves.
+    Serves(Box<Service>),
+    /// An older run put its own over it: it has to be rolled out again.
+    Overtaken,
+}
+
+/// Gives a tested revision all of production's traffic, unless it has it, and checks that it has it.
+pub async fn settle(
     services: &Services,
+    standing: &Standing<'_>,
     plan: &ModelPlan,
     tested: &Deployed,
-) -> Result<(Service, String), Failed> {
-    let now = run::get(&services.google, &location(plan), &plan.target.service)
-        .await
-        .map_err(|e| Failed::google(&format!("read service {} again", plan.target.service), &e))?;
-    // The etag may have moved on by itself in the minutes of testing; the generation counts what people change.
-    let Some(now) = now.filter(|now| now.generation == tested.service.generation) else {
-        return Err(changed_meanwhile(plan, &tested.revision));
+) -> Result<(Settled, String), Failed> {
+    let revision = &tested.revision;
+    let mut conflicts = 0;
+    let live = loop {
+        let now = survey::live_service(services, &plan.target).await?;
+        standing.check(&plan.target, now.as_ref()).await?;
+        let now = now.ok_or_else(|| changed_meanwhile(plan, revision))?;
+        if standing.undone_by_older(&tested.service, &now) {
+            let said = "an older run changed the service meanwhile, once more";
+            return Ok((Settled::Overtaken, said.to_owned()));
+        }
+        // Another run of the same commit may have been quicker.
+        if !tested.candidate || traffic::serves_all(&now, revision) {
+            break now;
+        }
+        // The etag may have moved on by itself in the minutes of testing; the generation counts what people change.
+        if now.generation != tested.service.generation {
+            return Err(changed_meanwhile(plan, revision));
+        }
+        match promote(services, plan, revision, now).await {
+            Err(failed) if failed.end == End::Conflict && conflicts < CONFLICTS => conflicts += 1,
+            done => break done?,
+        }
     };
+    Ok((
+        Settled::Serves(Box::new(live)),
+        format!("revision {revision} serves 100 %"),
+    ))
+}
+
+async fn promote(
+    services: &Services,
+    plan: &ModelPlan,
+    revision: &str,
+    now: Service,
+) -> Result<Service, Failed> {
+    let mut labels = now.labels;
+    labels.extend(plan.target.labels());
     let body = Service {
-        traffic: traffic::all_on(&tested.revision),
+        labels,
+        traffic: traffic::all_on(revision),
         etag: now.etag,
         ..Service::default()
     };
-    let live = patch(services, plan, &body, &["traffic"]).await?;
-    if !traffic::serves_all(&live, &tested.revision) {
+    let live = patch(services, plan, &body, &["labels", "traffic"]).await?;
+    if !traffic::serves_all(&live, revision) {
         return Err(Failed::new(
             Blame::Deployment,
-            format!(
-                "revision {} was tested but does not get all traffic",
-                tested.revision
-            ),
+            format!("revision {revision} was tested but does not get all traffic"),
             format!("Cloud Run reports {:?}", traffic::serving(&live)),
         )
         .fix("See who else changes this service's traffic, then run again"));
     }
-    Ok((live, format!("revision {} serves 100 %", tested.revision)))
+    Ok(live)
 }
 
 fn changed_meanwhile(plan: &ModelPlan, revision: &str) -> Failed {

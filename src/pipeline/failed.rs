@@ -30,10 +30,22 @@ impl Blame {
     }
 }
 
+/// What a failure means for the rest of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The model is done; [`Failed::blame`] says whose move is next.
+    Failed,
+    /// Somebody changed the resource between the look at it and the write: worth another look.
+    Conflict,
+    /// A newer run has taken the target over: nobody is to blame.
+    Superseded,
+}
+
 /// Why a stage ended early. The stage's name is filled in by the recorder.
 #[derive(Clone, Debug)]
 pub struct Failed {
     pub blame: Blame,
+    pub end: End,
     /// Boxed: every stage's result would be as large otherwise.
     pub failure: Box<Failure>,
     /// What others said of it.
@@ -53,9 +65,23 @@ impl Failed {
         });
         Self {
             blame,
+            end: End::Failed,
             failure,
             evidence: Evidence::default(),
             facts: Facts::default(),
+        }
+    }
+
+    /// A newer run deploys `commit`, or has.
+    pub fn superseded(commit: &str) -> Self {
+        let short = commit.get(..7).unwrap_or(commit);
+        let title = match short {
+            "" => "a newer run took over".to_owned(),
+            short => format!("a newer run deploys commit {short}"),
+        };
+        Self {
+            end: End::Superseded,
+            ..Self::new(Blame::Deployment, title, "")
         }
     }
 
@@ -91,7 +117,10 @@ impl Failed {
         } else {
             Blame::Service
         };
-        let failed = Self::new(blame, format!("could not {what}"), error.to_string());
+        let mut failed = Self::new(blame, format!("could not {what}"), error.to_string());
+        if error.is_conflict() {
+            failed.end = End::Conflict;
+        }
         if let google::Error::NotReady { message, reason, .. } = error {
             let reason = reason.as_deref().unwrap_or("no reason given");
             return failed.said(Source::Condition, format!("{message} [{reason}]"));

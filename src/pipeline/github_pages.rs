@@ -2,7 +2,13 @@
 //!
 //! Each is optional: without the permission the run goes on, with a warning that names it.
 
-use super::{Services, recorder::Recorder};
+use std::time::Duration;
+
+use super::{
+    Services,
+    recorder::Recorder,
+    standing::{Claim, Environment},
+};
 use crate::{
     github::{DeploymentState, GitHub},
     report::Status,
@@ -28,27 +34,52 @@ pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64
 
 pub async fn open_deployment(
     services: &Services,
-    run_url: Option<&str>,
     github: Option<&GitHub>,
-    git_ref: &str,
-    environment: &str,
-    production: bool,
+    environment: &Environment<'_>,
+    claim: &Claim,
 ) -> Option<u64> {
     let github = github?;
-    let opened = github
-        .create_deployment(git_ref, environment, production, !production)
-        .await;
+    let payload = serde_json::to_value(claim).unwrap_or_default();
+    let (production, page) = (environment.production, environment.run_url);
     let warn = |text: String| services.progress.warn("github", &text);
-    let id = opened
+    let id = github
+        .create_deployment(
+            environment.commit,
+            environment.name,
+            production,
+            !production,
+            &payload,
+        )
+        .await
         .inspect_err(|error| warn(format!("no GitHub deployment was made: {error}")))
         .ok()?;
-    let said = "Building and testing";
-    let state = DeploymentState::InProgress;
-    if let Err(error) = github.deployment_status(id, state, None, run_url, said).await {
+    let (state, said) = (DeploymentState::InProgress, "Building and testing");
+    if let Err(error) = github.deployment_status(id, state, None, page, said).await {
         warn(format!("the GitHub deployment was not updated: {error}"));
     }
     // Its end is told all the same.
     Some(id)
+}
+
+/// The state that a run's deployment ends in, with a word on it. Pure.
+fn verdict(recorders: &[Recorder]) -> (DeploymentState, &'static str) {
+    let any = |status| recorders.iter().any(|r| r.report.status == status);
+    if any(Status::Cancelled) {
+        (DeploymentState::Error, "The run was cancelled")
+    } else if recorders.iter().any(|r| r.blame.is_some()) {
+        (DeploymentState::Failure, "A stage failed; see the run")
+    } else if any(Status::Superseded) {
+        (DeploymentState::Inactive, "A newer run took over")
+    } else {
+        (DeploymentState::Success, "Deployed and tested")
+    }
+}
+
+const fn limit(state: DeploymentState) -> Duration {
+    match state {
+        DeploymentState::Error => Duration::from_millis(1500),
+        _ => Duration::from_secs(300),
+    }
 }
 
 pub async fn close_deployment(
@@ -61,18 +92,19 @@ pub async fn close_deployment(
     let (Some(github), Some(id)) = (github, deployment) else {
         return;
     };
-    let cancelled = recorders.iter().any(|r| r.report.status == Status::Cancelled);
-    let passed = !cancelled && recorders.iter().all(|r| r.blame.is_none());
-    let (state, said) = match (passed, cancelled) {
-        (true, _) => (DeploymentState::Success, "Deployed and tested"),
-        (_, true) => (DeploymentState::Error, "The run was cancelled"),
-        _ => (DeploymentState::Failure, "A stage failed; see the run"),
-    };
+    let (state, said) = verdict(recorders);
     let url = recorders
         .iter()
         .find_map(|r| r.report.url.as_deref())
-        .filter(|_| passed);
-    if let Err(error) = github.deployment_status(id, state, url, run_url, said).await {
+        .filter(|_| state == DeploymentState::Success);
+    let told = github.deployment_status(id, state, url, run_url, said);
+    // A cancelled run has seconds left, and the comment is still to come.
+    let Ok(told) = tokio::time::timeout(limit(state), told).await else {
+        return services
+            .progress
+            .warn("github", "the GitHub deployment was not updated in time");
+    };
+    if let Err(error) = told {
         services.progress.warn(
             "github",
             &format!("the GitHub deployment was not updated: {error}"),
@@ -88,6 +120,35 @@ pub async fn deactivate(services: &Services, github: Option<&GitHub>, numbers: &
                 "github",
                 &format!("the deployments of #{number} were not set inactive: {error}"),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{pipeline::failed::Blame, progress::Silent};
+
+    #[test]
+    fn a_deployment_ends_as_its_worst_model() {
+        let model = |status, blame| {
+            let mut recorder = Recorder::new("qwen", "Qwen/Qwen3-4B", true, Arc::new(Silent));
+            (recorder.report.status, recorder.blame) = (status, blame);
+            recorder
+        };
+        let fine = || model(Status::Succeeded, None);
+        for (other, expected) in [
+            (fine(), DeploymentState::Success),
+            (model(Status::Superseded, None), DeploymentState::Inactive),
+            (
+                model(Status::Failed, Some(Blame::Input)),
+                DeploymentState::Failure,
+            ),
+            (model(Status::Cancelled, None), DeploymentState::Error),
+        ] {
+            assert_eq!(verdict(&[fine(), other]).0, expected);
         }
     }
 }

@@ -6,12 +6,19 @@ use futures::future::join_all;
 use super::{
     Services,
     cleanup::{self, Reason},
+    doctor::Gate,
     github_pages as pages, model,
     recorder::Recorder,
     scheduled,
+    standing::{Environment, Standing},
 };
 use crate::{
-    config::Config, event::Context, github::GitHub, google::run::types::Service, plan::target::Target,
+    config::Config,
+    event::Context,
+    github::GitHub,
+    google::run::types::Service,
+    plan::{ModelPlan, target::Target},
+    report::Status,
 };
 
 /// What every job works with.
@@ -20,6 +27,7 @@ pub struct Job<'a> {
     pub config: &'a Config,
     pub context: &'a Context,
     pub github: Option<&'a GitHub>,
+    pub gate: Gate<'a>,
     pub now: DateTime<Utc>,
 }
 
@@ -48,7 +56,7 @@ impl Job<'_> {
             .deploy_all(targets, &pages::preview_environment(number), false)
             .await;
         // The pull request may have been closed, and cleaned up after, while this deployed.
-        if pages::is_closed(self.services, self.github, number).await {
+        if !is_cancelled(&recorders) && pages::is_closed(self.services, self.github, number).await {
             let why =
                 "The pull request was closed while this run deployed, so its preview was deleted again.";
             return (self.closed(number).await, vec![why.to_owned()]);
@@ -134,24 +142,36 @@ impl Job<'_> {
     }
 
     /// All models at once: three take about as long as the slowest.
-    async fn deploy_all(&self, targets: Vec<Target>, environment: &str, production: bool) -> Vec<Recorder> {
-        let git_ref = targets.first().map(|t| t.commit.clone()).unwrap_or_default();
-        let page = self.context.run_url.as_deref();
-        let models = targets
+    async fn deploy_all(&self, targets: Vec<Target>, name: &str, production: bool) -> Vec<Recorder> {
+        let commit = targets.first().map(|t| t.commit.clone()).unwrap_or_default();
+        let (services, build) = (self.services, &self.config.build);
+        let surveys = targets
             .into_iter()
-            .map(|target| model::run(self.services, &self.config.build, target));
-        let (deployment, recorders) = futures::join!(
-            pages::open_deployment(
-                self.services,
-                page,
-                self.github,
-                &git_ref,
-                environment,
-                production
-            ),
-            join_all(models),
-        );
-        pages::close_deployment(self.services, page, self.github, deployment, &recorders).await;
+            .map(|target| model::survey(&self.gate, services, build, target));
+        let models = join_all(surveys).await;
+        if models.iter().all(model::Model::is_cancelled) {
+            return models.into_iter().map(model::Model::end).collect();
+        }
+        let environment = Environment {
+            name,
+            production,
+            commit: &commit,
+            run: self.context.run,
+            run_url: self.context.run_url.as_deref(),
+        };
+        let plans: Vec<&ModelPlan> = models.iter().filter_map(model::Model::plan).collect();
+        let standing = Standing::take(services, self.github, &environment, &plans).await;
+        let targets: Vec<Target> = models.iter().map(|model| model.target.clone()).collect();
+        let work = models
+            .into_iter()
+            .map(|model| model.carry_out(services, build, &standing));
+        let recorders = join_all(work).await;
+        // A cancelled run has seconds left: the next one ends what was left open.
+        if !is_cancelled(&recorders) {
+            standing.end_orphans(&targets).await;
+        }
+        let (page, deployment) = (environment.run_url, standing.deployment);
+        pages::close_deployment(services, page, self.github, deployment, &recorders).await;
         recorders
     }
 
@@ -170,4 +190,8 @@ impl Job<'_> {
         pages::deactivate(self.services, self.github, pull_requests).await;
         recorders
     }
+}
+
+fn is_cancelled(recorders: &[Recorder]) -> bool {
+    recorders.iter().any(|r| r.report.status == Status::Cancelled)
 }

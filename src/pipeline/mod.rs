@@ -3,16 +3,19 @@
 pub mod build;
 pub mod cleanup;
 pub mod deploy;
+pub mod doctor;
 pub mod explain;
 pub mod facts;
 pub mod failed;
 pub mod github_pages;
 pub mod jobs;
 pub mod model;
+pub mod own_build;
 pub mod recorder;
 pub mod report;
 pub mod scheduled;
 pub mod smoke;
+pub mod standing;
 pub mod survey;
 pub mod verify;
 

@@ -3,112 +3,197 @@
 use std::sync::Arc;
 
 use super::{
-    Services, build, deploy, facts,
-    failed::Failed,
+    Services, build,
+    deploy::{self, Settled},
+    doctor::Gate,
+    facts,
+    failed::{Blame, Failed},
+    own_build::OwnBuild,
     recorder::Recorder,
+    standing::Standing,
     survey::{self, Surveyed},
     verify,
 };
 use crate::{
     config::{self, Access},
     plan::{Action, ModelPlan, target::Target},
+    report::Status,
     signal,
 };
 
-/// Deploys one target and says how it went.
-pub async fn run(services: &Services, config: &config::Build, target: Target) -> Recorder {
+/// Times that a model is rolled out and tested anew because an older run put its own over it.
+const ROUNDS: u32 = 3;
+
+/// A model on its way: what is known of it before anything is changed.
+pub struct Model {
+    pub target: Target,
+    recorder: Recorder,
+    /// `None` when that failed, which the recorder then tells, or when the run was cancelled.
+    surveyed: Option<Surveyed>,
+}
+
+/// Looks at what is there and plans.
+pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build, target: Target) -> Model {
     let private = target.model.service.access == Access::Private;
-    let mut recorder = Recorder::new(
-        &target.service,
-        &target.model.id,
-        private,
-        Arc::clone(&services.progress),
-    );
+    let progress = Arc::clone(&services.progress);
+    let mut recorder = Recorder::new(&target.service, &target.model.id, private, progress);
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     links(&mut recorder, &target);
-    // A failed stage has said why in the report; the stages after it are not reached.
-    let work = stages(services, config, target, &mut recorder);
-    if signal::unless_stopped(work).await.is_none() {
+    let work = recorder.stage("plan", async {
+        let surveyed = gate
+            .beside(survey::survey(services, config, target.clone()))
+            .await?;
+        let said = said(&surveyed.plan);
+        Ok((surveyed, said))
+    });
+    let surveyed = signal::unless_stopped(work).await;
+    if surveyed.is_none() {
         recorder.cancel();
     }
-    recorder
-}
-
-async fn stages(
-    services: &Services,
-    config: &config::Build,
-    target: Target,
-    recorder: &mut Recorder,
-) -> Option<()> {
-    let surveyed = recorder
-        .stage("plan", async {
-            let surveyed = survey::survey(services, config, target).await?;
-            let said = said(&surveyed.plan);
-            Ok((surveyed, said))
-        })
-        .await?;
-    describe(services, recorder, &surveyed.plan);
-    let (plan, digest) = match surveyed.plan.facts.image_digest.clone() {
-        Some(digest) => {
-            recorder.skip("build", "the image was there");
-            (surveyed.plan, digest)
-        }
-        None => {
-            let built = recorder
-                .stage("build", build_and_plan(services, config, &surveyed))
-                .await?;
-            recorder.report.changes = changes(&built.plan);
-            recorder.report.expires_at = built.plan.expires_at();
-            if let Some(url) = built.log_url {
-                recorder.link("Build log", url);
-            }
-            (built.plan, built.digest)
-        }
-    };
-    let plan = &plan;
-    recorder.report.image = Some(format!("{}@{digest}", plan.facts.image_path));
-    let deployed = recorder
-        .stage("deploy", deploy::deploy(services, plan, &digest))
-        .await?;
-    recorder.report.revision = Some(deployed.revision.clone());
-    recorder.report.url = Some(deployed.url.clone());
-    verify::verify(
-        services,
-        recorder,
-        &plan.target.model,
-        &deployed.url,
-        &deployed.audience,
-    )
-    .await?;
-    if deployed.candidate {
-        let live = recorder
-            .stage("traffic", deploy::promote(services, plan, &deployed))
-            .await?;
-        recorder.report.url = live.uri.or(Some(deployed.audience));
+    let surveyed = surveyed.flatten();
+    if let Some(surveyed) = &surveyed {
+        describe(services, &mut recorder, &surveyed.plan);
     }
-    Some(())
+    Model {
+        target,
+        recorder,
+        surveyed,
+    }
 }
 
-struct Built {
-    plan: ModelPlan,
-    digest: String,
-    log_url: Option<String>,
+impl Model {
+    pub fn plan(&self) -> Option<&ModelPlan> {
+        self.surveyed.as_ref().map(|surveyed| &surveyed.plan)
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.recorder.report.status == Status::Cancelled
+    }
+
+    /// What there is to tell when nothing more is done.
+    pub fn end(self) -> Recorder {
+        self.recorder
+    }
+
+    /// Builds, deploys, tests, moves the traffic, and says how it went.
+    pub async fn carry_out(
+        mut self,
+        services: &Services,
+        config: &config::Build,
+        standing: &Standing<'_>,
+    ) -> Recorder {
+        let Some(mut surveyed) = self.surveyed.take() else {
+            return self.recorder;
+        };
+        surveyed.plan.target.rank = Some(standing.rank);
+        let mut recorder = self.recorder;
+        let run = ModelRun {
+            services,
+            config,
+            standing,
+            own: OwnBuild::default(),
+        };
+        // A failed stage has said why in the report; the stages after it are not reached.
+        let work = run.stages(&surveyed, &mut recorder);
+        if signal::unless_stopped(work).await.is_none() {
+            recorder.cancel();
+            run.own
+                .cancel_and_tell(services, &surveyed.plan.target.service)
+                .await;
+        }
+        recorder
+    }
 }
 
-async fn build_and_plan(
-    services: &Services,
-    config: &config::Build,
-    surveyed: &Surveyed,
-) -> Result<(Built, String), Failed> {
-    let (built, said) = build::build(services, config, &surveyed.plan, &surveyed.files).await?;
-    let plan = survey::after_build(services, &surveyed.plan, &built.digest).await?;
-    let built = Built {
-        plan,
-        digest: built.digest,
-        log_url: built.log_url,
-    };
-    Ok((built, said))
+struct ModelRun<'a> {
+    services: &'a Services,
+    config: &'a config::Build,
+    standing: &'a Standing<'a>,
+    own: OwnBuild,
+}
+
+impl ModelRun<'_> {
+    async fn stages(&self, surveyed: &Surveyed, recorder: &mut Recorder) -> Option<()> {
+        let digest = match &surveyed.plan.facts.image_digest {
+            Some(digest) => {
+                recorder.skip("build", "the image was there");
+                digest.clone()
+            }
+            None => {
+                let built = recorder.stage("build", self.build(surveyed)).await?;
+                if let Some(url) = built.log_url {
+                    recorder.link("Build log", url);
+                }
+                built.digest
+            }
+        };
+        recorder.report.image = Some(format!("{}@{digest}", surveyed.plan.facts.image_path));
+        for _ in 0..ROUNDS {
+            if self.round(&surveyed.plan, &digest, recorder).await? {
+                return Some(());
+            }
+        }
+        let failed = Failed::new(
+            Blame::Deployment,
+            format!(
+                "service {} was changed again and again",
+                surveyed.plan.target.service
+            ),
+            "an older run put its own revision over this one's each time",
+        )
+        .fix("Run it again when the other run has ended");
+        recorder.stage("traffic", async { Err(failed) }).await
+    }
+
+    /// The image, unless a newer run turns up: then nobody needs it, or that run takes the build over.
+    async fn build(&self, surveyed: &Surveyed) -> Result<(build::Built, String), Failed> {
+        let plan = &surveyed.plan;
+        self.standing
+            .check(&plan.target, plan.facts.live.as_ref())
+            .await?;
+        let (services, config) = (self.services, self.config);
+        tokio::select! {
+            done = build::build(services, config, plan, &surveyed.files, &self.own) => done,
+            newer = self.standing.overtaken(&plan.target) => {
+                if newer.image_key.as_ref() != Some(&plan.facts.image_key) {
+                    self.own.cancel_and_tell(services, &plan.target.service).await;
+                }
+                Err(newer.into_failed())
+            }
+        }
+    }
+
+    /// Deploys and tests; false when an older run undid it.
+    async fn round(&self, surveyed: &ModelPlan, digest: &str, recorder: &mut Recorder) -> Option<bool> {
+        let (services, standing) = (self.services, self.standing);
+        let (plan, deployed) = recorder
+            .stage("deploy", deploy::roll_out(services, standing, surveyed, digest))
+            .await?;
+        recorder.report.changes = changes(&plan);
+        recorder.report.expires_at = plan.expires_at();
+        recorder.report.revision = Some(deployed.revision.clone());
+        recorder.report.url = Some(deployed.url.clone());
+        let (url, audience) = (&deployed.url, &deployed.audience);
+        verify::verify(services, recorder, &plan.target.model, url, audience).await?;
+        let settling = deploy::settle(services, standing, &plan, &deployed);
+        let settled = if deployed.candidate {
+            recorder.stage("traffic", settling).await?
+        } else {
+            // Nothing is to be moved: only what is wrong gets a line in the report.
+            match settling.await {
+                Ok((settled, _)) => settled,
+                Err(failed) => return recorder.stage("traffic", async { Err(failed) }).await,
+            }
+        };
+        match settled {
+            Settled::Serves(live) => {
+                recorder.report.url = live.uri.or(Some(deployed.audience));
+                Some(true)
+            }
+            Settled::Overtaken => Some(false),
+        }
+    }
 }
 
 fn said(plan: &ModelPlan) -> String {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Instant};
 
-use super::failed::{Blame, Failed};
+use super::failed::{Blame, End, Failed};
 use crate::{
     explain::Facts,
     progress::Progress,
@@ -65,6 +65,9 @@ impl Recorder {
         self.running = None;
         let (status, detail, value) = match result {
             Ok((value, detail)) => (Status::Succeeded, detail, Some(value)),
+            Err(failed) if failed.end == End::Superseded => {
+                (Status::Superseded, self.supersede(name, &failed), None)
+            }
             Err(failed) => (Status::Failed, self.fail(name, failed), None),
         };
         let duration = started.elapsed();
@@ -95,6 +98,15 @@ impl Recorder {
                 detail: "stopped from outside".to_owned(),
             });
         }
+    }
+
+    /// A newer run has taken over; returns what there is to say of it.
+    fn supersede(&mut self, stage: &str, newer: &Failed) -> String {
+        self.report.status = Status::Superseded;
+        let said = newer.failure.title.clone();
+        self.progress
+            .warn(&self.report.service, &format!("{stage}: {said}, this one stops"));
+        said
     }
 
     /// A stage that there was no need for.

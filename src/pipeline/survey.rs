@@ -39,9 +39,9 @@ pub async fn survey(services: &Services, build: &Build, target: Target) -> Resul
     })
 }
 
-/// The plan once its image is built, against the service as it is now: a build takes long enough for others to
-/// change, create or delete it.
-pub async fn after_build(services: &Services, plan: &ModelPlan, digest: &str) -> Result<ModelPlan, Failed> {
+/// The plan with its image, against the service as it is now: a build takes long enough for others to change, create
+/// or delete it.
+pub async fn again(services: &Services, plan: &ModelPlan, digest: &str) -> Result<ModelPlan, Failed> {
     let facts = Facts {
         live: live_service(services, &plan.target).await?,
         image_digest: Some(digest.to_owned()),
@@ -102,7 +102,11 @@ fn gated(model: &str) -> Failed {
     ))
 }
 
-async fn live_service(services: &Services, target: &Target) -> Result<Option<run::types::Service>, Failed> {
+/// The target's service as it is now.
+pub async fn live_service(
+    services: &Services,
+    target: &Target,
+) -> Result<Option<run::types::Service>, Failed> {
     let location = run::Location {
         project: &target.project,
         region: &target.region,

@@ -25,7 +25,7 @@ impl std::fmt::Display for Change {
 /// Fields that are never compared here: the revision's name follows from the change, and traffic has rules of its own.
 const APART: [&str; 2] = ["template.revision", "traffic"];
 /// Labels that say when and by what a service was last changed; they are no reason to change it.
-const BOOKKEEPING: [&str; 2] = [label::COMMIT, label::EXPIRES];
+const BOOKKEEPING: [&str; 3] = [label::COMMIT, label::RUN, label::EXPIRES];
 
 /// Every difference. A field that the desired service leaves out is the server's to fill, except that a switch
 /// that is on, or a list that has entries, was put there by somebody and goes away.

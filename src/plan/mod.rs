@@ -5,6 +5,7 @@ pub mod diff;
 pub mod engine;
 pub mod fit;
 pub mod probe;
+pub mod rank;
 pub mod service;
 pub mod show;
 pub mod target;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
+use super::rank::Rank;
 use crate::config::{Config, Model};
 
 /// Labels by which our services are known. Cloud Run allows lowercase letters, digits, `-` and `_`, at most 63.
@@ -15,6 +16,8 @@ pub mod label {
     pub const PULL_REQUEST: &str = "llm-deploy-pull-request";
     /// Commit that last changed the service.
     pub const COMMIT: &str = "llm-deploy-commit";
+    /// [`Rank`](crate::plan::rank::Rank) of the run that last changed the service.
+    pub const RUN: &str = "llm-deploy-run";
     /// Unix time in seconds after which a preview may be deleted.
     pub const EXPIRES: &str = "llm-deploy-expires";
 }
@@ -46,6 +49,8 @@ pub struct Target {
     /// `owner/name`.
     pub repository: String,
     pub commit: String,
+    /// Where the run that deploys it stands among others; `None` when nothing is deployed.
+    pub rank: Option<Rank>,
 }
 
 impl Target {
@@ -58,6 +63,7 @@ impl Target {
             model: model.clone(),
             repository: repository.to_owned(),
             commit: commit.to_owned(),
+            rank: None,
         }
     }
 
@@ -91,6 +97,7 @@ impl Target {
             (label::REPOSITORY, repository_label(&self.repository)),
             (label::COMMIT, plain(&self.commit).chars().take(LONGEST).collect()),
         ]);
+        labels.extend(self.rank.map(|rank| (label::RUN, rank.to_string())));
         match &self.stage {
             Stage::Production => {
                 labels.insert(label::KIND, "production".to_owned());

@@ -14,8 +14,9 @@ use super::{ModelReport, Report, Status, words};
 use limits::Limits;
 
 /// Longest comment, in bytes of UTF-8. GitHub's message speaks of 65,536 characters (it was seen to
-/// refuse above 262,144 bytes); a character has at least one byte, so this keeps to both.
-pub const COMMENT_LIMIT: usize = 65_536;
+/// refuse above 262,144 bytes); a character has at least one byte, so this keeps to both,
+/// with room for a hidden line that says which run wrote it.
+pub const COMMENT_LIMIT: usize = 65_536 - 100;
 
 /// Longest job summary: GitHub refuses more than 1 MiB a step, in bytes. A little is left to others.
 pub const SUMMARY_LIMIT: usize = 1_000_000;

@@ -71,6 +71,8 @@ pub enum Status {
     /// Nothing to do, or not reached.
     Skipped,
     Cancelled,
+    /// A newer run took the target over.
+    Superseded,
     /// The preview was deleted.
     Deleted,
 }

@@ -23,6 +23,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("failed_latency", failed_latency()),
         ("several", several()),
         ("cancelled", cancelled()),
+        ("superseded", superseded()),
         ("deleted", deleted()),
         ("plan_only", plan_only()),
         ("scheduled", scheduled()),
@@ -344,6 +345,25 @@ fn cancelled() -> Report {
     report.notices.push(
         "The run was cancelled. Nothing that serves traffic was changed; run it again to go on.".to_owned(),
     );
+    report
+}
+
+fn superseded() -> Report {
+    let mut report = cancelled();
+    report.status = Status::Superseded;
+    report.notices =
+        vec!["A newer run took over, so that this one stopped and left everything to it.".to_owned()];
+    for model in &mut report.models {
+        model.status = Status::Superseded;
+        for stage in model
+            .stages
+            .iter_mut()
+            .filter(|stage| stage.status == Status::Cancelled)
+        {
+            stage.status = Status::Superseded;
+            stage.detail = "a newer run deploys commit 9b2e4c1".to_owned();
+        }
+    }
     report
 }
 

@@ -52,7 +52,9 @@ impl Page {
         let style = match status {
             Status::Succeeded => Style::new().green().bold(),
             Status::Failed => Style::new().red().bold(),
-            Status::Skipped | Status::Cancelled | Status::Deleted => Style::new().yellow().bold(),
+            Status::Skipped | Status::Cancelled | Status::Superseded | Status::Deleted => {
+                Style::new().yellow().bold()
+            }
         };
         self.paint(style, text)
     }
@@ -348,6 +350,7 @@ const fn symbol(status: Status) -> &'static str {
         Status::Failed => "✘",
         Status::Skipped => "–",
         Status::Cancelled => "■",
+        Status::Superseded => "»",
         Status::Deleted => "✔",
     }
 }

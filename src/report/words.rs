@@ -13,6 +13,7 @@ pub const fn emoji(status: Status) -> &'static str {
         Status::Failed => "❌",
         Status::Skipped => "⏭️",
         Status::Cancelled => "⏹️",
+        Status::Superseded => "⏩",
         Status::Deleted => "🗑️",
     }
 }
@@ -23,6 +24,7 @@ pub const fn status(status: Status) -> &'static str {
         Status::Failed => "failed",
         Status::Skipped => "skipped",
         Status::Cancelled => "cancelled",
+        Status::Superseded => "superseded",
         Status::Deleted => "deleted",
     }
 }

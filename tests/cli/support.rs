@@ -176,10 +176,15 @@ impl World {
     /// Waits until the emulator got a request of this method id.
     #[track_caller]
     pub fn wait_for_request(&self, id: &str) {
+        self.wait_until(id, || self.read("requests.jsonl").contains(id));
+    }
+
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         // Far more than it takes on a busy machine.
         let until = Instant::now() + Duration::from_secs(60);
-        while !self.read("requests.jsonl").contains(id) {
-            assert!(Instant::now() < until, "no {id} within a minute");
+        while !is_so() {
+            assert!(Instant::now() < until, "not within a minute: {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -263,10 +268,11 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// What the owner sees; `None` when it is not there.
     pub fn get(&self, path: &str) -> Option<Value> {
         let url = format!("{}{path}", self.emulator.emulator.base_url);
-        let request = reqwest::Client::new().get(url);
-        let request = request.bearer_auth(self.emulator.emulator.tokens.ready());
+        let token = self.emulator.emulator.tokens.ready();
+        let request = reqwest::Client::new().get(url).bearer_auth(token);
         self.runtime.block_on(async {
             let response = request.send().await.unwrap();
             response

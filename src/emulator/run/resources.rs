@@ -18,15 +18,15 @@ pub struct Accelerator {
     min_cpu: u64,
     min_gib: u64,
     max_gib: u64,
-    regions: &'static [&'static str],
+    pub regions: &'static [&'static str],
     /// Part of the quota's id.
-    quota: &'static str,
+    pub quota: &'static str,
     /// In private preview: needs `launchStage: ALPHA`.
-    preview: bool,
+    pub preview: bool,
 }
 
 /// Minimums and regions as Google's pages on GPUs give them.
-static ACCELERATORS: [Accelerator; 3] = [
+pub static ACCELERATORS: [Accelerator; 3] = [
     Accelerator {
         name: "nvidia-l4",
         min_cpu: 4,

@@ -57,14 +57,32 @@ pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<
         .await
 }
 
-/// The newest build with this tag that is waiting or running.
+/// Ends a build. One that has ended already, or isn't there, is fine.
+pub async fn cancel(c: &Client, project: &str, location: &str, id: &str) -> Result<(), Error> {
+    let path = format!("{}/{}:cancel", builds(project, location), segment(id));
+    let request = Request::new(
+        Api::CloudBuild,
+        Method::POST,
+        path,
+        format!("cancel the build `{id}`"),
+    )
+    .json(&serde_json::json!({}))?
+    .repeatable();
+    match c.json::<Build>(request).await {
+        Err(error) if !(error.is_not_found() || error.is_precondition()) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The build with this tag that is waiting or running; of several the oldest, so that everybody who looks takes the
+/// same.
 pub async fn find_active(
     c: &Client,
     project: &str,
     location: &str,
     tag: &str,
 ) -> Result<Option<Build>, Error> {
-    active(c, project, location, &[tag.to_owned()]).await
+    oldest_active(c, project, location, &[tag.to_owned()]).await
 }
 
 #[derive(Default, Deserialize)]
@@ -88,13 +106,18 @@ async fn marked(c: &Client, project: &str, location: &str, mark: &str) -> Result
     Ok(list.builds.into_iter().find(is_it))
 }
 
-async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> Result<Option<Build>, Error> {
+async fn oldest_active(
+    c: &Client,
+    project: &str,
+    location: &str,
+    tags: &[String],
+) -> Result<Option<Build>, Error> {
     let filter = tags
         .iter()
         .map(|t| format!("tags={}", quoted(t)))
         .collect::<Vec<_>>()
         .join(" AND ");
-    let mut page = String::new();
+    let (mut page, mut all) = (String::new(), Vec::new());
     loop {
         let mut request = Request::get(
             Api::CloudBuild,
@@ -108,13 +131,11 @@ async fn active(c: &Client, project: &str, location: &str, tags: &[String]) -> R
             request = request.query("pageToken", page);
         }
         let list: List = c.json(request).await?;
-        // Newest first. The filter is Google's word; what it lets through is checked.
+        // The filter is Google's word; what it lets through is checked.
         let fits = |b: &Build| !b.status.is_terminal() && tags.iter().all(|t| b.tags.contains(t));
-        if let Some(found) = list.builds.into_iter().find(fits) {
-            return Ok(Some(found));
-        }
+        all.extend(list.builds.into_iter().filter(fits));
         if list.next_page_token.is_empty() {
-            return Ok(None);
+            return Ok(all.into_iter().min_by_key(|b| (b.created(), b.id.clone())));
         }
         page = list.next_page_token;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// `Build`. Output-only fields are left out when empty.
@@ -213,6 +214,10 @@ impl Build {
         let images = &self.results.as_ref()?.images;
         let found = images.iter().find(|i| i.name == image)?;
         Some(found.digest.as_str()).filter(|d| d.starts_with("sha256:"))
+    }
+
+    pub fn created(&self) -> Option<DateTime<Utc>> {
+        self.create_time.as_ref()?.parse().ok()
     }
 
     /// Where the build writes its log, as Cloud Build shows it. Its own bucket can be read by the project's viewers

@@ -1,0 +1,350 @@
+//! What the credentials may do: on the project, and on what has a policy of its own.
+
+use std::collections::BTreeSet;
+
+use super::{Check, Group, Seen, Verdict};
+use crate::{
+    config::{Access, Config},
+    google::permissions::Resource,
+};
+
+/// A permission that a run needs, and the smallest predefined role that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub permission: &'static str,
+    pub role: &'static str,
+    /// What a run does with it.
+    pub purpose: &'static str,
+    /// What its absence comes to.
+    pub without: Verdict,
+}
+
+/// What was asked about one resource.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub resource: Resource,
+    pub needs: Vec<Need>,
+    /// Those that are held; `None` when there is no such resource.
+    pub held: Seen<Option<BTreeSet<String>>>,
+}
+
+const fn need(permission: &'static str, role: &'static str, purpose: &'static str) -> Need {
+    Need {
+        permission,
+        role,
+        purpose,
+        without: Verdict::Fail,
+    }
+}
+
+const fn wish(permission: &'static str, role: &'static str, purpose: &'static str) -> Need {
+    Need {
+        permission,
+        role,
+        purpose,
+        without: Verdict::Warn,
+    }
+}
+
+const DEVELOPER: &str = "roles/run.developer";
+const BUILDS: &str = "roles/cloudbuild.builds.editor";
+
+const PROJECT: [Need; 13] = [
+    need("run.services.create", DEVELOPER, "create services"),
+    need("run.services.get", DEVELOPER, "look at services"),
+    need("run.services.list", DEVELOPER, "find previews"),
+    need("run.services.update", DEVELOPER, "make new revisions"),
+    need("run.services.delete", DEVELOPER, "delete previews"),
+    need("run.operations.get", DEVELOPER, "wait for a deployment"),
+    need(
+        "run.revisions.get",
+        DEVELOPER,
+        "see why a revision does not start",
+    ),
+    need("cloudbuild.builds.create", BUILDS, "start builds"),
+    need("cloudbuild.builds.get", BUILDS, "wait for builds"),
+    need(
+        "cloudbuild.builds.list",
+        BUILDS,
+        "find a build that a killed run started",
+    ),
+    need("cloudbuild.builds.update", BUILDS, "cancel builds"),
+    wish(
+        "logging.logEntries.list",
+        "roles/logging.viewer",
+        "show the container's log when it does not start",
+    ),
+    wish(
+        "serviceusage.services.use",
+        "roles/serviceusage.serviceUsageConsumer",
+        "have API calls counted to the project",
+    ),
+];
+
+/// With these a run makes what is not there.
+pub const CREATE_BUCKET: Need = need("storage.buckets.create", "roles/storage.admin", "make the bucket");
+pub const CREATE_REPOSITORY: Need = need(
+    "artifactregistry.repositories.create",
+    "roles/artifactregistry.admin",
+    "make the repository",
+);
+
+/// The project's. An endpoint that is public takes the right to say who may call, one that is private the right to
+/// call it; each preview is a new service, so that both are the project's.
+pub fn on_project(config: &Config) -> Vec<Need> {
+    let has = |access| config.models.iter().any(|m| m.service.access == access);
+    let mut needs = PROJECT.to_vec();
+    if has(Access::Public) {
+        needs.push(need(
+            "run.services.setIamPolicy",
+            "roles/run.admin",
+            "make an endpoint public",
+        ));
+    }
+    if has(Access::Private) {
+        needs.push(wish(
+            "run.routes.invoke",
+            "roles/run.invoker",
+            "test a private endpoint",
+        ));
+    }
+    needs
+}
+
+pub fn on_bucket() -> Vec<Need> {
+    vec![
+        need(
+            "storage.objects.create",
+            "roles/storage.objectUser",
+            "upload the build's source",
+        ),
+        need(
+            "storage.objects.get",
+            "roles/storage.objectUser",
+            "read the build's log",
+        ),
+        wish(
+            "storage.buckets.get",
+            "roles/storage.legacyBucketReader",
+            "see whose bucket it is",
+        ),
+    ]
+}
+
+pub fn on_repository() -> Vec<Need> {
+    const READER: &str = "roles/artifactregistry.reader";
+    vec![
+        need(
+            "artifactregistry.repositories.get",
+            READER,
+            "see that it is there",
+        ),
+        need("artifactregistry.tags.get", READER, "see which images are there"),
+    ]
+}
+
+pub fn on_secret() -> Vec<Need> {
+    vec![need(
+        "secretmanager.versions.get",
+        "roles/secretmanager.viewer",
+        "see that the secret has a value",
+    )]
+}
+
+pub fn on_account() -> Vec<Need> {
+    vec![need(
+        "iam.serviceAccounts.actAs",
+        "roles/iam.serviceAccountUser",
+        "start what runs as it",
+    )]
+}
+
+/// The command that grants a role on a resource. `project` is the one that is deployed to.
+pub fn grant(resource: &Resource, project: &str, member: &str, role: &str) -> String {
+    let (command, place) = match resource {
+        Resource::Project(id) => (
+            format!("projects add-iam-policy-binding {id}"),
+            " --condition=None".to_owned(),
+        ),
+        Resource::Bucket(name) => (
+            format!("storage buckets add-iam-policy-binding gs://{name}"),
+            String::new(),
+        ),
+        Resource::Repository {
+            project,
+            location,
+            repository,
+        } => (
+            format!("artifacts repositories add-iam-policy-binding {repository}"),
+            format!(" --project={project} --location={location}"),
+        ),
+        Resource::Secret { project, secret } => (
+            format!("secrets add-iam-policy-binding {secret}"),
+            format!(" --project={project}"),
+        ),
+        Resource::ServiceAccount(email) => {
+            let project = home(email).unwrap_or(project);
+            (
+                format!("iam service-accounts add-iam-policy-binding {email}"),
+                format!(" --project={project}"),
+            )
+        }
+    };
+    format!("gcloud {command}{place} --member=\"{member}\" --role={role}")
+}
+
+/// The project that an account is of, by its address.
+fn home(email: &str) -> Option<&str> {
+    email.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com")
+}
+
+/// One check for a resource whose permissions are all held, else one for each role that is missing.
+pub fn checks(asked: &Asked, project: &str, member: &str) -> Vec<Check> {
+    let group = Group::Permissions;
+    let subject = asked.resource.to_string();
+    let held = match &asked.held {
+        Ok(Some(held)) => held,
+        // What is not there is told by its own check.
+        Ok(None) => return Vec::new(),
+        Err(why) => return vec![group.skipped(subject, why)],
+    };
+    let missing: Vec<&Need> = asked
+        .needs
+        .iter()
+        .filter(|n| !held.contains(n.permission))
+        .collect();
+    if missing.is_empty() {
+        let names: Vec<&str> = asked.needs.iter().map(|n| n.permission).collect();
+        let detail = match names.as_slice() {
+            few if few.len() <= 3 => few.join(", "),
+            many => format!("all {} that a run needs", many.len()),
+        };
+        return vec![group.pass(subject, detail)];
+    }
+    let mut roles: Vec<&str> = Vec::new();
+    for need in &missing {
+        if !roles.contains(&need.role) {
+            roles.push(need.role);
+        }
+    }
+    roles
+        .into_iter()
+        .map(|role| {
+            let of_role: Vec<&&Need> = missing.iter().filter(|n| n.role == role).collect();
+            let verdict = of_role.iter().map(|n| n.without).max().unwrap_or(Verdict::Fail);
+            let lacks: Vec<String> = of_role
+                .iter()
+                .map(|n| format!("{} (to {})", n.permission, n.purpose))
+                .collect();
+            let detail = format!("lacks {}; {role} has it", lacks.join(", "));
+            group.check(verdict, subject.clone(), detail).command(grant(
+                &asked.resource,
+                project,
+                member,
+                role,
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Unseen, testing};
+
+    fn asked(resource: Resource, needs: Vec<Need>, held: &[&str]) -> Asked {
+        Asked {
+            resource,
+            needs,
+            held: Ok(Some(held.iter().map(|p| (*p).to_owned()).collect())),
+        }
+    }
+
+    #[test]
+    fn each_missing_role_is_named_with_its_permissions_and_the_command_that_grants_it() {
+        let config = testing::config("service: { access: public }");
+        let held = [
+            "run.services.create",
+            "run.services.get",
+            "run.services.list",
+            "run.services.update",
+        ];
+        let all = [
+            asked(
+                Resource::Project("acme-llm".to_owned()),
+                on_project(&config),
+                &held,
+            ),
+            asked(
+                Resource::Bucket("b".to_owned()),
+                on_bucket(),
+                &["storage.buckets.get"],
+            ),
+            asked(
+                Resource::Repository {
+                    project: "acme-llm".to_owned(),
+                    location: "europe-west4".to_owned(),
+                    repository: "r".to_owned(),
+                },
+                on_repository(),
+                &[],
+            ),
+            asked(
+                Resource::Secret {
+                    project: "acme-llm".to_owned(),
+                    secret: "s".to_owned(),
+                },
+                on_secret(),
+                &[],
+            ),
+            asked(
+                Resource::ServiceAccount("a@other.iam.gserviceaccount.com".to_owned()),
+                on_account(),
+                &[],
+            ),
+        ];
+        let found: Vec<Check> = all
+            .iter()
+            .flat_map(|a| checks(a, "acme-llm", "user:me"))
+            .collect();
+        insta::assert_snapshot!(testing::lines(&found));
+    }
+
+    #[test]
+    fn what_is_held_passes_and_what_can_t_be_asked_is_skipped() {
+        let resource = Resource::ServiceAccount("a@acme-llm.iam.gserviceaccount.com".to_owned());
+        let full = asked(resource.clone(), on_account(), &["iam.serviceAccounts.actAs"]);
+        assert_eq!(
+            testing::verdicts(&checks(&full, "acme-llm", "m")),
+            [Verdict::Pass]
+        );
+        let closed = Asked {
+            held: Err(Unseen("403".to_owned())),
+            ..full.clone()
+        };
+        assert_eq!(
+            testing::verdicts(&checks(&closed, "acme-llm", "m")),
+            [Verdict::Skipped]
+        );
+        let absent = Asked {
+            held: Ok(None),
+            ..full
+        };
+        assert_eq!(checks(&absent, "acme-llm", "m"), []);
+    }
+
+    #[test]
+    fn a_private_endpoint_is_called_and_a_public_one_is_opened() {
+        let has = |more: &str, permission: &str| {
+            on_project(&testing::config(more))
+                .iter()
+                .any(|n| n.permission == permission)
+        };
+        assert!(
+            has("service: { access: private }", "run.routes.invoke")
+                && !has("service: { access: public }", "run.routes.invoke")
+        );
+        assert!(has("service: { access: public }", "run.services.setIamPolicy"));
+        assert!(!has("service: { access: private }", "run.services.setIamPolicy"));
+    }
+}

@@ -1,0 +1,115 @@
+//! The build that this run has started: it ends with the run, when the run is cancelled or a newer one takes over.
+//!
+//! A build that another run started is never cancelled: that run may still follow it, and if it was killed, the next
+//! one takes the build up.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::task::TaskTracker;
+
+use super::Services;
+use crate::google::{
+    Client, Error,
+    cloud_build::{self, Build},
+};
+
+/// A cancelled workflow leaves seconds for everything.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Knows the one build that may be running for a model at this run's request.
+pub struct OwnBuild {
+    /// Tag of this run's builds alone.
+    pub mark: String,
+    /// A request under way goes on when the stage that waits for it is dropped, so that no build is lost sight of.
+    requests: TaskTracker,
+    started: Arc<Mutex<Option<Place>>>,
+}
+
+#[derive(Clone)]
+struct Place {
+    project: String,
+    location: String,
+    id: String,
+}
+
+impl Default for OwnBuild {
+    fn default() -> Self {
+        Self {
+            mark: format!("run.{}", uuid::Uuid::new_v4().simple()),
+            requests: TaskTracker::new(),
+            started: Arc::default(),
+        }
+    }
+}
+
+impl OwnBuild {
+    pub async fn start(
+        &self,
+        google: &Client,
+        project: &str,
+        location: &str,
+        body: Build,
+    ) -> Result<Build, Error> {
+        let (google, started) = (google.clone(), Arc::clone(&self.started));
+        let (project, location) = (project.to_owned(), location.to_owned());
+        let request = self.requests.spawn(async move {
+            let build = cloud_build::create(&google, &project, &location, &body).await?;
+            *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(Place {
+                project,
+                location,
+                id: build.id.clone(),
+            });
+            Ok(build)
+        });
+        request
+            .await
+            .unwrap_or_else(|lost| Err(Error::Setup(lost.to_string())))
+    }
+
+    /// Whether this is the build that this run has started.
+    pub fn is(&self, id: &str) -> bool {
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        started.as_ref().is_some_and(|place| place.id == id)
+    }
+
+    /// It has ended.
+    pub fn forget(&self) {
+        self.take();
+    }
+
+    /// Cancels it, if there is one; its id. Takes three seconds at most.
+    pub async fn cancel(&self, google: &Client) -> Result<Option<String>, String> {
+        let work = async {
+            self.requests.close();
+            self.requests.wait().await;
+            let Some(place) = self.take() else { return Ok(None) };
+            cloud_build::cancel(google, &place.project, &place.location, &place.id)
+                .await
+                .map(|()| Some(place.id))
+                .map_err(|e| e.to_string())
+        };
+        tokio::time::timeout(LAST_WORDS, work)
+            .await
+            .unwrap_or_else(|_| Err("Cloud Build did not answer in time".to_owned()))
+    }
+
+    /// Cancels it, if there is one, and says so under `service`.
+    pub async fn cancel_and_tell(&self, services: &Services, service: &str) {
+        match self.cancel(&services.google).await {
+            Ok(Some(id)) => services
+                .progress
+                .note(service, &format!("build {id} is cancelled")),
+            Ok(None) => {}
+            Err(why) => services
+                .progress
+                .warn(service, &format!("the build may still be running: {why}")),
+        }
+    }
+
+    fn take(&self) -> Option<Place> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,245 @@
+//! Killed at any request and run again: the same end as if nothing had happened.
+
+use std::{
+    collections::VecDeque,
+    process::{Child, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use llm_deploy::emulator::faults::{Fault, Hook, Pattern, Rule};
+use serde_json::Value;
+
+use crate::{
+    snapshot::{end_state, expect_ended_deployments},
+    support::{World, config},
+};
+
+const QUICK: &str = "latency: { requests: 1, concurrency: [1], max-tokens: 2 }";
+/// Worlds at a time: a run waits more than it works.
+const WORKERS: usize = 5;
+/// Far more than a run takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run of the main job.
+#[derive(Clone, Copy)]
+struct Scenario {
+    event: &'static str,
+    /// Whether production is there already.
+    update: bool,
+}
+
+/// When the process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// The request has arrived and has no effect.
+    Before,
+    /// It has had its effect, and nobody gets the answer.
+    After,
+}
+
+/// The `skip`th request (from 0) with this method; `None` for any.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    moment: Moment,
+    method: Option<&'static str>,
+    skip: u32,
+}
+
+impl Scenario {
+    /// A world in which everything is ready for the run. Builds and revisions take a moment, so that the next run
+    /// finds them on their way.
+    fn world(self) -> World {
+        let world = World::with(|settings| settings.pace = 0.1);
+        world.write("llm-deploy.yaml", &config(QUICK));
+        if self.update {
+            world
+                .run_with(self.event, &[("GITHUB_RUN_ID", "41")])
+                .expect_code(0);
+            let changed = format!("image: {{ base: 'vllm/vllm-openai:v0.30.0' }}\n{QUICK}");
+            world.write("llm-deploy.yaml", &config(&changed));
+            world.forget_requests();
+        }
+        world
+    }
+
+    /// Every point at which the undisturbed run can be killed: each request before its effect, and the writes after
+    /// it. (After a read all is as before the next request.)
+    fn points(requests: &[Value]) -> Vec<Point> {
+        let count = |method: &str| requests.iter().filter(|r| r["method"] == method).count();
+        let point = |moment, method, skip| Point {
+            moment,
+            method,
+            skip: u32::try_from(skip).unwrap(),
+        };
+        let mut points: Vec<Point> = (0..requests.len())
+            .map(|skip| point(Moment::Before, None, skip))
+            .collect();
+        for method in ["POST", "PATCH", "PUT", "DELETE"] {
+            points.extend((0..count(method)).map(|skip| point(Moment::After, Some(method), skip)));
+        }
+        points
+    }
+}
+
+/// The process under test, within reach of the hook that kills it.
+type Victim = Arc<Mutex<Option<Child>>>;
+
+/// Ends the process and waits until it is gone.
+fn kill(victim: &Victim) {
+    if let Some(mut child) = victim.lock().unwrap().take() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+fn rule(point: Point, victim: &Victim, killed: Sender<()>) -> Rule {
+    let victim = Arc::clone(victim);
+    let killed = Mutex::new(killed);
+    let hook = Hook(Arc::new(move || {
+        tokio::task::block_in_place(|| kill(&victim));
+        killed.lock().unwrap().send(()).unwrap();
+        if matches!(point.moment, Moment::Before) {
+            // Ends the connection's task, and the request with it.
+            std::panic::resume_unwind(Box::new("killed before the effect"));
+        }
+    }));
+    Rule {
+        on: Pattern {
+            method: point.method.map(str::to_owned),
+            ..Pattern::default()
+        },
+        skip: point.skip,
+        times: 1,
+        fault: match point.moment {
+            Moment::Before => Fault::Before(hook),
+            Moment::After => Fault::After(hook),
+        },
+    }
+}
+
+/// Runs the job and kills it at `point`; false when it ended before it came there.
+fn killed_at(world: &World, event: &str, point: Point) -> bool {
+    let victim = Victim::default();
+    let (tell, killed) = mpsc::channel();
+    let faults = &world.emulator.emulator.faults;
+    faults.add(rule(point, &victim, tell));
+    {
+        let mut slot = victim.lock().unwrap();
+        let (name, payload) = world.event(event);
+        world.write("event.json", &payload.to_string());
+        let mut command = world.actions_command(&["run"], &name, &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        *slot = Some(command.spawn().unwrap());
+    }
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if killed.recv_timeout(Duration::from_millis(10)).is_ok() {
+            return true;
+        }
+        if let Some(child) = victim.lock().unwrap().as_mut()
+            && child.try_wait().unwrap().is_some()
+        {
+            faults.clear();
+            return false;
+        }
+        assert!(Instant::now() < until, "neither killed nor ended: {point:?}");
+    }
+}
+
+/// The differences of one case, if any; `None` when the run was never killed.
+fn case(scenario: Scenario, point: Point, expected: &Value) -> Option<Vec<String>> {
+    let world = scenario.world();
+    if !killed_at(&world, scenario.event, point) {
+        return None;
+    }
+    let ran = world.run_with(scenario.event, &[("GITHUB_RUN_ATTEMPT", "2")]);
+    if ran.code != 0 {
+        return Some(vec![format!(
+            "exit code {}:\n{}{}",
+            ran.code, ran.stdout, ran.stderr
+        )]);
+    }
+    expect_ended_deployments(&world);
+    let mut differences = Vec::new();
+    differ("", expected, &end_state(&world), &mut differences);
+    Some(differences)
+}
+
+fn differ(path: &str, expected: &Value, found: &Value, out: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                differ(&format!("{path}/{key}"), &expected[key], &found[key], out);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            for index in 0..one.len().max(other.len()) {
+                let at = |list: &Vec<Value>| list.get(index).cloned().unwrap_or_default();
+                differ(&format!("{path}/{index}"), &at(one), &at(other), out);
+            }
+        }
+        (one, other) if one == other => {}
+        (one, other) => out.push(format!("{path}: {one} ≠ {other}")),
+    }
+}
+
+fn every_request(scenario: Scenario) {
+    let world = scenario.world();
+    world.run(scenario.event).expect_code(0);
+    let expected = end_state(&world);
+    assert_eq!(expected["builds"].as_array().unwrap().last().unwrap(), "SUCCESS");
+    let points = Scenario::points(&world.requests());
+    drop(world);
+    let queue = Mutex::new(VecDeque::from(points));
+    let (killed, wrong) = (Mutex::new(0_u32), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let Some(point) = queue.lock().unwrap().pop_front() else {
+                        return;
+                    };
+                    if let Some(differences) = case(scenario, point, &expected) {
+                        *killed.lock().unwrap() += 1;
+                        let told = differences.into_iter().map(|one| format!("{point:?} {one}"));
+                        wrong.lock().unwrap().extend(told);
+                    }
+                }
+            });
+        }
+    });
+    let (killed, wrong) = (killed.into_inner().unwrap(), wrong.into_inner().unwrap());
+    println!(
+        "{}: {killed} kill points, {} differences",
+        scenario.event,
+        wrong.len()
+    );
+    assert!(killed > 40, "{killed}");
+    let shown: Vec<&str> = wrong
+        .iter()
+        .take(20)
+        .map(|one| one.get(..400).unwrap_or(one))
+        .collect();
+    assert!(wrong.is_empty(), "{}", shown.join("\n"));
+}
+
+#[test]
+fn production_killed_at_any_request_ends_as_undisturbed() {
+    every_request(Scenario {
+        event: "push",
+        update: true,
+    });
+}
+
+#[test]
+fn a_preview_killed_at_any_request_ends_as_undisturbed() {
+    every_request(Scenario {
+        event: "pull_request.opened",
+        update: false,
+    });
+}

@@ -1,0 +1,136 @@
+//! Two runs of one target at once: the newer one wins, the older one gives way, and nothing is left half done.
+
+use crate::{
+    race::{
+        BUILD, BUILDING, CREATE, NEWER, NEWER_NO_BUILD, NEWER_SAME_IMAGE, OLDER, PATCH, PREVIEW, PRODUCTION,
+        PROMOTE, Push, Race, empty, expect_comment, expect_newer, held_at, production,
+    },
+    snapshot::build_states,
+    support::{World, config, ended},
+};
+
+#[test]
+fn of_two_pushes_the_newer_one_serves_whoever_is_slow_and_wherever() {
+    PRODUCTION.everywhere(&[BUILD, BUILDING, PATCH, PROMOTE]);
+}
+
+#[test]
+fn of_two_commits_of_a_pull_request_the_newer_one_is_previewed_and_told() {
+    PREVIEW.everywhere(&[BUILD, BUILDING, CREATE]);
+}
+
+#[test]
+fn an_image_that_both_need_is_built_once() {
+    let same = Race {
+        newer: NEWER_SAME_IMAGE,
+        ..PRODUCTION
+    };
+    same.everywhere(&[BUILDING, PATCH]);
+}
+
+#[test]
+fn without_a_github_token_the_services_labels_decide() {
+    let blind = Race {
+        token: false,
+        ..PRODUCTION
+    };
+    std::thread::scope(|scope| {
+        for place in [BUILD, BUILDING, PATCH, PROMOTE] {
+            scope.spawn(move || blind.older_held_at(place));
+        }
+        // Only what the newer one has changed can be seen.
+        scope.spawn(move || blind.newer_held_at(PROMOTE));
+    });
+}
+
+#[test]
+fn an_older_run_cancels_its_build_when_a_newer_one_needs_another_image() {
+    let world = World::with(|settings| settings.pace = 1.0);
+    world.write(
+        "llm-deploy.yaml",
+        &config("latency: { requests: 1, concurrency: [1], max-tokens: 2 }"),
+    );
+    world.run_with("push", &[("GITHUB_RUN_ID", "41")]).expect_code(0);
+    world.forget_requests();
+    let older = OLDER.start(&world, "push", true);
+    world.wait_for_request("builds.create");
+    let newer = NEWER_NO_BUILD.start(&world, "push", true);
+    OLDER.expect(&world, &ended(older), "superseded");
+    assert_eq!(build_states(&world), ["SUCCESS", "CANCELLED"]);
+    NEWER_NO_BUILD.expect(&world, &ended(newer), "succeeded");
+    expect_newer(&world, PRODUCTION.service, NEWER_NO_BUILD);
+}
+
+#[test]
+fn an_older_commit_that_is_run_again_is_deployed() {
+    let world = production();
+    ended(NEWER.start(&world, "push", true)).expect_code(0);
+    let again = Push {
+        attempt: "2",
+        ..OLDER
+    };
+    again.expect(&world, &ended(again.start(&world, "push", true)), "succeeded");
+    let service = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(service["labels"]["llm-deploy-commit"], OLDER.sha());
+    // The next push goes over it.
+    let next = Push {
+        run: "44",
+        ..NEWER_NO_BUILD
+    };
+    next.expect(&world, &ended(next.start(&world, "push", true)), "succeeded");
+    assert_eq!(
+        world.service(PRODUCTION.service).unwrap()["labels"]["llm-deploy-commit"],
+        next.sha()
+    );
+}
+
+#[test]
+fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone() {
+    const UNCHANGED: Push = Push {
+        settings: "",
+        ..NEWER
+    };
+    let world = production();
+    let older = held_at(&world, PATCH, OLDER, "push", true);
+    // Its last look, after the tests: the first was for the plan, the second before the deployment.
+    let last_look = ("run.projects.locations.services.get", 2);
+    let newer = held_at(&world, last_look, UNCHANGED, "push", true);
+    OLDER.expect(&world, &older.let_go(), "superseded");
+    let candidate = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(candidate["labels"]["llm-deploy-commit"], OLDER.sha());
+    UNCHANGED.expect(&world, &newer.let_go(), "succeeded");
+    let service = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(service["labels"]["llm-deploy-commit"], UNCHANGED.sha());
+    assert_eq!(service["trafficStatuses"].as_array().unwrap().len(), 1);
+    let args = service["template"]["containers"][0]["args"].to_string();
+    assert!(!args.contains("--max-model-len=2048"), "{args}");
+}
+
+#[test]
+fn an_older_runs_failure_is_not_told_over_a_newer_ones_result() {
+    const BROKEN: Push = Push {
+        settings: "service: { gpu: abacus }",
+        ..OLDER
+    };
+    let world = empty();
+    ended(NEWER.start(&world, PREVIEW.event, true)).expect_code(0);
+    ended(BROKEN.start(&world, PREVIEW.event, true)).expect_code(2);
+    expect_comment(&world, NEWER);
+}
+
+#[test]
+fn started_at_the_same_moment_they_build_one_image_and_the_newer_one_serves() {
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let world = production();
+                let newer = NEWER_SAME_IMAGE.start(&world, "push", true);
+                let older = OLDER.start(&world, "push", true);
+                NEWER_SAME_IMAGE.expect(&world, &ended(newer), "succeeded");
+                // It may have been done before the newer one was seen.
+                ended(older).expect_code(0);
+                expect_newer(&world, PRODUCTION.service, NEWER_SAME_IMAGE);
+            });
+        }
+    });
+}
