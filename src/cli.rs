@@ -191,6 +191,10 @@ pub struct EmulatorArgs {
     /// The project is as new: no service accounts, pools or secrets, hardly an API on.
     #[arg(long)]
     pub bare: bool,
+    /// Faults that requests are to meet: a list in YAML or JSON, each with what the request is `on`, how many to
+    /// `skip`, how many `times`, and the `fault` (docs/emulator.md lists them).
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// File that gets one JSON line for each request.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::secrets::Masks;
+use crate::{secrets::Masks, tempo::Tempo};
 
 /// Variables that hold a secret. They are given out by [`Environment::secret`] only.
 const SECRETS: [&str; 7] = [
@@ -24,6 +24,8 @@ pub struct Environment {
     variables: BTreeMap<String, String>,
     secrets: BTreeMap<String, SecretString>,
     masks: Masks,
+    /// How fast time passes for what waits.
+    pub tempo: Tempo,
 }
 
 /// Google APIs that are called, each with its public base URL and its override variable's suffix.

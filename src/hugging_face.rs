@@ -17,6 +17,7 @@ use url::Url;
 use crate::{
     environment::{BadBaseUrl, Environment},
     http::{self, Retry},
+    tempo::Tempo,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -130,12 +131,13 @@ async fn resolve_with(
         .join(&format!("api/models/{id}/revision/{revision_part}?blobs=true"))
         .map_err(|_| Error::BadId(id.to_owned()))?;
     let hub = Hub {
-        client: http::client(TIMEOUT).map_err(|e| Error::Setup(http::explain(e)))?,
+        client: http::client(environment.tempo.of(TIMEOUT)).map_err(|e| Error::Setup(http::explain(e)))?,
         host: base.host_str().unwrap_or("Hugging Face").to_owned(),
         id,
         revision,
         token,
         retry,
+        tempo: environment.tempo,
     };
     match hub.model(url).await {
         // Without a token a gated model's revisions are closed, but its own page is open, and describes `main`.
@@ -156,12 +158,21 @@ struct Hub<'a> {
     revision: &'a str,
     token: Option<&'a SecretString>,
     retry: Retry,
+    tempo: Tempo,
 }
 
 struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
+}
+
+impl Answer {
+    /// A success that is not all there.
+    fn breaks_off(&self) -> bool {
+        let whole = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok();
+        (200..300).contains(&self.status) && !whole
+    }
 }
 
 impl Hub<'_> {
@@ -187,13 +198,14 @@ impl Hub<'_> {
                     http::retry_after(&answer.headers, chrono::Utc::now())
                 }
                 Err(Error::Unreachable { .. }) => None,
+                Ok(answer) if answer.breaks_off() => None,
                 _ => return result,
             };
             let Some(pause) = self.retry.pause(sent, waited, retry_after, fastrand::f64()) else {
                 return result;
             };
             waited += pause;
-            tokio::time::sleep(pause).await;
+            self.tempo.sleep(pause).await;
         }
     }
 

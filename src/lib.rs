@@ -27,5 +27,6 @@ pub mod progress;
 pub mod report;
 pub mod secrets;
 pub mod signal;
+pub mod tempo;
 pub mod ui;
 pub mod units;

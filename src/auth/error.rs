@@ -70,12 +70,19 @@ impl Error {
     /// Who is out of order, and how, when neither the input nor the set-up is to blame.
     fn outage(&self) -> Option<(&'static str, String)> {
         match self {
-            Self::Unreachable { who, reason, .. } => Some((who, reason.clone())),
+            Self::Unreachable { who, reason, .. } | Self::Decode { who, reason, .. } => {
+                Some((who, reason.clone()))
+            }
             Self::Refused {
                 who, status, message, ..
             } if http::is_transient(*status) => Some((who, format!("{message} (HTTP {status})"))),
             _ => None,
         }
+    }
+
+    /// A token that was good a moment ago is refused.
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. })
     }
 }
 

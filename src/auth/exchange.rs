@@ -14,6 +14,7 @@ use crate::{
     environment::{Api, Environment},
     http::{self, Retry},
     secrets::Masks,
+    tempo::Tempo,
 };
 
 /// Whole request, a token service's.
@@ -29,6 +30,7 @@ pub(super) struct Exchange {
     iam_credentials: Url,
     masks: Masks,
     pub retry: Retry,
+    tempo: Tempo,
 }
 
 /// Who is asked for what, for errors.
@@ -59,7 +61,7 @@ const ID_TOKEN: Asked = Asked {
 impl Exchange {
     pub fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
-            http: http::client(TIMEOUT).map_err(|e| Error::Setup(http::explain(e)))?,
+            http: http::client(environment.tempo.of(TIMEOUT)).map_err(|e| Error::Setup(http::explain(e)))?,
             sts: environment.google(Api::Sts)?,
             iam_credentials: environment.google(Api::IamCredentials)?,
             masks: environment.masks().clone(),
@@ -68,6 +70,7 @@ impl Exchange {
                 budget: Duration::from_secs(30),
                 ..Retry::default()
             },
+            tempo: environment.tempo,
         })
     }
 
@@ -181,31 +184,45 @@ impl Exchange {
         asked: Asked,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, Error> {
-        let text = self.text(asked, request).await?;
         // serde_json's message would repeat parts of the text.
-        serde_json::from_str(text.expose_secret()).map_err(|e| Error::Decode {
-            who: asked.who,
-            what: asked.what,
-            reason: format!(
-                "{:?} error at line {} column {}",
-                e.classify(),
-                e.line(),
-                e.column()
-            ),
-        })
+        let read = |text: &SecretString| {
+            serde_json::from_str(text.expose_secret()).map_err(|e| {
+                format!(
+                    "{:?} error at line {} column {}",
+                    e.classify(),
+                    e.line(),
+                    e.column()
+                )
+            })
+        };
+        self.read(asked, request, read).await
     }
 
-    /// Sends, tries transient failures again. The text is a secret: it holds a token.
+    /// As [`Self::read`], the text as it is.
     pub async fn text(
         &self,
         asked: Asked,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<SecretString, Error> {
+        self.read(asked, request, |text| Ok(text.clone())).await
+    }
+
+    /// Sends, tries transient failures again, one of them an answer that can't be read. The text is a secret: it
+    /// holds a token.
+    pub async fn read<T>(
+        &self,
+        asked: Asked,
+        request: impl Fn() -> RequestBuilder,
+        read: impl Fn(&SecretString) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let (mut sent, mut waited) = (0, Duration::ZERO);
         loop {
             sent += 1;
             let (error, transient, retry_after) = match once(asked, request()).await {
-                Ok(text) => return Ok(text),
+                Ok(text) => match read(&text) {
+                    Ok(answer) => return Ok(answer),
+                    Err(reason) => (undecoded(asked, reason), true, None),
+                },
                 Err(failed) => failed,
             };
             let pause = transient
@@ -213,7 +230,7 @@ impl Exchange {
                 .flatten();
             let Some(pause) = pause else { return Err(error) };
             waited += pause;
-            tokio::time::sleep(pause).await;
+            self.tempo.sleep(pause).await;
         }
     }
 }
@@ -236,12 +253,7 @@ async fn once(asked: Asked, request: RequestBuilder) -> Result<SecretString, Fai
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER_LIMIT {
-            let error = Error::Decode {
-                who: asked.who,
-                what: asked.what,
-                reason: "it is too long".to_owned(),
-            };
-            return Err((error, false, None));
+            return Err((undecoded(asked, "it is too long".to_owned()), false, None));
         }
     }
     let text = String::from_utf8_lossy(&body).into_owned();
@@ -256,6 +268,14 @@ async fn once(asked: Asked, request: RequestBuilder) -> Result<SecretString, Fai
         next: asked.next.to_owned(),
     };
     Err((error, http::is_transient(status), retry_after))
+}
+
+fn undecoded(asked: Asked, reason: String) -> Error {
+    Error::Decode {
+        who: asked.who,
+        what: asked.what,
+        reason,
+    }
 }
 
 /// STS speaks OAuth (`error`, `error_description`), the others Google's own format (`error.message`).

@@ -38,11 +38,25 @@ impl Federation {
 #[async_trait]
 impl Source for Federation {
     async fn fetch(&self) -> Result<Fetched, Error> {
-        let federated = self.federated().await?;
-        match &self.impersonate {
-            Some(account) => self.exchange.impersonated(account, &federated.token).await,
-            None => Ok(federated),
-        }
+        once_more(|| async {
+            let federated = self.federated().await?;
+            match &self.impersonate {
+                Some(account) => self.exchange.impersonated(account, &federated.token).await,
+                None => Ok(federated),
+            }
+        })
+        .await
+    }
+}
+
+/// A chain of tokens is made anew, once, when one of them is refused that was good a moment ago.
+pub(super) async fn once_more<T, F>(chain: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    match chain().await {
+        Err(error) if error.is_unauthenticated() => chain().await,
+        outcome => outcome,
     }
 }
 

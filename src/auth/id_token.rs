@@ -9,8 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::{
-    AccessTokens, Bearer, CLOUD_PLATFORM, access::renew_after, error::reason, exchange::Exchange,
-    federation::Federation, jwt,
+    AccessTokens, Bearer, CLOUD_PLATFORM,
+    access::renew_after,
+    error::reason,
+    exchange::Exchange,
+    federation::{Federation, once_more},
+    jwt,
 };
 
 /// Without a readable expiry a token is taken for this old at most.
@@ -65,19 +69,41 @@ impl Generated {
     }
 }
 
-#[async_trait]
-impl MintId for Generated {
-    async fn mint(&self, audience: &str) -> Result<SecretString, String> {
-        let bearer = match &self.caller {
-            Caller::Federated(federation) => federation.federated().await.map_err(|e| e.to_string())?.token,
+impl Generated {
+    /// The token that asks for the ID token.
+    async fn bearer(&self) -> Result<SecretString, String> {
+        match &self.caller {
+            Caller::Federated(federation) => {
+                let federated = once_more(|| federation.federated()).await;
+                Ok(federated.map_err(|e| e.to_string())?.token)
+            }
             Caller::Access(access) => {
                 let access: &dyn TokenProvider = access.as_ref();
                 let token = access.token(&[CLOUD_PLATFORM]).await.map_err(|e| reason(&e))?;
-                SecretString::from(token.as_str())
+                Ok(SecretString::from(token.as_str()))
             }
-        };
-        let minted = self.exchange.id_token(&self.account, audience, &bearer).await;
-        minted.map_err(|e| format!("{e} ({})", self.account))
+        }
+    }
+}
+
+#[async_trait]
+impl MintId for Generated {
+    async fn mint(&self, audience: &str) -> Result<SecretString, String> {
+        let mut renewed = false;
+        loop {
+            let bearer = self.bearer().await?;
+            match self.exchange.id_token(&self.account, audience, &bearer).await {
+                Ok(token) => return Ok(token),
+                // It was good a moment ago: once more, with a new one.
+                Err(error) if error.is_unauthenticated() && !renewed => {
+                    renewed = true;
+                    if let Caller::Access(access) = &self.caller {
+                        access.reject(bearer.expose_secret());
+                    }
+                }
+                Err(error) => return Err(format!("{error} ({})", self.account)),
+            }
+        }
     }
 
     fn account(&self) -> Result<Option<&str>, String> {

@@ -115,12 +115,8 @@ impl Subject for FromUrl {
             let get = self.exchange.client().get(self.url.clone());
             get.headers(self.headers.clone())
         };
-        let text = self.exchange.text(self.asked, get).await?;
-        let token = pick(&text, self.field.as_deref()).map_err(|reason| Error::Decode {
-            who: self.asked.who,
-            what: self.asked.what,
-            reason,
-        })?;
+        let read = |text: &SecretString| pick(text, self.field.as_deref());
+        let token = self.exchange.read(self.asked, get, read).await?;
         self.exchange.masks().add(&token);
         Ok(token)
     }

@@ -1,20 +1,28 @@
 //! `emulator`: serves the stand-ins for Google Cloud, GitHub and Hugging Face until it is stopped.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use crate::{
     cli::EmulatorArgs,
-    emulator::{self, Settings, Speed},
+    emulator::{
+        self, Settings, Speed,
+        faults::{self, Rule},
+    },
 };
 
 /// Project that exists in the emulator.
 pub const PROJECT: &str = "demo-project";
 
 pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
+    let wanted = match &args.faults {
+        Some(path) => rules(path)?,
+        None => Vec::new(),
+    };
     let settings = Settings {
+        faults: wanted,
         bare: args.bare,
         project: PROJECT.to_owned(),
         serve: args.serve,
@@ -35,4 +43,16 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
         .await
         .map_err(|e| Error::input(format!("the emulator could not run: {e}")))?;
     Ok(0)
+}
+
+/// The faults that are asked for in a file.
+fn rules(path: &Path) -> Result<Vec<Rule>, Error> {
+    let bad = |why: String| {
+        Error::input(format!(
+            "the faults in {} can't be used: {why}. docs/emulator.md has an example",
+            path.display()
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    faults::parse(&text).map_err(bad)
 }

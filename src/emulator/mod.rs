@@ -20,6 +20,7 @@ pub mod hugging_face;
 pub mod iam;
 pub mod iam_credentials;
 mod list;
+mod listen;
 pub mod logging;
 mod members;
 pub mod monitoring;
@@ -74,6 +75,8 @@ pub struct Settings {
     /// The project is as new: no service accounts, pools or secrets, and only the APIs are on that a new project
     /// has. Otherwise it is prepared as the documentation says.
     pub bare: bool,
+    /// Requests that are to meet a fault; more can be added while it runs.
+    pub faults: Vec<faults::Rule>,
 }
 
 /// Stated speed of the built-in endpoint.
@@ -121,6 +124,22 @@ pub struct Reply {
 }
 
 impl Call {
+    /// A request to a deployed endpoint; its body is passed on unread.
+    fn of_endpoint(request: &axum::extract::Request) -> Self {
+        let query = url::form_urlencoded::parse(request.uri().query().unwrap_or("").as_bytes());
+        Self {
+            id: String::new(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            params: BTreeMap::new(),
+            caller: None,
+            query: query.into_owned().collect(),
+            headers: request.headers().clone(),
+            body: Bytes::new(),
+            json: Value::Null,
+        }
+    }
+
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
     }
@@ -130,6 +149,15 @@ impl Call {
             .iter()
             .find(|(k, _)| k == name)
             .map(|(_, v)| v.as_str())
+    }
+}
+
+impl From<Reply> for axum::response::Response {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::new(reply.body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
     }
 }
 
@@ -149,6 +177,15 @@ impl Reply {
 
     pub fn ok(value: &Value) -> Self {
         Self::json(StatusCode::OK, value)
+    }
+
+    /// No answer: the connection ends.
+    pub fn hang_up() -> Self {
+        let mut reply = Self::json(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null);
+        reply
+            .headers
+            .insert(listen::HANG_UP, axum::http::HeaderValue::from_static("1"));
+        reply
     }
 
     /// 501, for a method that the schema has and the emulator hasn't.
@@ -232,7 +269,7 @@ impl Emulator {
             children: tokio_util::task::TaskTracker::new(),
             recorder: record::Recorder::default(),
             certificate: None,
-            faults: faults::Faults::default(),
+            faults: faults::Faults::of(&settings.faults),
             tokens: tokens::Tokens::default(),
             storage: storage::Storage::default(),
             secrets,

@@ -1,10 +1,10 @@
 //! The HTTP server: finds the service by its prefix, checks the request, hands it over.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{Request, State},
+    extract::Request,
     http::{Method, StatusCode},
     response::Response,
 };
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Call, Emulator, Reply, Settings, Shared, access, admission, certificate, docker_registry, faults, github,
-    hugging_face, proxy, record, running,
+    hugging_face, listen, proxy, record, running,
     schema::{self, Service, Violation},
     tokens,
 };
@@ -21,8 +21,6 @@ pub use super::running::{Running, serve_files};
 
 /// Largest request body, in bytes: build contexts and the like are far below.
 const MAX_BODY: usize = 256 << 20;
-/// How long `stop` waits for requests under way.
-const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) async fn start(settings: Settings) -> io::Result<Running> {
     let recorder = record::Recorder::open(settings.record.as_deref())?;
@@ -34,29 +32,16 @@ pub(super) async fn start(settings: Settings) -> io::Result<Running> {
     let trusted = running::TrustFile::write(&certificate.pem)?;
     emulator.certificate = Some(certificate.server);
     let emulator = Arc::new(emulator);
-    let app = axum::Router::new().fallback(answer).with_state(emulator.clone());
-    let stop = emulator.stop.clone();
-    let server = tokio::spawn(async move {
-        let ended = stop.clone();
-        let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let grace = async {
-            ended.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            _ = serving => {}
-            () = grace => {}
-        }
-    });
+    let (stop, shared) = (emulator.stop.clone(), emulator.clone());
+    let server = tokio::spawn(listen::serve(listener, stop, move |request| {
+        let emulator = shared.clone();
+        async move { respond(&emulator, request).await }
+    }));
     Ok(Running {
         emulator,
         server,
         trusted,
     })
-}
-
-async fn answer(State(emulator): State<Shared>, request: Request) -> Response {
-    respond(&emulator, request).await
 }
 
 /// The answer to any request, of whichever way it came.
@@ -68,10 +53,7 @@ pub(super) async fn respond(emulator: &Shared, request: Request) -> Response {
             Reply::google_error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The service is shutting down.", Vec::new())
         }
     };
-    let mut response = Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    response
+    reply.into()
 }
 
 async fn route(emulator: &Shared, request: Request) -> Reply {
@@ -89,7 +71,7 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         None => (after_slash, ""),
     };
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
-    let mut call = Call {
+    let call = Call {
         id: String::new(),
         method: parts.method,
         path: if rest.is_empty() { "/" } else { rest }.to_owned(),
@@ -105,7 +87,7 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
     }
     emulator.recorder.write(prefix, &call);
     let fault = emulator.faults.meet(prefix, &call);
-    if let Some(reply) = faults::before(fault.as_ref()).await {
+    if let Some(reply) = faults::before(emulator, prefix, &call, fault.as_ref()).await {
         return reply;
     }
     let reply = match prefix {
@@ -113,12 +95,9 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         "hf" => hugging_face::Hub::handle(emulator, &call).await,
         "docker" => docker_registry::handle(emulator, &call).await,
         "oidc" => tokens::oidc(emulator, &call).await,
-        _ => {
-            call.path = path.to_owned();
-            Reply::unknown_url(&call.path)
-        }
+        _ => Reply::unknown_url(path),
     };
-    faults::after(fault.as_ref(), reply).await
+    faults::after(emulator, prefix, &call, fault.as_ref(), reply).await
 }
 
 async fn google(emulator: &Shared, service: Service, mut call: Call) -> Reply {
@@ -130,27 +109,28 @@ async fn google(emulator: &Shared, service: Service, mut call: Call) -> Reply {
     let mistakes = matched.as_ref().map(|m| check(service, m, &mut call));
     emulator.recorder.write(service.prefix(), &call);
     let fault = emulator.faults.meet(service.prefix(), &call);
-    if let Some(reply) = faults::before(fault.as_ref()).await {
+    let prefix = service.prefix();
+    if let Some(reply) = faults::before(emulator, prefix, &call, fault.as_ref()).await {
         return reply;
     }
-    let reply = checked(emulator, service, call, mistakes).await;
-    faults::after(fault.as_ref(), reply).await
+    let reply = checked(emulator, service, &mut call, mistakes).await;
+    faults::after(emulator, prefix, &call, fault.as_ref(), reply).await
 }
 
 /// `mistakes` is absent when the service has no such method.
 async fn checked(
     emulator: &Shared,
     service: Service,
-    mut call: Call,
+    call: &mut Call,
     mistakes: Option<Vec<Violation>>,
 ) -> Reply {
     let Some(mistakes) = mistakes else {
         return match service {
-            Service::Storage => super::storage::Storage::handle_plain(emulator, &call).await,
+            Service::Storage => super::storage::Storage::handle_plain(emulator, call).await,
             _ => Reply::unknown_url(&call.path),
         };
     };
-    if let Some(refused) = admission::refuse(emulator, service, &mut call) {
+    if let Some(refused) = admission::refuse(emulator, service, call) {
         return refused;
     }
     if !mistakes.is_empty() {
@@ -159,12 +139,12 @@ async fn checked(
             _ => schema::refusal(&mistakes),
         };
     }
-    if let Some(refused) = super::members::refuse(emulator, &call) {
+    if let Some(refused) = super::members::refuse(emulator, call) {
         return refused;
     }
-    let reply = handle(emulator, service, &call).await;
+    let reply = handle(emulator, service, call).await;
     if reply.status.is_success() && call.id.ends_with(".testIamPermissions") {
-        return access::test(emulator, &call);
+        return access::test(emulator, call);
     }
     reply
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
 use super::error::{self, Error};
+use crate::tempo::Tempo;
 
 /// Most bytes of a refusal that are read; what is beyond is ignored.
 pub const MAX_ERROR_BODY: usize = 64 << 10;
@@ -25,13 +26,13 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn new(method: Method, path: &'static str, timeout: Duration) -> Self {
+    pub fn new(method: Method, path: &'static str, timeout: Duration, tempo: Tempo) -> Self {
         Self {
             name: format!("{method} /{path}"),
             method,
             path,
             timeout,
-            deadline: tokio::time::Instant::now() + timeout.min(LONGEST),
+            deadline: tokio::time::Instant::now() + tempo.of(timeout.min(LONGEST)),
         }
     }
 

@@ -30,7 +30,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout_at;
 use url::Url;
 
-use crate::{auth::Bearer, environment::require_secure};
+use crate::{auth::Bearer, environment::require_secure, tempo::Tempo};
 
 use call::{Call, MAX_ERROR_BODY, decode, head, read, refusal};
 
@@ -53,6 +53,7 @@ pub struct Endpoint {
     base: Url,
     bearer: Option<Arc<dyn Bearer>>,
     api_key: Option<SecretString>,
+    tempo: Tempo,
 }
 
 impl fmt::Debug for Endpoint {
@@ -82,7 +83,18 @@ impl Endpoint {
             base,
             bearer: Some(bearer),
             api_key,
+            tempo: Tempo::default(),
         })
+    }
+
+    /// The same endpoint, with timeouts of this tempo.
+    #[must_use]
+    pub fn at(self, tempo: Tempo) -> Self {
+        Self { tempo, ..self }
+    }
+
+    pub fn tempo(&self) -> Tempo {
+        self.tempo
     }
 
     /// The same endpoint as somebody without any credentials sees it.
@@ -102,28 +114,28 @@ impl Endpoint {
 
     /// `GET /health`. Each method gives up after `timeout` and fails unless the status is a success.
     pub async fn health(&self, timeout: Duration) -> Result<(), Error> {
-        let call = Call::new(Method::GET, "health", timeout);
+        let call = Call::new(Method::GET, "health", timeout, self.tempo);
         let response = self.send(&call, None).await?.response;
         read(&call, response, MAX_ERROR_BODY).await.map(|_| ())
     }
 
     /// `GET /v1/models`.
     pub async fn models(&self, timeout: Duration) -> Result<Models, Error> {
-        let call = Call::new(Method::GET, "v1/models", timeout);
+        let call = Call::new(Method::GET, "v1/models", timeout, self.tempo);
         let response = self.send(&call, None).await?.response;
         decode(&call, &read(&call, response, MAX_BODY).await?)
     }
 
     /// `POST /v1/chat/completions`, the answer in one piece.
     pub async fn chat(&self, request: &ChatRequest, timeout: Duration) -> Result<Completion, Error> {
-        let call = Call::new(Method::POST, "v1/chat/completions", timeout);
+        let call = Call::new(Method::POST, "v1/chat/completions", timeout, self.tempo);
         let response = self.send(&call, Some(body(request))).await?.response;
         decode(&call, &read(&call, response, MAX_BODY).await?)
     }
 
     /// `POST /v1/chat/completions`, streamed, with a usage chunk. `timeout` is for the whole stream.
     pub async fn chat_stream(&self, request: &ChatRequest, timeout: Duration) -> Result<ChatStream, Error> {
-        let call = Call::new(Method::POST, "v1/chat/completions", timeout);
+        let call = Call::new(Method::POST, "v1/chat/completions", timeout, self.tempo);
         let Sent { response, at } = self.send(&call, Some(body(&request.streamed()))).await?;
         let content_type = response.headers().get(CONTENT_TYPE).cloned();
         let content_type = content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::Error;
-use crate::environment::Environment;
+use crate::{environment::Environment, tempo::Tempo};
 
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -28,6 +28,7 @@ pub struct GitHub {
     name: String,
     /// First wait before a retry; it doubles.
     pub(super) pause: Duration,
+    pub(super) tempo: Tempo,
 }
 
 /// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
@@ -110,6 +111,7 @@ impl GitHub {
             owner: owner.to_owned(),
             name: name.to_owned(),
             pause: Duration::from_secs(1),
+            tempo: environment.tempo,
         })
     }
 
@@ -201,7 +203,7 @@ impl GitHub {
             if left == 0 {
                 return Err(error.error);
             }
-            tokio::time::sleep(wait).await;
+            self.tempo.sleep(wait).await;
             pause *= 2;
         }
         Err(Error::Unreachable {
@@ -247,7 +249,7 @@ impl GitHub {
                 .await
                 .map_err(|e| unreachable(root_cause(&e)))?;
             if (200..300).contains(&status) {
-                return Ok(Answer { body, next });
+                return whole(body, purpose).map(|body| Answer { body, next });
             }
             // A secondary limit need not come with a header.
             let limited = || (status == 403 && body.contains("rate limit")).then_some(LONGEST_WAIT);
@@ -261,10 +263,24 @@ impl GitHub {
                 error: Error::refused(purpose.action, purpose.permission, status, message(&body)),
             })
         };
-        match tokio::time::timeout(ATTEMPT, work).await {
+        match tokio::time::timeout(self.tempo.of(ATTEMPT), work).await {
             Ok(outcome) => outcome,
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }
+    }
+}
+
+/// An answer that breaks off is none.
+fn whole(body: String, purpose: Purpose<'_>) -> Result<String, Failed> {
+    match serde_json::from_str::<serde::de::IgnoredAny>(&body) {
+        Err(error) if !body.is_empty() => Err(Failed {
+            again: Again::IfSafe,
+            error: Error::Unreadable {
+                action: purpose.action.to_owned(),
+                reason: error.to_string(),
+            },
+        }),
+        _ => Ok(body),
     }
 }
 

@@ -179,15 +179,10 @@ impl GitHub {
                 Ok(written) => return Ok(comment(written, true)),
                 Err(error) => error,
             };
-            let ambiguous = match &error {
-                Error::Unreachable { .. } | Error::Unreadable { .. } => true,
-                Error::Refused { status, .. } => *status >= 500,
-                _ => false,
-            };
-            if !ambiguous || tries == 3 {
+            if !error.is_ambiguous() || tries == 3 {
                 return Err(error);
             }
-            tokio::time::sleep(self.pause * tries).await;
+            self.tempo.sleep(self.pause * tries).await;
             let there = self.marked_comments(pull_request, marker).await?;
             if let Some(written) = there
                 .into_iter()

@@ -75,11 +75,14 @@ struct NewStatus<'a> {
 const PERMISSION: &str = "deployments: write";
 /// Latest deployments that are looked at; runs at the same time are among them.
 const LATEST: u32 = 30;
+/// Times that a deployment is asked for.
+const TRIES: u32 = 3;
 /// GitHub refuses a longer description.
 const DESCRIPTION: usize = 140;
 
 impl GitHub {
-    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id. `payload` is kept with it.
+    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id. `payload` is kept with it,
+    /// and is what it is known by again: no other has the same.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -107,16 +110,27 @@ impl GitHub {
             payload,
         };
         let request = body(&request, purpose)?;
-        // A deployment too many is set inactive by the next success, so a repeated write does no harm.
-        let made: Deployment = self
-            .send(
-                Method::Post(&request),
-                &self.route("deployments"),
-                purpose,
-                Repeat::Safe,
-            )
-            .await?;
-        Ok(made.id)
+        let route = self.route("deployments");
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self
+                .send::<Deployment>(Method::Post(&request), &route, purpose, Repeat::Never)
+                .await;
+            let error = match outcome {
+                Ok(made) => return Ok(made.id),
+                Err(error) if !error.is_ambiguous() => return Err(error),
+                Err(error) => error,
+            };
+            self.tempo.sleep(self.pause * tries).await;
+            // It may have been made all the same: a second one would stay in progress for ever.
+            let there = self.deployments(environment).await?;
+            match there.into_iter().find(|one| one.payload == *payload) {
+                Some(made) => return Ok(made.id),
+                None if tries == TRIES => return Err(error),
+                None => {}
+            }
+        }
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the

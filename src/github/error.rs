@@ -39,6 +39,15 @@ impl Error {
         self.http_status() == Some(404) || self.http_status() == Some(410)
     }
 
+    /// The request may have been carried out although no good answer came.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Unreadable { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     pub(super) fn refused(action: &str, permission: &str, status: u16, message: String) -> Self {
         Self::Refused {
             action: action.to_owned(),

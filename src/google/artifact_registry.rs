@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{
     client::{Client, Request, segment},
@@ -60,7 +59,7 @@ impl Repository<'_> {
             version: "v1/",
             can_wait: false,
             what,
-            until: Instant::now() + DEADLINE,
+            until: c.deadline(DEADLINE),
         };
         wait(c, &waited, operation).await.map(drop)
     }

@@ -10,6 +10,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, RANGE},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
@@ -21,6 +22,7 @@ use crate::{
     auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
     http::{self, Retry},
+    tempo::Tempo,
 };
 
 /// Longest answer that is read, so that a mad server can't fill the memory.
@@ -39,6 +41,7 @@ struct Inner {
     bases: BTreeMap<Api, Url>,
     retry: Retry,
     pace: Pace,
+    tempo: Tempo,
     log_turns: Turns,
 }
 
@@ -47,7 +50,7 @@ struct Inner {
 pub(crate) enum Repeat {
     /// Reads, and writes that end in the same state however often they are sent.
     Always,
-    /// Only when Google certainly did nothing: 429, 503, or no connection was made.
+    /// Only when Google certainly did nothing: 429, or no connection was made.
     WhenRefused,
 }
 
@@ -135,13 +138,15 @@ impl Client {
             .into_iter()
             .map(|api| Ok((api, base_url(environment, api)?)))
             .collect::<Result<_, BadBaseUrl>>()?;
+        let tempo = environment.tempo;
         let http = http::client(TIMEOUT).map_err(http::explain);
         Ok(Self(Arc::new(Inner {
             http,
             credentials,
             bases,
             retry: Retry::default(),
-            pace: Pace::default(),
+            pace: Pace::default().at(tempo),
+            tempo,
             log_turns: Turns::default(),
         })))
     }
@@ -155,6 +160,7 @@ impl Client {
             bases: self.0.bases.clone(),
             retry,
             pace,
+            tempo: self.0.tempo,
             log_turns: Turns::default(),
         }))
     }
@@ -168,6 +174,15 @@ impl Client {
         self.0.pace
     }
 
+    pub(crate) fn tempo(&self) -> Tempo {
+        self.0.tempo
+    }
+
+    /// The moment when `nominal` will be over.
+    pub(crate) fn deadline(&self, nominal: Duration) -> Instant {
+        Instant::now() + self.0.tempo.of(nominal)
+    }
+
     /// Waits until Cloud Logging may be read again.
     pub(crate) async fn log_turn(&self) {
         self.0.log_turns.next(self.0.pace.log).await;
@@ -175,13 +190,52 @@ impl Client {
 
     /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, Error> {
-        let (what, host) = (request.what.clone(), self.host(request.api));
-        let response = self.send(request, &[]).await?;
-        serde_json::from_slice(&response.body).map_err(|e| Error::Decode {
-            what,
-            host,
-            reason: e.to_string(),
+        self.ask(&request, &|status, body| {
+            (status < 300).then(|| serde_json::from_slice(&body))
         })
+        .await
+    }
+
+    /// Sends a write that must not be done twice, and reads the JSON answer. When it is unknown whether it was done,
+    /// `there` says whether it was; only when it wasn't, it is sent again.
+    pub(crate) async fn write<T, F, L>(
+        &self,
+        request: &Request<'_>,
+        there: impl Fn() -> L,
+    ) -> Result<Written<T, F>, Error>
+    where
+        T: DeserializeOwned,
+        L: Future<Output = Result<Option<F>, Error>>,
+    {
+        let retry = self.0.retry;
+        let (mut sent, mut waited) = (0, Duration::ZERO);
+        loop {
+            sent += 1;
+            let error = match self
+                .ask(request, &|status, body| {
+                    (status < 300).then(|| serde_json::from_slice(&body))
+                })
+                .await
+            {
+                Ok(answer) => return Ok(Written::Answered(answer)),
+                Err(error) => error,
+            };
+            // A conflict may be with our own first try, but only when there was one.
+            let conflict = error.is_conflict() && sent > 1;
+            if !(error.is_ambiguous() || conflict) {
+                return Err(error);
+            }
+            let pause = retry.pause(sent, waited, None, fastrand::f64());
+            // What has just been done may take a moment to be seen.
+            self.0.tempo.sleep(pause.unwrap_or_default()).await;
+            if let Some(found) = there().await? {
+                return Ok(Written::Found(found));
+            }
+            match pause {
+                Some(pause) if !conflict => waited += pause,
+                _ => return Err(error),
+            }
+        }
     }
 
     /// As [`Self::json`]; `None` when the resource isn't there.
@@ -195,22 +249,31 @@ impl Client {
 
     /// Sends, tries again as [`Repeat`] allows. Statuses in `also` are returned as answers.
     pub(crate) async fn send(&self, request: Request<'_>, also: &[u16]) -> Result<Response, Error> {
+        self.ask(&request, &|status, body| {
+            (status < 300 || also.contains(&status)).then_some(Ok(Response { status, body }))
+        })
+        .await
+    }
+
+    /// Sends, tries again as [`Repeat`] allows. `read` takes the answer, unless its status is an error.
+    async fn ask<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
         let retry = self.0.retry;
         let (mut sent, mut waited, mut renewed) = (0, Duration::ZERO, false);
         loop {
             sent += 1;
             let token = self.token(&request.what).await?;
-            let failure = match self.once(&request, token.as_str()).await {
-                Ok((status, _, body)) if status < 300 || also.contains(&status) => {
-                    return Ok(Response { status, body });
-                }
-                Ok((401, _, _)) if !renewed => {
-                    renewed = true;
-                    self.0.credentials.reject(token.as_str());
-                    continue;
-                }
-                Ok((status, headers, body)) => Failure::answered(&request, status, &headers, &body),
-                Err(error) => self.unanswered(&request, error),
+            let failure = match self.once(request, token.as_str()).await {
+                Ok((status, headers, body)) => match read(status, body.clone()) {
+                    Some(Ok(answer)) => return Ok(answer),
+                    Some(Err(error)) => self.misread(request, &error),
+                    None if status == 401 && !renewed => {
+                        renewed = true;
+                        self.0.credentials.reject(token.as_str());
+                        continue;
+                    }
+                    None => Failure::answered(request, status, &headers, &body),
+                },
+                Err(error) => self.unanswered(request, error),
             };
             let pause = failure
                 .may_repeat(request.repeat)
@@ -220,7 +283,7 @@ impl Client {
                 return Err(failure.error);
             };
             waited += pause;
-            tokio::time::sleep(pause).await;
+            self.0.tempo.sleep(pause).await;
         }
     }
 
@@ -246,7 +309,7 @@ impl Client {
         let mut builder = http
             .map_err(|e| Unanswered::Refused(Error::Setup(e.clone())))?
             .request(request.method.clone(), url)
-            .timeout(request.timeout)
+            .timeout(self.0.tempo.of(request.timeout))
             .bearer_auth(token);
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
@@ -282,6 +345,23 @@ impl Client {
         base.unwrap_or(api.host()).to_owned()
     }
 
+    /// An answer that breaks off is not the whole one; any other that isn't understood would come again.
+    fn misread(&self, request: &Request<'_>, error: &serde_json::Error) -> Failure {
+        Failure {
+            error: Error::Decode {
+                what: request.what.clone(),
+                host: self.host(request.api),
+                reason: error.to_string(),
+            },
+            retry_after: None,
+            kind: if error.is_data() {
+                Kind::Final
+            } else {
+                Kind::Ambiguous
+            },
+        }
+    }
+
     fn unanswered(&self, request: &Request<'_>, error: Unanswered) -> Failure {
         let (sent, reason) = match error {
             Unanswered::Refused(error) => {
@@ -306,6 +386,16 @@ impl Client {
         }
     }
 }
+
+/// What came of a [`Client::write`].
+pub(crate) enum Written<T, F> {
+    Answered(T),
+    /// No good answer came, but it was done.
+    Found(F),
+}
+
+/// The answer as it is wanted; `None` for a status that is an error.
+type Read<'a, T> = dyn Fn(u16, Bytes) -> Option<serde_json::Result<T>> + Send + Sync + 'a;
 
 enum Unanswered {
     Refused(Error),
@@ -344,7 +434,7 @@ impl Failure {
         }
         Self {
             kind: match status {
-                429 | 503 => Kind::Refused,
+                429 => Kind::Refused,
                 s if http::is_transient(s) => Kind::Ambiguous,
                 _ => Kind::Final,
             },

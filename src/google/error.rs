@@ -144,7 +144,7 @@ impl Error {
             Self::Transport { ambiguous, .. } => *ambiguous,
             // It was answered as a success.
             Self::Decode { .. } => true,
-            Self::Api { answer, .. } => matches!(answer.http_status, 500 | 502 | 504),
+            Self::Api { answer, .. } => matches!(answer.http_status, 500 | 502 | 503 | 504),
             _ => false,
         }
     }

@@ -16,6 +16,8 @@ use crate::environment::Api;
 
 /// How long Cloud Run holds a `:wait` open, as gcloud asks for it.
 const WAIT: Duration = Duration::from_secs(30);
+/// The shortest: a request is not sent for nothing.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// A request that is held open needs longer than what it is held for.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -103,9 +105,10 @@ async fn look(c: &Client, waited: &Waited<'_>, name: &str) -> Result<Operation, 
         return c.json(Request::get(waited.api, path, what)).await;
     }
     let left = waited.until.saturating_duration_since(Instant::now());
-    let seconds = left.min(WAIT).as_secs().max(1);
+    let hold = left.min(c.tempo().of(WAIT)).max(c.tempo().of(LEAST_WAIT));
+    let hold = Duration::from_millis(u64::try_from(hold.as_millis()).unwrap_or(1000).max(1));
     let request = Request::new(waited.api, Method::POST, format!("{path}:wait"), what)
-        .json(&json!({ "timeout": format!("{seconds}s") }))?
+        .json(&json!({ "timeout": format!("{}s", hold.as_secs_f64()) }))?
         .repeatable()
         .timeout(WAIT_TIMEOUT);
     c.json(request).await

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::Error;
+use crate::tempo::Tempo;
 
 /// Pauses between two looks at something that takes its time.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,16 @@ impl Default for Pace {
 }
 
 impl Pace {
+    pub fn at(self, tempo: Tempo) -> Self {
+        Self {
+            poll: tempo.of(self.poll),
+            watch: tempo.of(self.watch),
+            log: tempo.of(self.log),
+            log_end: tempo.of(self.log_end),
+            patience: tempo.of(self.patience),
+        }
+    }
+
     /// Whether a look that failed `unseen` after the last good one is worth another. What has just been made may not
     /// be found everywhere at once, so that a 404 is borne for a while too.
     pub fn bears(self, error: &Error, unseen: Duration) -> bool {

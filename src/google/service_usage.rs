@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::{
     client::{Client, Request, segment},
@@ -54,7 +53,7 @@ pub async fn states(c: &Client, project: &str, hosts: &[&str]) -> Result<BTreeMa
 /// Turns services on, and waits until they are. Those that are on already stay so.
 pub async fn enable(c: &Client, project: &str, hosts: &[&str], deadline: Duration) -> Result<(), Error> {
     let what = format!("turn on APIs of project `{project}`");
-    let until = Instant::now() + deadline;
+    let until = c.deadline(deadline);
     for hosts in hosts.chunks(MOST_ENABLED) {
         let request = Request::new(
             Api::ServiceUsage,

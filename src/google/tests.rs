@@ -158,14 +158,18 @@ fn build(status: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_build_whose_start_is_unknown_is_found_and_taken_over() {
-    let server = Server::script(vec![
-        raw(504, "timeout"),
-        answer(
-            200,
-            json!({"builds": [{"id": "old", "status": "SUCCESS", "tags": ["svc.key"]}, build("QUEUED")]}),
-        ),
-    ])
+async fn a_build_whose_start_is_unknown_is_found_by_its_own_tag_even_when_it_is_over() {
+    let sent = std::sync::Mutex::new(json!(null));
+    let server = Server::start(move |asked| {
+        let mut sent = sent.lock().unwrap();
+        if asked.line.starts_with("POST") {
+            *sent = asked.json();
+            return raw(504, "timeout");
+        }
+        let other = json!({"id": "old", "status": "SUCCESS", "tags": ["svc.key"]});
+        let mine = json!({"id": "mine", "status": "SUCCESS", "tags": sent["tags"]});
+        answer(200, json!({"builds": [other, mine]}))
+    })
     .await;
     let wanted = Build {
         tags: vec!["svc.key".to_owned()],
@@ -174,9 +178,10 @@ async fn a_build_whose_start_is_unknown_is_found_and_taken_over() {
     let started = cloud_build::create(&server.client(), "p", "global", &wanted)
         .await
         .unwrap();
-    assert_eq!(started.id, "b1");
+    assert_eq!(started.id, "mine");
+    assert_eq!(server.lines().len(), 2);
     assert!(
-        server.lines()[1].contains("filter=tags%3D%22svc.key%22"),
+        server.lines()[1].contains("filter=tags%3D%22request-"),
         "{:?}",
         server.lines()
     );

@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, time::Duration};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::{
     client::{Client, Request, segment},
@@ -188,7 +187,7 @@ async fn change(c: &Client, request: Request<'_>) -> Result<(), Error> {
         version: "v1/",
         can_wait: false,
         what: &what,
-        until: Instant::now() + DEADLINE,
+        until: c.deadline(DEADLINE),
     };
     wait(c, &waited, operation).await.map(drop)
 }

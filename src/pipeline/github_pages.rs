@@ -41,26 +41,24 @@ pub async fn open_deployment(
     let github = github?;
     let payload = serde_json::to_value(claim).unwrap_or_default();
     let (production, page) = (environment.production, environment.run_url);
-    let opened = async {
-        let (commit, name) = (environment.commit, environment.name);
-        let id = github
-            .create_deployment(commit, name, production, !production, &payload)
-            .await?;
-        let said = "Building and testing";
-        github
-            .deployment_status(id, DeploymentState::InProgress, None, page, said)
-            .await?;
-        Ok::<_, crate::github::Error>(id)
-    };
-    match opened.await {
-        Ok(id) => Some(id),
-        Err(error) => {
-            services
-                .progress
-                .warn("github", &format!("no GitHub deployment was made: {error}"));
-            None
-        }
+    let warn = |text: String| services.progress.warn("github", &text);
+    let id = github
+        .create_deployment(
+            environment.commit,
+            environment.name,
+            production,
+            !production,
+            &payload,
+        )
+        .await
+        .inspect_err(|error| warn(format!("no GitHub deployment was made: {error}")))
+        .ok()?;
+    let (state, said) = (DeploymentState::InProgress, "Building and testing");
+    if let Err(error) = github.deployment_status(id, state, None, page, said).await {
+        warn(format!("the GitHub deployment was not updated: {error}"));
     }
+    // Its end is told all the same.
+    Some(id)
 }
 
 /// The state that a run's deployment ends in, with a word on it. Pure.

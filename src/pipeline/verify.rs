@@ -95,13 +95,14 @@ fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Re
     };
     // A key goes only to a model that asks for one.
     let api_key = services.api_key.clone().filter(|_| model.service.has_api_key());
-    Endpoint::new(url, bearer, api_key).map_err(|e| {
+    let endpoint = Endpoint::new(url, bearer, api_key).map_err(|e| {
         Failed::new(
             Blame::Service,
             "could not set up the endpoint's client",
             e.to_string(),
         )
-    })
+    })?;
+    Ok(endpoint.at(services.environment.tempo))
 }
 
 fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {

@@ -60,3 +60,21 @@ fn the_emulator_tells_where_it_is_serves_another_process_and_ends_cleanly_when_a
     );
     assert_eq!(emulator.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_file_of_faults_with_a_mistake_is_refused_with_its_rule() {
+    let world = World::new();
+    world.write("faults.yaml", "- fault: hang\n- fault: hangs\n");
+    let arguments = [
+        "emulator",
+        "--port-file",
+        "port",
+        "--env-file",
+        "env.sh",
+        "--faults",
+        "faults.yaml",
+    ];
+    let refused = ran(world.command(&arguments));
+    let said = &refused.expect_code(2).stderr;
+    assert!(said.contains("faults.yaml") && said.contains("rule 2"), "{said}");
+}

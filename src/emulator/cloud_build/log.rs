@@ -51,6 +51,9 @@ impl BuildLog {
     }
 
     pub fn line(&self, text: &str) {
+        if !self.emulator.faults.logs_grow() {
+            return;
+        }
         if let Some((bucket, object)) = &self.object {
             self.emulator
                 .storage

@@ -220,7 +220,7 @@ pub fn cancel(emulator: &Shared, call: &Call) -> Answer {
     Ok(Reply::ok(&build))
 }
 
-fn stop(record: &mut Record) -> Result<Value, Refusal> {
+pub fn stop(record: &mut Record) -> Result<Value, Refusal> {
     if is_final(&record.build) {
         let status = record.build["status"].as_str().unwrap_or_default();
         return Err(Refusal::precondition(format!(

@@ -66,6 +66,19 @@ impl Builds {
         answer.unwrap_or_else(Refusal::reply)
     }
 
+    /// Somebody cancels every build that is under way.
+    pub fn cancel_all(&self) {
+        for record in lock(&self.records).iter_mut() {
+            // One that is over stays as it is.
+            let _ = methods::stop(record);
+        }
+    }
+
+    /// Every build, oldest first, as the API shows it.
+    pub fn all(&self) -> Vec<Value> {
+        lock(&self.records).iter().map(|r| r.build.clone()).collect()
+    }
+
     /// Makes a region refuse builds, as regions do for projects without quota there.
     pub fn restrict(&self, location: &str) {
         lock(&self.restricted).insert(location.to_owned());

@@ -6,13 +6,12 @@ use std::{
     sync::{Arc, RwLock, Weak},
 };
 
-use axum::serve::ListenerExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{backend::Backend, proxy, record::Id, traffic};
-use crate::emulator::{Emulator, policy, roles};
+use crate::emulator::{Emulator, listen, policy, roles};
 
 /// The permission to send a service requests.
 pub const INVOKE: &str = "run.routes.invoke";
@@ -125,13 +124,9 @@ impl Front {
 }
 
 fn listen(listener: TcpListener, front: Arc<Front>, tag: Option<String>, stop: CancellationToken) {
-    let router = axum::Router::new()
-        .fallback(proxy::answer)
-        .with_state((front, tag));
-    // Latency is measured through here: tokens must leave at once.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    tokio::spawn(async move {
-        let server = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-        drop(server.await);
-    });
+    let tag: Option<Arc<str>> = tag.map(Into::into);
+    tokio::spawn(listen::serve(listener, stop, move |request| {
+        let (front, tag) = (Arc::clone(&front), tag.clone());
+        async move { proxy::answer(&front, tag.as_deref(), request).await }
+    }));
 }

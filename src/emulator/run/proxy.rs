@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
@@ -17,7 +17,7 @@ use super::{
     front::{self, Front},
     invoker::{self, page},
 };
-use crate::emulator::{Call, access::Resource, record::Recorder, tokens::Principal};
+use crate::emulator::{Call, Reply, Shared, access::Resource, faults, record::Recorder, tokens::Principal};
 
 /// Largest body of a request that is kept, in bytes.
 const MAX_KEPT: usize = 32 << 20;
@@ -46,11 +46,32 @@ pub fn client() -> reqwest::Client {
 }
 
 /// Answers one request at a service's or a tag's URL.
-pub async fn answer(State((front, tag)): State<(Arc<Front>, Option<String>)>, request: Request) -> Response {
-    let path = request.uri().path().to_owned();
+pub async fn answer(front: &Arc<Front>, tag: Option<&str>, request: Request) -> Response {
     let Some(emulator) = front.emulator.upgrade() else {
         return not_found();
     };
+    let call = Call::of_endpoint(&request);
+    let Some(fault) = emulator.faults.meet(faults::ENDPOINT, &call) else {
+        return admitted(front, tag, emulator, request).await;
+    };
+    if let Some(reply) = faults::before(&emulator, faults::ENDPOINT, &call, Some(&fault)).await {
+        return reply.into();
+    }
+    let (parts, body) = admitted(front, tag, Arc::clone(&emulator), request)
+        .await
+        .into_parts();
+    let reply = Reply {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    };
+    faults::after(&emulator, faults::ENDPOINT, &call, Some(&fault), reply)
+        .await
+        .into()
+}
+
+async fn admitted(front: &Arc<Front>, tag: Option<&str>, emulator: Shared, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
     let access = front.access();
     if access.closed {
         return not_found();
@@ -65,13 +86,13 @@ pub async fn answer(State((front, tag)): State<(Arc<Front>, Option<String>)>, re
     if let Err(refused) = invoker::check(&access, request.headers(), &may, &claims) {
         return refused.response(&path);
     }
-    let Some(backend) = front.backend(tag.as_deref()) else {
+    let Some(backend) = front.backend(tag) else {
         return not_found();
     };
     let http = emulator.run.http();
     drop(emulator);
     let started = Instant::now();
-    let about = About::of(&front, &request);
+    let about = About::of(front, &request);
     let response = forward(&http, &backend, request, access.public).await;
     about.log(&backend, &response, started.elapsed());
     response

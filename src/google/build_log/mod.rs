@@ -50,7 +50,7 @@ async fn until_over(
     on_status: &(dyn Fn(Status) + Sync),
 ) -> Result<Build, Error> {
     let began = Instant::now();
-    let until = began + deadline;
+    let until = c.deadline(deadline);
     let mut last = Status::Unknown;
     let mut ramp = c.pace().ramp();
     let mut seen = Instant::now();

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, segment},
+    client::{Client, Request, Written, segment},
     error::Error,
     logging::quoted,
     operation::Operation,
@@ -14,52 +14,40 @@ use super::{
 use crate::environment::Api;
 pub use types::*;
 
-/// Further tries to create a build after one whose outcome is unknown and that isn't found.
-const CREATE_TRIES: u32 = 3;
-
-/// Starts a build. When it is unknown whether that worked, a running build with all of this one's tags is
-/// looked for and taken over; only when there is none is it sent again.
+/// Starts a build. When it is unknown whether that worked, the build is looked for by a tag that no other has; only
+/// when there is none it is sent again.
 pub async fn create(c: &Client, project: &str, location: &str, build: &Build) -> Result<Build, Error> {
     #[derive(Deserialize)]
     struct Metadata {
         build: Build,
     }
     let what = format!("start a build in `{location}`");
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let request = Request::new(
-            Api::CloudBuild,
-            Method::POST,
-            builds(project, location),
-            what.clone(),
-        )
-        .needs("cloudbuild.builds.create")
-        .json(build)?;
-        match c.json::<Operation>(request).await {
-            Ok(operation) => {
-                operation.failure(&what)?;
-                let metadata = operation.metadata.unwrap_or_default();
-                return Metadata::deserialize(metadata)
-                    .map(|m| m.build)
-                    .map_err(|e| Error::Decode {
-                        what,
-                        host: Api::CloudBuild.host().to_owned(),
-                        reason: e.to_string(),
-                    });
-            }
-            Err(error) if error.is_ambiguous() && !build.tags.is_empty() => {
-                tokio::time::sleep(c.pace().watch).await;
-                if let Some(found) = oldest_active(c, project, location, &build.tags).await? {
-                    return Ok(found);
-                }
-                if tries >= CREATE_TRIES {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let mark = format!("request-{}", uuid::Uuid::new_v4().simple());
+    let request = Request::new(
+        Api::CloudBuild,
+        Method::POST,
+        builds(project, location),
+        what.clone(),
+    )
+    .needs("cloudbuild.builds.create")
+    .json(&Build {
+        tags: [build.tags.as_slice(), &[mark.clone()]].concat(),
+        ..build.clone()
+    })?;
+    let there = || marked(c, project, location, &mark);
+    let operation: Operation = match c.write(&request, there).await? {
+        Written::Answered(operation) => operation,
+        Written::Found(build) => return Ok(build),
+    };
+    operation.failure(&what)?;
+    let metadata = operation.metadata.unwrap_or_default();
+    Metadata::deserialize(metadata)
+        .map(|m| m.build)
+        .map_err(|e| Error::Decode {
+            what,
+            host: Api::CloudBuild.host().to_owned(),
+            reason: e.to_string(),
+        })
 }
 
 pub async fn get(c: &Client, project: &str, location: &str, id: &str) -> Result<Build, Error> {
@@ -97,19 +85,33 @@ pub async fn find_active(
     oldest_active(c, project, location, &[tag.to_owned()]).await
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct List {
+    builds: Vec<Build>,
+    next_page_token: String,
+}
+
+/// The build with a tag that only one has, whatever has become of it: a short one may be over by now.
+async fn marked(c: &Client, project: &str, location: &str, mark: &str) -> Result<Option<Build>, Error> {
+    let request = Request::get(
+        Api::CloudBuild,
+        builds(project, location),
+        format!("list the builds in `{location}`"),
+    )
+    .needs("cloudbuild.builds.list")
+    .query("filter", format!("tags={}", quoted(mark)));
+    let list: List = c.json(request).await?;
+    let is_it = |b: &Build| b.tags.iter().any(|t| t == mark);
+    Ok(list.builds.into_iter().find(is_it))
+}
+
 async fn oldest_active(
     c: &Client,
     project: &str,
     location: &str,
     tags: &[String],
 ) -> Result<Option<Build>, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", default)]
-    #[derive(Default)]
-    struct List {
-        builds: Vec<Build>,
-        next_page_token: String,
-    }
     let filter = tags
         .iter()
         .map(|t| format!("tags={}", quoted(t)))

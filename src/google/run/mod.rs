@@ -7,19 +7,15 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::{
-    client::{Client, Request, segment},
+    client::{Client, Request, Written, segment},
     error::Error,
     operation::{Operation, Waited, wait},
 };
 use crate::environment::Api;
 use ready::Watch;
 use types::{Revision, Service, short_name};
-
-/// Times a write is sent whose outcome was unknown and that turned out not to have happened.
-const WRITE_TRIES: u32 = 3;
 
 /// Where services live.
 #[derive(Clone, Copy, Debug)]
@@ -106,27 +102,13 @@ pub async fn create(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Service, Error> {
     let what = format!("create the Cloud Run service `{service_id}`");
-    let until = Instant::now() + deadline;
-    let mut tries = 0;
-    let operation = loop {
-        tries += 1;
-        let request = Request::new(Api::Run, Method::POST, location.services(), what.clone())
-            .query("serviceId", service_id)
-            .json(service)?;
-        match c.json::<Operation>(request).await {
-            Ok(operation) => break Some(operation),
-            Err(error) if error.is_ambiguous() => {
-                if get(c, location, service_id).await?.is_some() {
-                    break None;
-                }
-                if tries >= WRITE_TRIES {
-                    return Err(error);
-                }
-            }
-            // Only after a first try that may have had its effect is this our own service.
-            Err(error) if error.http_status() == Some(409) && tries > 1 => break None,
-            Err(error) => return Err(error),
-        }
+    let until = c.deadline(deadline);
+    let request = Request::new(Api::Run, Method::POST, location.services(), what.clone())
+        .query("serviceId", service_id)
+        .json(service)?;
+    let operation = match c.write(&request, || get(c, location, service_id)).await? {
+        Written::Answered(operation) => Some(operation),
+        Written::Found(_) => None,
     };
     let watch = Watch {
         c,
@@ -151,34 +133,22 @@ pub async fn patch(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Service, Error> {
     let what = format!("update the Cloud Run service `{service_id}`");
-    let until = Instant::now() + deadline;
-    let mut tries = 0;
-    let operation = loop {
-        tries += 1;
-        let request = Request::new(
-            Api::Run,
-            Method::PATCH,
-            location.service(service_id),
-            what.clone(),
-        )
-        .query("updateMask", update_mask.join(","))
-        .json(service)?;
-        match c.json::<Operation>(request).await {
-            Ok(operation) => break Some(operation),
-            Err(error) if error.is_ambiguous() || (error.is_conflict() && tries > 1) => {
-                let live = get(c, location, service_id).await?;
-                if live
-                    .as_ref()
-                    .is_some_and(|live| took_effect(service, live, update_mask))
-                {
-                    break None;
-                }
-                if error.is_conflict() || tries >= WRITE_TRIES {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
+    let until = c.deadline(deadline);
+    let request = Request::new(
+        Api::Run,
+        Method::PATCH,
+        location.service(service_id),
+        what.clone(),
+    )
+    .query("updateMask", update_mask.join(","))
+    .json(service)?;
+    let there = || async {
+        let live = get(c, location, service_id).await?;
+        Ok(live.filter(|live| took_effect(service, live, update_mask)))
+    };
+    let operation = match c.write(&request, there).await? {
+        Written::Answered(operation) => Some(operation),
+        Written::Found(_) => None,
     };
     let watch = Watch {
         c,
@@ -204,7 +174,7 @@ pub async fn settled(
         location,
         service_id,
         what: &format!("see the Cloud Run service `{service_id}` become ready"),
-        until: Instant::now() + deadline,
+        until: c.deadline(deadline),
         on_progress,
     };
     watch.until_ready(None).await
@@ -246,7 +216,7 @@ pub async fn delete(
         version: "v2/",
         can_wait: true,
         what: &what,
-        until: Instant::now() + deadline,
+        until: c.deadline(deadline),
     };
     let Some(operation) = c.find::<Operation>(request).await? else {
         return Ok(());

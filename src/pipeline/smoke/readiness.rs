@@ -38,11 +38,13 @@ impl Patience {
 
 /// Asks for `/health` until it answers with success, the deadline is over, or a refusal won't go away.
 pub async fn wait(target: Target<'_>, patience: &Patience, on_status: &(dyn Fn(&str) + Sync)) -> Verdict {
+    let tempo = target.endpoint.tempo();
     let started = Instant::now();
+    let elapsed = || tempo.nominal(started.elapsed());
     let (mut pause, mut tries) = (patience.pause, 0);
     loop {
         tries += 1;
-        let left = patience.deadline.saturating_sub(started.elapsed());
+        let left = patience.deadline.saturating_sub(elapsed());
         let error = match target
             .endpoint
             .health(patience.each.min(left.max(Duration::from_millis(1))))
@@ -50,18 +52,16 @@ pub async fn wait(target: Target<'_>, patience: &Patience, on_status: &(dyn Fn(&
         {
             Ok(()) if tries == 1 => return Ok("answered at once".to_owned()),
             Ok(()) => {
-                let waited = human_duration(started.elapsed());
+                let waited = human_duration(elapsed());
                 return Ok(format!("answered after {waited} and {tries} tries"));
             }
             Err(error) => error,
         };
-        if !worth_a_retry(&error, started.elapsed(), patience)
-            || started.elapsed() + pause >= patience.deadline
-        {
-            return Err(failure(target, &error, started.elapsed(), tries));
+        if !worth_a_retry(&error, elapsed(), patience) || elapsed() + pause >= patience.deadline {
+            return Err(failure(target, &error, elapsed(), tries));
         }
         on_status(&format!("smoke: waiting for /health: {error}"));
-        tokio::time::sleep(jitter(pause)).await;
+        tempo.sleep(jitter(pause)).await;
         pause = (pause * 2).min(patience.longest_pause);
     }
 }

@@ -1,0 +1,355 @@
+//! Which faults a request can meet, and how the run is to end then.
+
+use std::time::Duration;
+
+use llm_deploy::emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
+
+use crate::world::Scenario;
+
+/// One kind of request, and which of its kind it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub service: String,
+    pub id: String,
+    pub method: String,
+    /// Part of the path that is the same in every run; empty when the id says it all.
+    pub path: String,
+    /// 1 for the first.
+    pub nth: u32,
+}
+
+/// One disturbed run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub scenario: Scenario,
+    pub request: Request,
+    pub name: &'static str,
+    pub fault: Fault,
+    /// Requests of the kind that meet it.
+    pub times: u32,
+    pub end: End,
+    /// Takes long even in quick time: hanging answers, deadlines.
+    pub slow: bool,
+}
+
+/// How a run is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As if nothing had been.
+    Same,
+    /// Green, and Google's side is the same; the log tells what GitHub did not take.
+    Warned,
+    /// Red, with this exit code; the explanation has this word.
+    Red(u8, &'static str),
+}
+
+impl Request {
+    pub fn rule(&self, fault: Fault, times: u32) -> Rule {
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Rule {
+            on: Pattern {
+                service: some(&self.service),
+                id: some(&self.id),
+                method: some(&self.method),
+                path: some(&self.path),
+            },
+            skip: self.nth - 1,
+            times,
+            fault,
+        }
+    }
+
+    /// Whether nothing is there afterwards that wasn't before: the posts among them ask for tokens and answers.
+    fn reads(&self) -> bool {
+        let asks = [ENDPOINT, "sts", "iamcredentials"].contains(&self.service.as_str());
+        self.method == "GET" || asks || self.is("operations.wait")
+    }
+
+    /// Whether another run may have written a comment at the same time: the comment is there by then.
+    fn looks_back(&self) -> bool {
+        self.method == "GET" && self.path == "/comments" && self.nth > 1
+    }
+
+    fn is(&self, id: &str) -> bool {
+        self.id.ends_with(id)
+    }
+}
+
+/// The requests of an undisturbed run. Of a kind that comes more than four times, as when something is polled, the
+/// first, the middle one and the last but one stand for all: how often it comes is a matter of time.
+pub fn requests(seen: &[Seen]) -> Vec<Request> {
+    let mut kinds: Vec<(Request, u32)> = Vec::new();
+    for one in seen {
+        let kind = Request {
+            service: one.service.clone(),
+            id: one.id.clone(),
+            method: one.method.clone(),
+            path: if one.id.is_empty() {
+                same_in_every_run(&one.path)
+            } else {
+                String::new()
+            },
+            nth: 1,
+        };
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let mut all = Vec::new();
+    for (kind, count) in kinds {
+        let mut chosen: Vec<u32> = match count {
+            5.. if kind.service != ENDPOINT => vec![1, count.div_ceil(2), count - 1],
+            _ => (1..=count).collect(),
+        };
+        chosen.dedup();
+        all.extend(chosen.into_iter().map(|nth| Request { nth, ..kind.clone() }));
+    }
+    all
+}
+
+/// The path from its last part that is no number.
+fn same_in_every_run(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    let numbered = parts
+        .iter()
+        .rposition(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    match numbered {
+        Some(n) if n + 1 < parts.len() => format!("/{}", parts[n + 1..].join("/")),
+        Some(n) => format!("/{}/", parts[n.saturating_sub(1)]),
+        None => path.to_owned(),
+    }
+}
+
+/// Every fault that the request can meet.
+pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
+    let mut all = Vec::new();
+    let mut add = |name, fault: Fault, times, end, slow| {
+        all.push(Case {
+            scenario,
+            request: request.clone(),
+            name,
+            fault,
+            times,
+            end,
+            slow,
+        });
+    };
+    for (name, fault) in passing()
+        .into_iter()
+        .filter(|(name, fault)| applies(request, name, fault))
+    {
+        let hangs = matches!(fault, Fault::Hang | Fault::HangAfter);
+        add(name, fault.clone(), 1, after_passing(request, name), hangs);
+    }
+    for (name, fault) in lasting()
+        .into_iter()
+        .filter(|(name, fault)| applies(request, name, fault))
+    {
+        add(name, fault.clone(), u32::MAX, after_lasting(request, name), true);
+    }
+    for (name, fault, times, end) in special(request) {
+        let slow = matches!(fault, Fault::Endless);
+        add(name, fault, times, end, slow);
+    }
+    all
+}
+
+/// Whether the fault is another than those that the request meets anyway.
+fn applies(request: &Request, name: &str, fault: &Fault) -> bool {
+    match fault {
+        // What only reads has no effect before or after which anything could happen.
+        Fault::AnswerAfter(_) | Fault::ResetAfter | Fault::HangAfter if request.reads() => false,
+        // An ID token is good until it expires, and GitHub's token until the job ends: nobody takes them back.
+        Fault::Revoked => !matches!(
+            request.service.as_str(),
+            ENDPOINT | "github" | "hf" | "oidc" | "sts"
+        ),
+        // A wait that was asked for is the business of the client, whichever request of a kind it is. What lasts
+        // lasts from the first on; later, one that refuses and one that fails stand for all.
+        _ if request.nth == 1 => true,
+        Fault::Slow(_) => false,
+        _ => !matches!(
+            name,
+            "429 with Retry-After" | "503 with Retry-After" | "no network" | "hangs for good"
+        ),
+    }
+}
+
+fn status(status: u16, retry_after: Option<u64>) -> Fault {
+    Fault::Answer {
+        status,
+        retry_after,
+        body: None,
+    }
+}
+
+/// Over after one request.
+fn passing() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("429", status(429, None)),
+        ("429 with Retry-After", status(429, Some(2))),
+        ("500", status(500, None)),
+        ("503", status(503, None)),
+        ("503 with Retry-After", status(503, Some(2))),
+        ("503 after the effect", Fault::AnswerAfter(503)),
+        ("500 after the effect", Fault::AnswerAfter(500)),
+        ("reset before the effect", Fault::ResetBefore),
+        ("reset after the effect", Fault::ResetAfter),
+        ("truncated", Fault::Truncated),
+        ("garbled", Fault::Garbled),
+        ("slow", Fault::Slow(Duration::from_millis(150))),
+        ("hang before the effect", Fault::Hang),
+        ("hang after the effect", Fault::HangAfter),
+        ("401 for a good token", status(401, None)),
+        ("revoked token", Fault::Revoked),
+    ]
+}
+
+/// As long as the run lasts.
+fn lasting() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("403 for good", status(403, None)),
+        ("503 for good", status(503, None)),
+        ("no network", Fault::ResetBefore),
+        ("hangs for good", Fault::Hang),
+    ]
+}
+
+fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
+    let red = |word| End::Red(1, word);
+    let mut all = Vec::new();
+    if request.is("services.create") || request.is("services.patch") {
+        all.push(("GPU quota", Fault::Quota(Quota::Gpu), 1, red("quota")));
+        all.push(("zonal GPU quota", Fault::Quota(Quota::ZonalGpu), 1, red("quota")));
+        all.push((
+            "CPU quota",
+            Fault::Quota(Quota::CpuAndMemory),
+            1,
+            red("Quota violated"),
+        ));
+        all.push(("conflict", status(409, None), 1, red("Somebody else")));
+        all.push((
+            "endless operation",
+            Fault::Endless,
+            1,
+            End::Red(3, "still running"),
+        ));
+    }
+    if request.is("repositories.create") {
+        all.push((
+            "endless operation",
+            Fault::Endless,
+            1,
+            End::Red(3, "still running"),
+        ));
+    }
+    if request.is("builds.create") {
+        all.push(("build quota", Fault::Quota(Quota::Builds), 1, red("quota")));
+        all.push((
+            "endless build",
+            Fault::Endless,
+            1,
+            End::Red(3, "finish the build"),
+        ));
+        all.push(("log stops", Fault::LogStops, 1, End::Same));
+        all.push(("log gone", Fault::LogGone, 1, End::Same));
+    }
+    if request.is("builds.get") && request.nth < 3 {
+        all.push(("build cancelled", Fault::CancelBuilds, 1, red("Cancelled")));
+    }
+    if [
+        "services.create",
+        "repositories.create",
+        "builds.create",
+        "buckets.insert",
+    ]
+    .iter()
+    .any(|id| request.is(id))
+    {
+        all.push(("found late", Fault::FoundLate(3), 1, End::Same));
+    }
+    if request.service == ENDPOINT && request.path == "/health" && request.nth == 1 {
+        all.push(("granted late", status(403, None), 3, End::Same));
+        all.push(("routed late", status(404, None), 3, End::Same));
+    }
+    all
+}
+
+/// The part that a request has in the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Without its answer the run can't go on.
+    Needed,
+    /// Tells something along the way: what a container import says, a build's log.
+    Told,
+    /// Tokens for Google's APIs.
+    Token,
+    /// The token for the private endpoint.
+    IdToken,
+    Hub,
+    GitHub,
+    /// Waits until the endpoint is there.
+    Readiness,
+    /// A check or a measured request: the endpoint is what is tested, so that no answer is a bad one.
+    Tested,
+    /// Warms up; the next request tells.
+    WarmUp,
+}
+
+fn part(request: &Request) -> Part {
+    match (request.service.as_str(), request.id.as_str(), request.nth) {
+        ("github", _, _) => Part::GitHub,
+        ("hf", _, _) => Part::Hub,
+        ("oidc" | "sts", _, 1) => Part::Token,
+        ("oidc" | "sts", _, _) => Part::IdToken,
+        ("iamcredentials", id, _) if id.ends_with("generateIdToken") => Part::IdToken,
+        ("iamcredentials", _, _) => Part::Token,
+        ("storage", id, _) if id.ends_with("objects.get") => Part::Told,
+        ("run", id, _) if id.ends_with("revisions.get") => Part::Told,
+        (ENDPOINT, _, nth) => match (request.path.as_str(), nth) {
+            ("/health", 1) => Part::Readiness,
+            ("/health", 3) | ("/v1/chat/completions", 4) => Part::WarmUp,
+            _ => Part::Tested,
+        },
+        _ => Part::Needed,
+    }
+}
+
+fn after_passing(request: &Request, fault: &str) -> End {
+    match (part(request), fault) {
+        // A refusal is no accident: it is not asked again, and the report says what GitHub said.
+        (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
+        (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
+        (Part::Tested, "slow") => End::Same,
+        // A new token is asked for; and what a stranger is refused with is what is looked for.
+        (Part::Tested, "401 for a good token") => End::Same,
+        // The answer is refused anyway; its page is not read to the end.
+        (Part::Tested, "truncated" | "garbled") if request.path == "/health" => End::Same,
+        (Part::Tested, _) => End::Red(1, ""),
+        _ => End::Same,
+    }
+}
+
+fn after_lasting(request: &Request, fault: &str) -> End {
+    match (part(request), fault) {
+        (Part::Told, _) => End::Same,
+        (Part::GitHub, _) if request.looks_back() => End::Same,
+        (Part::GitHub, _) => End::Warned,
+        // The connections that are opened ahead are opened all the same.
+        (Part::WarmUp, _) if request.path == "/health" => End::Same,
+        // Without a token a gated model's page is looked at instead.
+        (Part::Hub, "403 for good") => End::Same,
+        (Part::Hub, _) => End::Red(3, "Hugging Face"),
+        (Part::Token, "403 for good") => End::Red(1, "no Google credentials"),
+        (Part::Token, _) => End::Red(3, "no Google credentials"),
+        // The check that can't be made has failed.
+        (Part::IdToken, _) => End::Red(1, "credentials"),
+        (Part::Tested, "403 for good") if request.path == "/health" => End::Same,
+        (Part::Readiness | Part::Tested | Part::WarmUp, _) => End::Red(1, ""),
+        // Whoever may not list the buckets looks at the one by its name.
+        (Part::Needed, "403 for good") if request.is("buckets.list") => End::Same,
+        (Part::Needed, "403 for good") => End::Red(1, "permission"),
+        (Part::Needed, _) => End::Red(3, ""),
+    }
+}

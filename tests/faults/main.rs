@@ -1,0 +1,155 @@
+//! Every request of the main job meets every fault that applies, and the job ends as it should.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that finds nothing to unwrap has failed"
+)]
+
+mod cases;
+mod judge;
+mod state;
+mod world;
+
+use std::{io::Write, sync::Arc, time::Instant};
+
+use cases::Case;
+use judge::{Outcome, Reference};
+use llm_deploy::tempo::Tempo;
+use tokio::{sync::Semaphore, task::JoinSet};
+use world::{Scenario, World};
+
+/// Runs at a time: nearly all of a run is waiting.
+const AT_ONCE: usize = 32;
+/// A minute passes in 6 s: no timeout comes by itself on a busy machine. Where timeouts and deadlines have to pass, it
+/// passes sooner.
+pub const TEMPO: f64 = 0.1;
+const QUICKER: f64 = 0.03;
+
+/// Set in the process that does the work.
+const INSIDE: &str = "FAULTS_INSIDE";
+
+/// In a process of its own, which trusts a single certificate: each client reads those that it trusts, and the
+/// machine's hundreds are most of the work of a run that is over in no time.
+#[test]
+fn every_request_meets_every_fault_and_the_run_ends_as_it_should() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    if std::env::var_os(INSIDE).is_some() {
+        return runtime.block_on(matrix());
+    }
+    let settings = llm_deploy::emulator::Settings::default();
+    let emulator = runtime
+        .block_on(llm_deploy::emulator::Emulator::start(settings))
+        .unwrap();
+    let environment = emulator.environment();
+    let trusted = environment
+        .iter()
+        .find(|(name, _)| name.ends_with("CA_CERTS_FILE"));
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, "1")
+        .env("SSL_CERT_FILE", &trusted.unwrap().1)
+        .env_remove("SSL_CERT_DIR")
+        .status();
+    assert!(status.unwrap().success(), "see above");
+}
+
+async fn matrix() {
+    let began = Instant::now();
+    let mut all = Vec::new();
+    for scenario in Scenario::ALL {
+        let (reference, seen) = Reference::of(scenario, Tempo::new(TEMPO)).await;
+        let reference = Arc::new(reference);
+        let requests = cases::requests(&seen);
+        let cases = requests
+            .iter()
+            .flat_map(|request| cases::cases(scenario, request));
+        all.extend(cases.map(|case| (case, Arc::clone(&reference))));
+    }
+    if let Ok(only) = std::env::var("FAULTS_ONLY") {
+        all.retain(|(case, _)| case.to_string().contains(&only));
+    }
+    // Those that wait for deadlines first, so that the others fill the time.
+    all.sort_by_key(|(case, _)| !case.slow);
+    let count = all.len();
+    if std::env::var_os("FAULTS_LIST").is_some() {
+        for (case, _) in &all {
+            eprintln!("{case}");
+        }
+        return;
+    }
+    let (wrong, unreached) = run_all(all).await;
+    let mut out = std::io::stderr();
+    // Straight to standard error: the harness would keep a passing test's words to itself.
+    writeln!(
+        out,
+        "fault matrix: {count} cases, {} wrong ends, {unreached} in which the request did not come again ({:.0} s)",
+        wrong.len(),
+        began.elapsed().as_secs_f64()
+    )
+    .unwrap();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(
+        unreached * 20 <= count,
+        "{unreached} of {count} cases met no fault"
+    );
+}
+
+/// What went wrong, and how many cases met no fault.
+async fn run_all(all: Vec<(Case, Arc<Reference>)>) -> (Vec<String>, usize) {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for (case, reference) in all {
+        let permits = Arc::clone(&permits);
+        running.spawn(async move {
+            let _permit = permits.acquire_owned().await.unwrap();
+            (case.to_string(), disturbed(&case, &reference).await)
+        });
+    }
+    let (mut wrong, mut unreached) = (Vec::new(), 0);
+    while let Some(ended) = running.join_next().await {
+        match ended.unwrap() {
+            (_, Outcome::Right) => {}
+            (_, Outcome::Unreached) => unreached += 1,
+            (name, Outcome::Wrong(complaints)) => {
+                wrong.push(format!("{name}\n    {}", complaints.join("\n    ")))
+            }
+        }
+    }
+    wrong.sort();
+    (wrong, unreached)
+}
+
+async fn disturbed(case: &Case, reference: &Reference) -> Outcome {
+    let tempo = Tempo::new(if case.slow { QUICKER } else { TEMPO });
+    let world = World::new(case.scenario).await;
+    let faults = &world.emulator.emulator.faults;
+    faults.add(case.request.rule(case.fault.clone(), case.times));
+    let ended = world.run(tempo).await;
+    let met = faults.met();
+    faults.clear();
+    if met == 0 {
+        return if case.request.nth == 1 {
+            Outcome::Wrong(vec!["the request never came".to_owned()])
+        } else {
+            Outcome::Unreached
+        };
+    }
+    let after = state::State::of(&world).await;
+    let again = world.run(Tempo::new(TEMPO)).await;
+    let finally = state::State::of(&world).await;
+    judge::judge(
+        case,
+        reference,
+        &judge::Seen {
+            ended,
+            after,
+            again,
+            finally,
+        },
+    )
+}
