@@ -62,12 +62,17 @@ impl Request {
     /// Whether nothing is there afterwards that wasn't before: the posts among them ask for tokens and answers.
     fn reads(&self) -> bool {
         let asks = [ENDPOINT, "sts", "iamcredentials"].contains(&self.service.as_str());
-        self.method == "GET" || asks || self.is("operations.wait")
+        self.method == "GET" || asks || self.is("operations.wait") || self.is("testIamPermissions")
     }
 
     /// Whether another run may have written a comment at the same time: the comment is there by then.
     fn looks_back(&self) -> bool {
-        self.method == "GET" && self.path == "/comments" && self.nth > 1
+        self.method == "GET" && self.path == "/comments" && self.nth > 2
+    }
+
+    /// Asked by the quick form of the doctor, beside the run's own requests.
+    fn is_doctors(&self) -> bool {
+        self.service == "cloudquotas" || self.is("testIamPermissions") || self.is("services.batchGet")
     }
 
     fn is(&self, id: &str) -> bool {
@@ -149,7 +154,7 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
         add(name, fault.clone(), u32::MAX, after_lasting(request, name), true);
     }
     for (name, fault, times, end) in special(request) {
-        let slow = matches!(fault, Fault::Endless);
+        let slow = times == u32::MAX || matches!(fault, Fault::Endless);
         add(name, fault, times, end, slow);
     }
     all
@@ -165,6 +170,8 @@ fn applies(request: &Request, name: &str, fault: &Fault) -> bool {
             request.service.as_str(),
             ENDPOINT | "github" | "hf" | "oidc" | "sts"
         ),
+        // Its quotas are asked for in the same way.
+        _ if request.service == "cloudquotas" && request.nth > 1 => false,
         // A wait that was asked for is the business of the client, whichever request of a kind it is. What lasts
         // lasts from the first on; later, one that refuses and one that fails stand for all.
         _ if request.nth == 1 => true,
@@ -222,13 +229,15 @@ fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
     if request.is("services.create") || request.is("services.patch") {
         all.push(("GPU quota", Fault::Quota(Quota::Gpu), 1, red("quota")));
         all.push(("zonal GPU quota", Fault::Quota(Quota::ZonalGpu), 1, red("quota")));
+        all.push(("CPU quota", Fault::Quota(Quota::CpuAndMemory), 1, red("quota")));
+        // Planned anew, some times.
+        all.push(("conflict", status(409, None), 1, End::Same));
         all.push((
-            "CPU quota",
-            Fault::Quota(Quota::CpuAndMemory),
-            1,
-            red("Quota violated"),
+            "conflicts for good",
+            status(409, None),
+            u32::MAX,
+            red("Somebody else"),
         ));
-        all.push(("conflict", status(409, None), 1, red("Somebody else")));
         all.push((
             "endless operation",
             Fault::Endless,
@@ -281,7 +290,7 @@ fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
 enum Part {
     /// Without its answer the run can't go on.
     Needed,
-    /// Tells something along the way: what a container import says, a build's log.
+    /// Tells something along the way: what a container import says, a build's log, what the quick doctor asks.
     Told,
     /// Tokens for Google's APIs.
     Token,
@@ -307,6 +316,9 @@ fn part(request: &Request) -> Part {
         ("iamcredentials", _, _) => Part::Token,
         ("storage", id, _) if id.ends_with("objects.get") => Part::Told,
         ("run", id, _) if id.ends_with("revisions.get") => Part::Told,
+        // Whether another run started the same build a moment ago.
+        ("cloudbuild", id, 2..) if id.ends_with("builds.list") => Part::Told,
+        _ if request.is_doctors() => Part::Told,
         (ENDPOINT, _, nth) => match (request.path.as_str(), nth) {
             ("/health", 1) => Part::Readiness,
             ("/health", 3) | ("/v1/chat/completions", 4) => Part::WarmUp,
@@ -342,7 +354,7 @@ fn after_lasting(request: &Request, fault: &str) -> End {
         (Part::Hub, "403 for good") => End::Same,
         (Part::Hub, _) => End::Red(3, "Hugging Face"),
         (Part::Token, "403 for good") => End::Red(1, "no Google credentials"),
-        (Part::Token, _) => End::Red(3, "no Google credentials"),
+        (Part::Token, _) => End::Red(3, "no answer from"),
         // The check that can't be made has failed.
         (Part::IdToken, _) => End::Red(1, "credentials"),
         (Part::Tested, "403 for good") if request.path == "/health" => End::Same,

@@ -87,7 +87,7 @@ async fn matrix() {
     // Straight to standard error: the harness would keep a passing test's words to itself.
     writeln!(
         out,
-        "fault matrix: {count} cases, {} wrong ends, {unreached} in which the request did not come again ({:.0} s)",
+        "fault matrix: {count} cases (of requests that are polled the first, a middle and the last but one), {} wrong ends, {unreached} in which the request did not come again ({:.0} s)",
         wrong.len(),
         began.elapsed().as_secs_f64()
     )
