@@ -294,7 +294,10 @@ fn killed_after_any_write_and_run_again_it_ends_the_same() {
             }
         });
     }
-    println!("bootstrap was killed after each of {} writes", all.len());
+    crate::support::say(&format!(
+        "bootstrap was killed after each of {} writes",
+        all.len()
+    ));
 }
 
 #[test]

@@ -214,11 +214,11 @@ fn every_request(scenario: Scenario) {
         }
     });
     let (killed, wrong) = (killed.into_inner().unwrap(), wrong.into_inner().unwrap());
-    println!(
+    crate::support::say(&format!(
         "{}: {killed} kill points, {} differences",
         scenario.event,
         wrong.len()
-    );
+    ));
     assert!(killed > 40, "{killed}");
     let shown: Vec<&str> = wrong
         .iter()

@@ -127,7 +127,7 @@ fn a_run_without_one_of_its_roles_names_the_permission() {
         let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
     });
-    println!("{} roles taken away, one at a time", DOCUMENTED.len());
+    crate::support::say(&format!("{} roles taken away, one at a time", DOCUMENTED.len()));
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 

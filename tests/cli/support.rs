@@ -295,6 +295,12 @@ impl World {
     }
 }
 
+/// A line that is shown although its test passes: the harness keeps what goes through `println!`.
+pub fn say(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
 /// A configuration with the least that every test needs.
 pub fn config(more: &str) -> String {
     format!("project: {PROJECT}\nregion: {REGION}\nmodel: Qwen/Qwen3.5-4B\n{more}\n")
