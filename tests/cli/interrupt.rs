@@ -70,6 +70,19 @@ fn a_build_by_hand_that_is_interrupted_is_cancelled() {
 }
 
 #[test]
+fn a_build_is_cancelled_with_its_run_though_nobody_reads_what_that_says() {
+    let world = slow_builds();
+    let mut command = world.command(&["build"]);
+    let build = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut build = build.unwrap();
+    // Ctrl-C ends both sides of `llm-deploy build 2>&1 | tee log`, and tee is the quicker one.
+    drop((build.stdout.take(), build.stderr.take()));
+    world.wait_for_request("builds.create");
+    interrupt(build).expect_code(130);
+    assert_eq!(build_states(&world), ["CANCELLED"]);
+}
+
+#[test]
 fn a_build_of_another_run_is_left_to_it() {
     let world = slow_builds();
     let mut first = world.start("pull_request.opened");
