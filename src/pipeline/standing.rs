@@ -33,6 +33,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Standing<'a> {
     services: &'a Services,
     others: Others<'a>,
+    /// Whether this is a workflow's run.
+    of_workflow: bool,
     pub rank: Rank,
     pub deployment: Option<u64>,
 }
@@ -58,6 +60,7 @@ impl<'a> Standing<'a> {
         let mut standing = Self {
             services,
             others: Others::new(github, environment.name, services.progress.as_ref()),
+            of_workflow: environment.run.is_some(),
             rank: Rank::default(),
             deployment: None,
         };
@@ -111,6 +114,12 @@ impl<'a> Standing<'a> {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether the labels have to say that this run was here, though it has nothing to change: no deployment on GitHub
+    /// does, and an older run that is still building would put its own over what this one found good.
+    pub fn must_sign(&self, live: &Service) -> bool {
+        self.of_workflow && self.deployment.is_none() && Rank::in_labels(&live.labels) < Some(self.rank)
     }
 
     /// Whether an older run has written to the service since it was `before`.
