@@ -136,3 +136,23 @@ fn a_github_that_does_not_answer_keeps_no_cancelled_run_from_its_outputs() {
     assert_eq!(world.output("status").as_deref(), Some("cancelled"));
     assert_eq!(build_states(&world), ["CANCELLED"]);
 }
+
+#[test]
+fn a_run_that_is_cancelled_while_github_lets_it_wait_says_so() {
+    let world = slow_builds();
+    let faults = &world.emulator.emulator.faults;
+    faults.add(Rule {
+        on: Pattern {
+            service: Some("github".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times: u32::MAX,
+        fault: Fault::Hang,
+    });
+    let run = world.start("push");
+    world.wait_until("GitHub is asked", || faults.met() > 0);
+    interrupt(run).expect_code(130);
+    assert_eq!(world.output("status").as_deref(), Some("cancelled"));
+    assert!(build_states(&world).is_empty());
+}
