@@ -75,7 +75,8 @@ impl Retry {
             .min(self.cap);
         let jittered = bound.mul_f64(random.clamp(0.0, 1.0));
         let pause = retry_after.map_or(jittered, |asked| asked.max(jittered));
-        (waited + pause <= self.budget).then_some(pause)
+        // A server may ask for any time.
+        (waited.saturating_add(pause) <= self.budget).then_some(pause)
     }
 }
 
@@ -179,6 +180,8 @@ mod tests {
         let asked = Some(Duration::from_secs(7));
         assert_eq!(retry().pause(1, Duration::ZERO, asked, 1.0), asked);
         assert_eq!(retry().pause(1, Duration::from_secs(4), asked, 1.0), None);
+        let for_ever = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(retry().pause(2, Duration::from_secs(4), for_ever, 1.0), None);
     }
 
     #[test]

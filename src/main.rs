@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: could not start: {error}");
+            commands::tell(&format!("error: could not start: {error}"));
             return ExitCode::from(3);
         }
     };
@@ -47,7 +47,7 @@ async fn run(cli: Cli) -> u8 {
         if serves {
             std::future::pending::<()>().await;
         }
-        eprintln!("interrupted: ending");
+        commands::tell("interrupted: ending");
         if !only_looks {
             // A second signal ends at once.
             let _ = tokio::time::timeout(LAST_WORDS, signal::next()).await;
@@ -65,12 +65,12 @@ fn fail(environment: &Environment, error: &Error) -> u8 {
     if environment.in_actions() {
         commands::run::annotate(environment, error);
     } else {
-        eprintln!(
+        commands::tell(&format!(
             "{} {}",
             console::style("error:").red().bold().for_stderr(),
             // Mistakes of a configuration begin with the word themselves, as compilers' do.
             error.message.strip_prefix("error: ").unwrap_or(&error.message)
-        );
+        ));
     }
     error.blame.exit_code()
 }

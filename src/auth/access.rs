@@ -23,6 +23,10 @@ pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform
 /// A token with less life than this isn't sent.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// Longest life of a token that is reckoned with. How old a given one can get isn't known: it is asked for again only
+/// after it was refused.
+const FOR_GOOD: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Gives access tokens, and hears when one was refused.
 pub trait AccessTokens: TokenProvider {
     /// A service answered 401 to `token`: the next call to [`TokenProvider::token`] gets a new one. Other
@@ -101,12 +105,14 @@ impl<S: Source> TokenProvider for Cached<S> {
         {
             return Ok(Arc::clone(&old.token));
         }
-        let fetched = match (self.source.fetch().await, old) {
+        let mut fetched = match (self.source.fetch().await, old) {
             (Ok(fetched), _) => fetched,
             // An issuer that is out for a minute need not end what has run for an hour.
             (Err(_), Some(old)) if Utc::now() + MARGIN < old.expires_at => return Ok(Arc::clone(&old.token)),
             (Err(error), _) => return Err(for_gcp_auth(error)),
         };
+        // An issuer may tell any time; dates have an end.
+        fetched.expires_in = fetched.expires_in.min(FOR_GOOD);
         let now = Utc::now();
         let renew_at = now + renew_after(fetched.expires_in);
         let expires_at = now + fetched.expires_in;
@@ -151,9 +157,6 @@ pub(super) struct Given {
     token: SecretString,
     given: AtomicBool,
 }
-
-/// How old a given token can get isn't known: it is asked for again only after it was refused.
-const FOR_GOOD: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Given {
     pub fn new(token: SecretString) -> Self {
@@ -268,6 +271,11 @@ mod tests {
         let tokens = counting(0);
         text(&tokens).await;
         assert_eq!(text(&tokens).await, "token-1");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_said_to_live_for_ever_is_taken() {
+        assert_eq!(text(&counting(u64::MAX)).await, "token-0");
     }
 
     #[test]

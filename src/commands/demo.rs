@@ -51,7 +51,7 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
     let code = match crate::signal::unless_stopped(demo.run(environment)).await {
         Some(code) => code,
         None => {
-            eprintln!("interrupted: ending what was started here");
+            super::tell("interrupted: ending what was started here");
             Ok(super::INTERRUPTED)
         }
     };

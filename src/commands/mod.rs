@@ -110,6 +110,12 @@ fn print_page(text: &str) {
 /// Exit code as a shell reports a process that SIGINT ended.
 pub const INTERRUPTED: u8 = 130;
 
+/// Writes a line to standard error; a reader that went away (`| tee`, on Ctrl-C) is no error.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Writes to standard output; a reader that went away (`| head`) is no error.
 pub fn print(text: &str) {
     use std::io::Write;

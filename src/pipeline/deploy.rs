@@ -17,7 +17,11 @@ use crate::{
             types::{Service, short_name},
         },
     },
-    plan::{Action, ModelPlan, diff, target::Stage, traffic},
+    plan::{
+        Action, ModelPlan, diff,
+        target::{Stage, label},
+        traffic,
+    },
     units::human_duration,
 };
 
@@ -53,7 +57,7 @@ pub async fn roll_out(
     loop {
         let plan = survey::again(services, surveyed, digest).await?;
         standing.check(&plan.target, plan.facts.live.as_ref()).await?;
-        match deploy(services, &plan, digest).await {
+        match deploy(services, standing, &plan, digest).await {
             Err(failed) if failed.end == End::Conflict && conflicts < CONFLICTS => {
                 conflicts += 1;
                 let said = "the service was changed meanwhile, looking again";
@@ -65,7 +69,12 @@ pub async fn roll_out(
 }
 
 /// Creates or updates the service as planned; one line says what was done.
-async fn deploy(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(Deployed, String), Failed> {
+async fn deploy(
+    services: &Services,
+    standing: &Standing<'_>,
+    plan: &ModelPlan,
+    digest: &str,
+) -> Result<(Deployed, String), Failed> {
     match &plan.action {
         Action::Create => create(services, plan, digest).await,
         Action::Update {
@@ -93,10 +102,27 @@ async fn deploy(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(
         }
         Action::Pinned { newest, shares } => Err(pinned(plan, newest, shares)),
         Action::Nothing => {
-            let live = plan.facts.live.clone().unwrap_or_default();
+            let mut live = plan.facts.live.clone().unwrap_or_default();
+            if standing.must_sign(&live) {
+                live = sign(services, plan, live).await?;
+            }
             Ok((deployed(plan, live)?, "nothing to change".to_owned()))
         }
     }
+}
+
+/// Writes on the service which run was here last, so that an older one sees it. The rest stays, a preview's end too.
+async fn sign(services: &Services, plan: &ModelPlan, live: Service) -> Result<Service, Failed> {
+    let mut labels = live.labels;
+    let mut ours = plan.target.labels();
+    ours.retain(|key, _| [label::RUN, label::COMMIT].contains(&key.as_str()));
+    labels.extend(ours);
+    let body = Service {
+        labels,
+        etag: live.etag,
+        ..Service::default()
+    };
+    patch(services, plan, &body, &["labels"]).await
 }
 
 /// Somebody rolled back, or split the traffic: undoing that behind their back could put a broken model into production.

@@ -4,11 +4,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Services,
-    recorder::Recorder,
-    standing::{Claim, Environment},
-};
+use super::{Services, others::Claim, recorder::Recorder, standing::Environment};
 use crate::{
     github::{DeploymentState, GitHub},
     report::Status,

@@ -19,6 +19,7 @@ use crate::{
     google::run::types::Service,
     plan::{ModelPlan, target::Target},
     report::Status,
+    signal,
 };
 
 /// What every job works with.
@@ -160,7 +161,10 @@ impl Job<'_> {
             run_url: self.context.run_url.as_deref(),
         };
         let plans: Vec<&ModelPlan> = models.iter().filter_map(model::Model::plan).collect();
-        let standing = Standing::take(services, self.github, &environment, &plans).await;
+        let standing = Standing::take(services, self.github, &environment, &plans);
+        let Some(standing) = signal::unless_stopped(standing).await else {
+            return models.into_iter().map(model::Model::cancelled).collect();
+        };
         let targets: Vec<Target> = models.iter().map(|model| model.target.clone()).collect();
         let work = models
             .into_iter()

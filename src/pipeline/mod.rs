@@ -10,6 +10,7 @@ pub mod failed;
 pub mod github_pages;
 pub mod jobs;
 pub mod model;
+pub mod others;
 pub mod own_build;
 pub mod recorder;
 pub mod report;

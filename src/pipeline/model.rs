@@ -76,6 +76,12 @@ impl Model {
         self.recorder
     }
 
+    /// The same of a run that was asked to stop.
+    pub fn cancelled(mut self) -> Recorder {
+        self.recorder.cancel();
+        self.recorder
+    }
+
     /// Builds, deploys, tests, moves the traffic, and says how it went.
     pub async fn carry_out(
         mut self,

@@ -4,7 +4,7 @@
 //! one takes the build up.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -71,13 +71,12 @@ impl OwnBuild {
 
     /// Whether this is the build that this run has started.
     pub fn is(&self, id: &str) -> bool {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.as_ref().is_some_and(|place| place.id == id)
+        self.started().as_ref().is_some_and(|place| place.id == id)
     }
 
     /// It has ended.
     pub fn forget(&self) {
-        self.take();
+        *self.started() = None;
     }
 
     /// Cancels it, if there is one; its id. Takes three seconds at most.
@@ -85,11 +84,14 @@ impl OwnBuild {
         let work = async {
             self.requests.close();
             self.requests.wait().await;
-            let Some(place) = self.take() else { return Ok(None) };
+            let Some(place) = self.started().clone() else {
+                return Ok(None);
+            };
             cloud_build::cancel(google, &place.project, &place.location, &place.id)
                 .await
-                .map(|()| Some(place.id))
-                .map_err(|e| e.to_string())
+                .map_err(|e| e.to_string())?;
+            self.forget();
+            Ok(Some(place.id))
         };
         tokio::time::timeout(LAST_WORDS, work)
             .await
@@ -109,7 +111,32 @@ impl OwnBuild {
         }
     }
 
-    fn take(&self) -> Option<Place> {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn started(&self) -> MutexGuard<'_, Option<Place>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::google::testing::{Server, answer};
+
+    #[tokio::test]
+    async fn a_build_whose_cancellation_was_refused_is_still_this_run_s_own() {
+        let refused = json!({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "No."}});
+        let server = Server::script(vec![
+            answer(200, json!({"metadata": {"build": {"id": "b"}}})),
+            answer(403, refused),
+            answer(200, json!({"id": "b"})),
+        ])
+        .await;
+        let (google, own) = (server.client(), OwnBuild::default());
+        own.start(&google, "p", "r", Build::default()).await.unwrap();
+        assert!(own.cancel(&google).await.is_err());
+        assert!(own.is("b"));
+        assert_eq!(own.cancel(&google).await, Ok(Some("b".to_owned())));
+        assert_eq!(own.cancel(&google).await, Ok(None));
     }
 }

@@ -4,18 +4,18 @@
 //! changes in a label; whoever comes to a point of no return looks at both. Without a GitHub token the labels are all
 //! there is.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+use std::time::Duration;
+
+use super::{
+    Services,
+    failed::Failed,
+    github_pages as pages,
+    others::{Claim, Newer, Others},
+    survey,
 };
-
-use serde::{Deserialize, Serialize};
-
-use super::{Services, failed::Failed, github_pages as pages, survey};
 use crate::{
     event::RunId,
-    github::{Deployment, DeploymentState, GitHub},
+    github::{DeploymentState, GitHub},
     google::run::types::Service,
     plan::{
         ModelPlan,
@@ -29,44 +29,14 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What a run writes into its GitHub deployment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Claim {
-    #[serde(rename = "llm-deploy-run")]
-    pub run: String,
-    /// Image key by service (`project/region/name`).
-    pub images: BTreeMap<String, String>,
-}
-
-impl Claim {
-    /// `None` when it is not one of ours.
-    pub fn of(deployment: &Deployment) -> Option<Self> {
-        Self::deserialize(&deployment.payload).ok()
-    }
-
-    fn rank(&self) -> Option<Rank> {
-        self.run.parse().ok()
-    }
-}
-
 /// This run, among others of the same environment.
 pub struct Standing<'a> {
     services: &'a Services,
-    github: Option<&'a GitHub>,
-    environment: &'a str,
+    others: Others<'a>,
+    /// Whether this is a workflow's run.
+    of_workflow: bool,
     pub rank: Rank,
     pub deployment: Option<u64>,
-    /// So that a permission that is missing is told once.
-    warned: AtomicBool,
-}
-
-/// A run that has taken a target over.
-#[derive(Debug)]
-pub struct Newer {
-    commit: String,
-    /// Key of the image that it needs, as far as it is known.
-    pub image_key: Option<String>,
 }
 
 /// What is deployed where, for [`Standing::take`].
@@ -89,11 +59,10 @@ impl<'a> Standing<'a> {
     ) -> Self {
         let mut standing = Self {
             services,
-            github,
-            environment: environment.name,
+            others: Others::new(github, environment.name, services.progress.as_ref()),
+            of_workflow: environment.run.is_some(),
             rank: Rank::default(),
             deployment: None,
-            warned: AtomicBool::new(false),
         };
         standing.rank = match Rank::of(environment.run) {
             Some(rank) => rank,
@@ -114,7 +83,7 @@ impl<'a> Standing<'a> {
     async fn seen(&self, plans: &[&ModelPlan]) -> Vec<Rank> {
         let live = plans.iter().filter_map(|plan| plan.facts.live.as_ref());
         let mut seen: Vec<Rank> = live.filter_map(|live| Rank::in_labels(&live.labels)).collect();
-        let claims = self.deployments().await;
+        let claims = self.others.all().await;
         seen.extend(
             claims
                 .iter()
@@ -127,7 +96,7 @@ impl<'a> Standing<'a> {
     /// # Errors
     /// When a newer run has deployed `target`, or is at it. `live` is the service as it is now.
     pub async fn check(&self, target: &Target, live: Option<&Service>) -> Result<(), Failed> {
-        match self.newer(target, live).await {
+        match self.newer(target, live, Duration::ZERO).await {
             Some(newer) => Err(newer.into_failed()),
             None => Ok(()),
         }
@@ -138,13 +107,19 @@ impl<'a> Standing<'a> {
         let mut pause = FIRST_PAUSE;
         loop {
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
             // A look that fails is no reason to end the build.
             let live = survey::live_service(self.services, target).await.ok().flatten();
-            if let Some(newer) = self.newer(target, live.as_ref()).await {
+            if let Some(newer) = self.newer(target, live.as_ref(), pause / 2).await {
                 return newer;
             }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether the labels have to say that this run was here, though it has nothing to change: no deployment on GitHub
+    /// does, and an older run that is still building would put its own over what this one found good.
+    pub fn must_sign(&self, live: &Service) -> bool {
+        self.of_workflow && self.deployment.is_none() && Rank::in_labels(&live.labels) < Some(self.rank)
     }
 
     /// Whether an older run has written to the service since it was `before`.
@@ -153,7 +128,7 @@ impl<'a> Standing<'a> {
         now != before && now.is_some_and(|now| now < self.rank)
     }
 
-    async fn newer(&self, target: &Target, live: Option<&Service>) -> Option<Newer> {
+    async fn newer(&self, target: &Target, live: Option<&Service>, age: Duration) -> Option<Newer> {
         let labels = live.map(|live| &live.labels);
         if let Some(labels) = labels.filter(|labels| Rank::in_labels(labels) > Some(self.rank)) {
             return Some(Newer {
@@ -161,87 +136,36 @@ impl<'a> Standing<'a> {
                 image_key: None,
             });
         }
-        let place = place(target);
-        for deployment in self.deployments().await {
-            let claim = Claim::of(&deployment).filter(|claim| claim.rank() > Some(self.rank));
-            let Some(image_key) = claim.and_then(|claim| claim.images.get(&place).cloned()) else {
-                continue;
-            };
-            // One that failed or was given up leaves the target to this run.
-            let over = [
-                DeploymentState::Failure,
-                DeploymentState::Error,
-                DeploymentState::Inactive,
-            ];
-            if self
-                .state(deployment.id)
-                .await
-                .is_some_and(|state| over.contains(&state))
-            {
-                continue;
-            }
-            return Some(Newer {
-                commit: deployment.sha,
-                image_key: Some(image_key),
-            });
-        }
-        None
+        self.others.newer(self.rank, &place(target), age).await
     }
 
     /// Sets the deployments inactive that earlier runs of these services left open, because they were killed. To be
     /// done before this run's own success is told: below a success nothing is open, and nobody looks there again.
     pub async fn end_orphans(&self, targets: &[Target]) {
-        let (Some(github), Some(own)) = (self.github, self.deployment) else {
+        let (Some(github), Some(own)) = (self.others.github, self.deployment) else {
             return;
         };
         let places: Vec<String> = targets.iter().map(place).collect();
-        for earlier in self.deployments().await.into_iter().filter(|one| one.id < own) {
+        for earlier in self.others.all().await.into_iter().filter(|one| one.id < own) {
             let ours = Claim::of(&earlier).filter(|claim| claim.rank() <= Some(self.rank));
             if !ours.is_some_and(|claim| places.iter().any(|place| claim.images.contains_key(place))) {
                 continue;
             }
-            match self.state(earlier.id).await {
-                Some(DeploymentState::Success) => break,
-                Some(state) if !state.is_open() => {}
-                _ => {
+            match self.others.state(earlier.id).await {
+                Ok(Some(DeploymentState::Success)) => break,
+                Ok(Some(state)) if !state.is_open() => {}
+                Err(()) => {}
+                Ok(_) => {
                     let said = "The run that made it was stopped";
                     let ended = github
                         .deployment_status(earlier.id, DeploymentState::Inactive, None, None, said)
                         .await;
                     if let Err(error) = ended {
-                        self.warn("an earlier run's deployment was not ended", &error);
+                        self.others
+                            .warn("an earlier run's deployment was not ended", &error);
                     }
                 }
             }
-        }
-    }
-
-    async fn deployments(&self) -> Vec<Deployment> {
-        let Some(github) = self.github else {
-            return Vec::new();
-        };
-        match github.deployments(self.environment).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.warn("other runs can't be seen", &error);
-                Vec::new()
-            }
-        }
-    }
-
-    async fn state(&self, id: u64) -> Option<DeploymentState> {
-        match self.github?.deployment_state(id).await {
-            Ok(state) => state,
-            Err(error) => {
-                self.warn("other runs can't be seen", &error);
-                None
-            }
-        }
-    }
-
-    fn warn(&self, what: &str, error: &crate::github::Error) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            self.services.progress.warn("github", &format!("{what}: {error}"));
         }
     }
 }

@@ -70,6 +70,19 @@ fn a_build_by_hand_that_is_interrupted_is_cancelled() {
 }
 
 #[test]
+fn a_build_is_cancelled_with_its_run_though_nobody_reads_what_that_says() {
+    let world = slow_builds();
+    let mut command = world.command(&["build"]);
+    let build = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut build = build.unwrap();
+    // Ctrl-C ends both sides of `llm-deploy build 2>&1 | tee log`, and tee is the quicker one.
+    drop((build.stdout.take(), build.stderr.take()));
+    world.wait_for_request("builds.create");
+    interrupt(build).expect_code(130);
+    assert_eq!(build_states(&world), ["CANCELLED"]);
+}
+
+#[test]
 fn a_build_of_another_run_is_left_to_it() {
     let world = slow_builds();
     let mut first = world.start("pull_request.opened");
@@ -122,4 +135,24 @@ fn a_github_that_does_not_answer_keeps_no_cancelled_run_from_its_outputs() {
     interrupt(run).expect_code(130);
     assert_eq!(world.output("status").as_deref(), Some("cancelled"));
     assert_eq!(build_states(&world), ["CANCELLED"]);
+}
+
+#[test]
+fn a_run_that_is_cancelled_while_github_lets_it_wait_says_so() {
+    let world = slow_builds();
+    let faults = &world.emulator.emulator.faults;
+    faults.add(Rule {
+        on: Pattern {
+            service: Some("github".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times: u32::MAX,
+        fault: Fault::Hang,
+    });
+    let run = world.start("push");
+    world.wait_until("GitHub is asked", || faults.met() > 0);
+    interrupt(run).expect_code(130);
+    assert_eq!(world.output("status").as_deref(), Some("cancelled"));
+    assert!(build_states(&world).is_empty());
 }

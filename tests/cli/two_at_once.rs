@@ -107,6 +107,23 @@ fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone(
 }
 
 #[test]
+fn without_github_too_an_older_run_does_not_undo_a_newer_one_that_had_nothing_to_change() {
+    // The push that takes the one before it back, while that is still building.
+    const REVERT: Push = Push {
+        settings: "",
+        ..NEWER
+    };
+    let world = production();
+    let older = held_at(&world, BUILD, OLDER, "push", false);
+    REVERT.expect(&world, &ended(REVERT.start(&world, "push", false)), "succeeded");
+    OLDER.expect(&world, &older.let_go(), "superseded");
+    let service = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(service["labels"]["llm-deploy-commit"], REVERT.sha());
+    let args = service["template"]["containers"][0]["args"].to_string();
+    assert!(!args.contains("--max-model-len=2048"), "{args}");
+}
+
+#[test]
 fn an_older_runs_failure_is_not_told_over_a_newer_ones_result() {
     const BROKEN: Push = Push {
         settings: "service: { gpu: abacus }",
