@@ -231,6 +231,8 @@ fn a_dry_run_shows_every_step_with_its_gcloud_command_and_does_none() {
         "gcloud iam workload-identity-pools providers create-oidc github-1296269",
         "--attribute-condition=\"assertion.repository_id == '1296269'",
         "gcloud storage buckets create gs://demo-project-llm-deploy --location=europe-west4",
+        r#"--lifecycle-file=<(echo '{"rule":[{"action":{"type":"Delete"},"condition":{"age":7}}]}')"#,
+        "gcloud artifacts repositories set-cleanup-policies llm-deploy --project=demo-project",
         "gcloud projects add-iam-policy-binding demo-project --role=roles/run.developer",
         "gcloud secrets versions add hf-token --data-file=-",
         // The project's number can't be seen while Resource Manager is off.
@@ -582,8 +584,32 @@ fn a_refusal_says_whose_move_it_is() {
                 refused.stderr
             );
         }
+        // Those speak to whoever reads a run's report, of the account that deploys.
+        for other in ["DEPLOYER", "The deploying account"] {
+            assert!(!refused.stderr.contains(other), "{}", refused.stderr);
+        }
         // It takes up where it ended.
         bootstrap(&world, &["--yes"]).expect_code(0);
+    }
+}
+
+#[test]
+fn a_project_or_region_that_is_not_there_is_told_to_be_checked() {
+    let world = new_project();
+    for (option, part) in [
+        (
+            "--project=other-project",
+            "Check that other-project is the project's id",
+        ),
+        (
+            "--region=europe-west44",
+            "Check `--region`: there may be no europe-west44",
+        ),
+    ] {
+        let refused = bootstrap(&world, &["--yes", option]);
+        refused.expect_code(1);
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("DEPLOYER"), "{}", refused.stderr);
     }
 }
 
