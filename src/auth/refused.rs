@@ -14,6 +14,17 @@ struct Claims {
     repository: String,
     #[serde(rename = "ref")]
     reference: String,
+    /// GitHub's has one; another issuer's may be a list, which is of no use here.
+    aud: serde_json::Value,
+}
+
+impl Claims {
+    /// The provider's full name, which is the audience that Google asks for.
+    fn provider(&self) -> Option<&str> {
+        let (_, name) = self.aud.as_str()?.split_once("//iam.googleapis.com/")?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_/.:".contains(c);
+        (!name.is_empty() && name.chars().all(plain)).then_some(name)
+    }
 }
 
 /// Google's limit on `google.subject`.
@@ -58,10 +69,12 @@ fn advice(message: &str, claims: &Claims) -> Option<String> {
     }
     if message.contains("attribute condition") {
         return Some(format!(
-            "The provider's attribute condition does not admit this job of repository `{}`, ref `{}`: compare it with \
-             `gcloud iam workload-identity-pools providers describe`",
+            "The provider's attribute condition does not admit this job of repository `{}`, ref `{}`: see it with \
+             `gcloud iam workload-identity-pools providers describe {}`. `llm-deploy bootstrap` makes a provider for \
+             the repository that it is run in",
             show(&claims.repository),
-            show(&claims.reference)
+            show(&claims.reference),
+            claims.provider().unwrap_or("PROVIDER")
         ));
     }
     if message.starts_with("invalid_target") {
@@ -109,7 +122,15 @@ mod tests {
     #[test]
     fn a_condition_that_keeps_the_job_out_is_told_with_the_job() {
         let message = "unauthorized_client: The given credential is rejected by the attribute condition.";
-        let text = explained(message, &json!({"repository": "org/fork", "ref": "refs/heads/a"}));
+        let text = explained(
+            message,
+            &json!({"repository": "org/fork", "ref": "refs/heads/a",
+            "aud": "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/g"}),
+        );
+        assert!(
+            text.contains("describe projects/1/locations/global/workloadIdentityPools/p/providers/g`"),
+            "{text}"
+        );
         assert!(
             text.contains("this job of repository `org/fork`, ref `refs/heads/a`"),
             "{text}"

@@ -19,26 +19,35 @@ pub fn step(project: &str, title: &str, action: &Action, failure: &Failure) -> F
 /// A failure to see what is there.
 pub fn survey(project: &str, error: &Error) -> Failed {
     let title = format!("what is there in project {project} could not be seen");
-    google(
-        project,
-        &title,
-        ("resourcemanager.projects.get", "roles/owner"),
-        error,
-    )
-}
-
-fn google(project: &str, title: &str, needed: (&str, &str), error: &Error) -> Failed {
-    let mut failed = Failed::google("", error);
-    failed.failure.title = title.to_owned();
-    failed.failure.cause = error.to_string();
-    if let Some(fix) = fix(project, needed, error) {
-        failed.failure.fix = Some(fix);
+    let needed = ("resourcemanager.projects.get", "roles/owner");
+    let mut failed = google(project, &title, needed, error);
+    // Google answers the same to a project that is not there.
+    if let Some(fix) = failed
+        .failure
+        .fix
+        .as_mut()
+        .filter(|fix| fix.starts_with("You lack"))
+    {
+        *fix = format!("Check that {project} is the project's id. {fix}");
     }
     failed
 }
 
+fn google(project: &str, title: &str, needed: (&str, &str), error: &Error) -> Failed {
+    let failed = Failed::google("", error);
+    match fix(project, needed, error) {
+        // The explanations of a run speak of the deploying account, which is not who runs bootstrap.
+        Some(fix) => Failed::new(failed.blame, title, error.to_string()).fix(fix),
+        None => {
+            let mut failed = failed;
+            title.clone_into(&mut failed.failure.title);
+            failed
+        }
+    }
+}
+
 /// What the user does. The parts of Google's messages were seen in public reports.
-fn fix(project: &str, (permission, role): (&str, &str), error: &Error) -> Option<String> {
+fn fix(project: &str, (permission_of_step, role): (&str, &str), error: &Error) -> Option<String> {
     let answer = error.answer()?;
     let message = answer.message.as_str();
     let says = |part: &str| message.contains(part);
@@ -61,8 +70,16 @@ fn fix(project: &str, (permission, role): (&str, &str), error: &Error) -> Option
             "Your organization's domain restricted sharing (constraints/iam.allowedPolicyMemberDomains) forbids this member: ask an organization policy administrator to allow it in project {project}, {again}"
         ));
     }
+    if let Some((_, rest)) = message.split_once("Location ")
+        && let Some((location, _)) = rest.split_once(" is not found")
+    {
+        return Some(format!(
+            "Check `--region`: there may be no {location}. https://docs.cloud.google.com/run/docs/configuring/services/gpu lists the regions with GPUs"
+        ));
+    }
     if error.is_permission_denied() {
-        let permission = denied(message).unwrap_or(permission);
+        let permission = answer.permission.as_deref().or_else(|| denied(message));
+        let permission = permission.unwrap_or(permission_of_step);
         return Some(format!(
             "You lack the permission {permission}: ask an owner of the project for {role}, or have an owner run bootstrap (`gcloud projects add-iam-policy-binding {project} --member=user:YOU --role={role}`)"
         ));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Action, State, Step, Wanted, apply::Failure};
+use super::{Action, State, Step, Wanted, apply::Failure, wanted::NUMBER};
 use crate::config::{self, Config, Source};
 
 /// The starter workflow, whose placeholders are filled in.
@@ -158,16 +158,26 @@ pub fn steps(place: &Place, wanted: &Wanted, number: Option<&str>, config: &Conf
 }
 
 fn workflow_step(place: &Place, wanted: &Wanted, number: Option<&str>) -> Step {
-    // Until the project's number is known the text isn't whole, and nothing is written before it is.
-    let text = workflow(wanted, number.unwrap_or("NUMBER"), &place.inputs);
+    let text = workflow(wanted, number.unwrap_or(NUMBER), &place.inputs);
     let state = match std::fs::read_to_string(&place.workflow) {
-        Ok(there) if there == text => State::Exists,
-        Ok(_) if number.is_some() => State::Left(
+        // Until the project's number is known the text isn't whole, and nothing is written before it is.
+        Ok(there) if there == text || number.is_none() && fits(&there, &text) => State::Exists,
+        Ok(_) => State::Left(
             "it is there and says something else; it is not overwritten. Put in what is printed below, or delete it and run bootstrap again".to_owned(),
         ),
-        _ => write(&place.workflow, text),
+        Err(_) => write(&place.workflow, text),
     };
     step(&place.workflow, state)
+}
+
+/// Whether the texts are the same but for the project's number.
+fn fits(there: &str, text: &str) -> bool {
+    text.split_once(NUMBER).is_some_and(|(before, after)| {
+        let number = there
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after));
+        number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 fn configuration_step(place: &Place, wanted: &Wanted, config: &Config) -> Step {

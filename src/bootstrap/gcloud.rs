@@ -1,7 +1,10 @@
 //! The same steps as gcloud commands: for who wants to read, or run, them by hand.
 
 use super::{Action, Wanted};
-use crate::google::policy_of::Resource;
+use crate::{
+    doctor::{bucket, repository},
+    google::policy_of::Resource,
+};
 
 /// The commands of a step; none for a file. `number` is the project's.
 pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
@@ -29,18 +32,12 @@ pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
             "gcloud storage buckets create gs://{} --location={} --uniform-bucket-level-access --public-access-prevention",
             wanted.bucket, wanted.region
         ),
-        Action::SetLifecycle => format!(
-            "gcloud storage buckets update gs://{} --lifecycle-file=lifecycle.json",
-            wanted.bucket
-        ),
+        Action::SetLifecycle => return vec![lifecycle(wanted)],
         Action::CreateRepository => format!(
             "gcloud artifacts repositories create {} --location={} --repository-format=docker --labels=managed-by=llm-deploy",
             wanted.repository, wanted.region
         ),
-        Action::SetCleanup => format!(
-            "gcloud artifacts repositories set-cleanup-policies {} --location={} --policy=cleanup.json",
-            wanted.repository, wanted.region
-        ),
+        Action::SetCleanup => return vec![cleanup(wanted)],
         Action::CreateSecret { secret } => {
             format!("gcloud secrets create {secret} --replication-policy=automatic")
         }
@@ -65,7 +62,27 @@ pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
         }
         Action::Write(_) => return Vec::new(),
     };
-    vec![in_project(wanted, &one)]
+    let mut all = vec![in_project(wanted, &one)];
+    match action {
+        Action::CreateBucket => all.push(lifecycle(wanted)),
+        Action::CreateRepository => all.push(cleanup(wanted)),
+        _ => (),
+    }
+    all
+}
+
+fn lifecycle(wanted: &Wanted) -> String {
+    in_project(wanted, &bucket::set_lifecycle(&wanted.bucket))
+}
+
+fn cleanup(wanted: &Wanted) -> String {
+    repository::set_policy(
+        &wanted.repository,
+        &wanted.project,
+        &wanted.region,
+        wanted.keep,
+        wanted.delete_older_than,
+    )
 }
 
 fn in_project(wanted: &Wanted, command: &str) -> String {

@@ -1,12 +1,12 @@
 //! Wanted against found: the steps, as data. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Found, Wanted,
     files::File,
     roles::{self, Grant},
-    wanted::{self, ISSUER},
+    wanted::{self, ISSUER, NUMBER},
 };
 use crate::{
     google::{
@@ -105,10 +105,11 @@ fn step(id: impl Into<String>, title: impl Into<String>, state: State) -> Step {
 }
 
 fn apis(found: &Found) -> Step {
-    let title = format!("{} APIs on", wanted::APIS.len());
+    let all = wanted::APIS.len();
     if found.off.is_empty() {
-        return step("apis", title, State::Exists);
+        return step("apis", format!("all {all} APIs"), State::Exists);
     }
+    let title = format!("{} of {all} APIs", found.off.len());
     Step {
         details: found.off.iter().map(|api| (*api).to_owned()).collect(),
         ..step("apis", title, State::ToDo(Action::EnableApis(found.off.clone())))
@@ -257,7 +258,7 @@ fn repository(wanted: &Wanted, found: &Found) -> Step {
     let policy = format!(
         "of each model the newest {} images stay, others go after {}",
         wanted.keep,
-        human_duration(wanted.delete_older_than)
+        age(wanted.delete_older_than)
     );
     let (state, details) = match &found.repository {
         None => (State::ToDo(Action::CreateRepository), vec![policy]),
@@ -283,6 +284,16 @@ fn repository(wanted: &Wanted, found: &Found) -> Step {
             format!("Artifact Registry repository {}", wanted.repository),
             state,
         )
+    }
+}
+
+/// In days where it is whole days.
+fn age(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match (duration.as_secs() / DAY, duration.as_secs() % DAY) {
+        (1, 0) => "a day".to_owned(),
+        (days @ 2.., 0) => format!("{days} days"),
+        _ => human_duration(duration),
     }
 }
 
@@ -317,7 +328,9 @@ fn token(found: &Found, secret: &str) -> [Step; 2] {
 /// One step for each resource: its policy is written once.
 fn grants(wanted: &Wanted, found: &Found) -> Vec<Step> {
     let mut by_resource: Vec<(Resource, Vec<Grant>)> = Vec::new();
-    for grant in roles::grants(wanted, found.number.as_deref()) {
+    // Unknown while an API is off; nothing is granted before that is on, and then all is looked at anew.
+    let number = found.number.as_deref().unwrap_or(NUMBER);
+    for grant in roles::grants(wanted, number) {
         match by_resource.iter_mut().find(|(on, _)| *on == grant.on) {
             Some((_, list)) => list.push(grant),
             None => by_resource.push((grant.on.clone(), vec![grant])),

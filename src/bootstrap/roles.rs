@@ -13,9 +13,8 @@ pub struct Grant {
     pub why: &'static str,
 }
 
-/// Every grant, those of one resource together. `number` is the project's; until it is known, the jobs of the
-/// repository can't be named.
-pub fn grants(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {
+/// Every grant, those of one resource together. `number` is the project's.
+pub fn grants(wanted: &Wanted, number: &str) -> Vec<Grant> {
     let mut all = on_project(wanted);
     all.extend(on_accounts(wanted, number));
     all.extend(on_storage(wanted));
@@ -50,6 +49,10 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
             "roles/serviceusage.serviceUsageConsumer",
             "API calls are counted to the project",
         ),
+        (
+            "roles/cloudquotas.viewer",
+            "sees the GPU quota before anything is built",
+        ),
     ];
     let writer = ("roles/logging.logWriter", "build logs, which go to Cloud Logging");
     let builder = wanted.logs_to_cloud_logging.then_some(writer);
@@ -65,12 +68,12 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
         .collect()
 }
 
-fn on_accounts(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {
+fn on_accounts(wanted: &Wanted, number: &str) -> Vec<Grant> {
     let on = |email: &str| Resource::ServiceAccount {
         project: wanted.project.clone(),
         email: email.to_owned(),
     };
-    let jobs = number.map(|number| Grant {
+    let jobs = Grant {
         on: on(&wanted.deployer),
         role: "roles/iam.workloadIdentityUser",
         member: format!(
@@ -79,15 +82,14 @@ fn on_accounts(wanted: &Wanted, number: Option<&str>) -> Vec<Grant> {
             wanted.github.id
         ),
         why: "the repository's jobs act as it",
-    });
+    };
     let act_as = |email: &String, why| Grant {
         on: on(email),
         role: "roles/iam.serviceAccountUser",
         member: account(&wanted.deployer),
         why,
     };
-    let mut all: Vec<Grant> = jobs.into_iter().collect();
-    all.push(act_as(&wanted.builder, "to start builds that run as it"));
+    let mut all = vec![jobs, act_as(&wanted.builder, "to start builds that run as it")];
     let services = wanted.runtimes.iter().filter(|r| **r != wanted.builder);
     all.extend(services.map(|r| act_as(r, "to deploy services that run as it")));
     all

@@ -7,7 +7,10 @@ use std::{
 
 use futures::future::{try_join, try_join_all};
 
-use super::{Wanted, roles, wanted::APIS};
+use super::{
+    Wanted, roles,
+    wanted::{APIS, NUMBER},
+};
 use crate::google::{
     Client, Error,
     artifact_registry::{self, FoundRepository, Repository},
@@ -169,7 +172,7 @@ async fn secrets(c: &Client, wanted: &Wanted, found: &Found) -> Result<BTreeMap<
 }
 
 async fn policies(c: &Client, wanted: &Wanted, found: &Found) -> Result<BTreeMap<Resource, Policy>, Error> {
-    let resources: BTreeSet<Resource> = roles::grants(wanted, found.number.as_deref())
+    let resources: BTreeSet<Resource> = roles::grants(wanted, found.number.as_deref().unwrap_or(NUMBER))
         .into_iter()
         .map(|grant| grant.on)
         .filter(|resource| found.has(resource))

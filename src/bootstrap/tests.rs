@@ -58,7 +58,7 @@ fn every_role_that_is_given_is_in_the_documentations_table_with_its_account() {
         *listed.entry(account.clone()).or_default() += &cells[2..].join("|");
     }
     let mut given = BTreeMap::new();
-    for grant in roles::grants(&everything(), Some(NUMBER)) {
+    for grant in roles::grants(&everything(), NUMBER) {
         let account = match grant.member.strip_prefix("serviceAccount:") {
             Some(email) => format!("`{}`", email.split('@').next().unwrap()),
             None => "the repository's jobs".to_owned(),
@@ -81,7 +81,7 @@ fn every_role_that_is_given_is_in_the_documentations_table_with_its_account() {
 
 #[test]
 fn only_what_a_run_makes_anew_is_granted_on_the_whole_project() {
-    let grants = roles::grants(&everything(), Some(NUMBER));
+    let grants = roles::grants(&everything(), NUMBER);
     let on_project: Vec<&str> = grants
         .iter()
         .filter(|grant| matches!(grant.on, Resource::Project(_)))
@@ -94,6 +94,7 @@ fn only_what_a_run_makes_anew_is_granted_on_the_whole_project() {
             "roles/cloudbuild.builds.editor",
             "roles/logging.viewer",
             "roles/serviceusage.serviceUsageConsumer",
+            "roles/cloudquotas.viewer",
             "roles/logging.logWriter",
         ]
     );

@@ -13,10 +13,13 @@ pub const ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// A pool of our own: another's may have providers that put what they like into the attributes that we trust.
 const POOL: &str = "llm-deploy";
 
+/// Stands for the project's number as long as that is not known.
+pub const NUMBER: &str = "NUMBER";
+
 const RUNTIME: &str = "llm-runtime";
 
-/// The APIs that a deployment calls, or that have to be on for one that it calls.
-pub const APIS: [&str; 11] = [
+/// The APIs that a deployment or its doctor calls, or that have to be on for one that it calls.
+pub const APIS: [&str; 12] = [
     "serviceusage.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
@@ -28,6 +31,7 @@ pub const APIS: [&str; 11] = [
     "secretmanager.googleapis.com",
     "logging.googleapis.com",
     "run.googleapis.com",
+    "cloudquotas.googleapis.com",
 ];
 
 /// The project as it shall be.

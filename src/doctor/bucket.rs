@@ -52,15 +52,18 @@ pub fn checks(config: &Config, facts: &Facts, on_project: &Seen<BTreeSet<String>
         }
         Ok(Found::Open(_)) => group
             .warn(subject, "nothing deletes old sources and logs")
-            .command(format!(
-                "gcloud storage buckets update gs://{name} --lifecycle-file=<(echo '{RULE}')"
-            )),
+            .command(set_lifecycle(name)),
         _ => {
             let why = "to see it takes storage.buckets.get on the bucket".to_owned();
             group.skipped(subject, &super::Unseen(why))
         }
     };
     vec![there, lifecycle]
+}
+
+/// The command that has a bucket's objects deleted after a week, for bash and zsh.
+pub fn set_lifecycle(bucket: &str) -> String {
+    format!("gcloud storage buckets update gs://{bucket} --lifecycle-file=<(echo '{RULE}')")
 }
 
 const RULE: &str = r#"{"rule":[{"action":{"type":"Delete"},"condition":{"age":7}}]}"#;

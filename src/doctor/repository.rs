@@ -1,6 +1,6 @@
 //! The Artifact Registry repository and what it cleans up.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Check, Group, Seen, Verdict, permissions::CREATE_REPOSITORY};
 use crate::{config::Config, google::look::FoundRepository};
@@ -83,19 +83,26 @@ fn cleanup(config: &Config, found: &FoundRepository) -> Check {
         ),
         Some(count) => return group.pass(subject, format!("keeps the newest {count} images of each model")),
     };
-    check.command(set_policy(config))
+    let build = &config.build;
+    let (keep, age) = (build.keep, build.delete_older_than);
+    check.command(set_policy(
+        &build.repository,
+        &config.project,
+        &config.region,
+        keep,
+        age,
+    ))
 }
 
-fn set_policy(config: &Config) -> String {
-    let build = &config.build;
+/// The command that gives a repository the cleanup policy of llm-deploy's own, for bash and zsh.
+pub fn set_policy(repository: &str, project: &str, location: &str, keep: u32, age: Duration) -> String {
     let policy = serde_json::json!([
-        {"name": "keep-recent", "action": {"type": "Keep"}, "mostRecentVersions": {"keepCount": build.keep}},
+        {"name": "keep-recent", "action": {"type": "Keep"}, "mostRecentVersions": {"keepCount": keep}},
         {"name": "delete-old", "action": {"type": "Delete"},
-         "condition": {"tagState": "any", "olderThan": format!("{}s", build.delete_older_than.as_secs())}},
+         "condition": {"tagState": "any", "olderThan": format!("{}s", age.as_secs())}},
     ]);
     format!(
-        "gcloud artifacts repositories set-cleanup-policies {} --project={} --location={} --no-dry-run --policy=<(echo '{policy}')",
-        build.repository, config.project, config.region
+        "gcloud artifacts repositories set-cleanup-policies {repository} --project={project} --location={location} --no-dry-run --policy=<(echo '{policy}')"
     )
 }
 

@@ -57,9 +57,12 @@ pub fn checks(project: &str, wanted: &Wanted, facts: &Facts, default_account: Op
     match &facts.enabled {
         Err(why) => return vec![group.skipped(name.as_str(), why)],
         Ok(false) => {
-            let detail = format!("has no version `{version}` that is enabled, or is not there");
+            let detail = format!(
+                "has no version `{version}` that is enabled, or is not there; gcloud reads the value from standard input"
+            );
+            // The first is refused, and does no harm, when the secret is there without such a version.
             return vec![group.fail(name.as_str(), detail).command(format!(
-                "gcloud secrets create {name} --project={project} --replication-policy=automatic --data-file=-"
+                "gcloud secrets create {name} --project={project} --replication-policy=automatic; gcloud secrets versions add {name} --project={project} --data-file=-"
             ))];
         }
         Ok(true) => {}

@@ -36,7 +36,7 @@ const fn give(account: &'static str, role: &'static str, on: On) -> Grant {
 }
 
 /// The roles of the table in docs/google-cloud.md, for a bucket and a repository that are there.
-pub const DOCUMENTED: [Grant; 16] = [
+pub const DOCUMENTED: [Grant; 17] = [
     give(
         "jobs",
         "roles/iam.workloadIdentityUser",
@@ -50,6 +50,7 @@ pub const DOCUMENTED: [Grant; 16] = [
         "roles/serviceusage.serviceUsageConsumer",
         On::Project,
     ),
+    give("llm-deployer", "roles/cloudquotas.viewer", On::Project),
     give(
         "llm-deployer",
         "roles/iam.serviceAccountUser",

@@ -200,6 +200,25 @@ fn a_new_project_is_set_up_and_a_second_run_writes_nothing() {
 }
 
 #[test]
+fn the_command_of_the_readme_without_a_configuration_file_finds_its_own_files_again() {
+    let world = new_project();
+    std::fs::remove_file(world.path("llm-deploy.yaml")).unwrap();
+    let options = ["--project", PROJECT, "--region", REGION, "--write", "--yes"];
+    bootstrap(&world, &options).expect_code(0);
+    let second = bootstrap(&world, &options);
+    second.expect_code(0);
+    assert!(
+        second
+            .stdout
+            .lines()
+            .skip(1)
+            .all(|line| line.ends_with("· exists")),
+        "{}",
+        second.stdout
+    );
+}
+
+#[test]
 fn a_dry_run_shows_every_step_with_its_gcloud_command_and_does_none() {
     let world = new_project();
     let shown = bootstrap(&world, &["--dry-run", "--write"]);
@@ -212,8 +231,13 @@ fn a_dry_run_shows_every_step_with_its_gcloud_command_and_does_none() {
         "gcloud iam workload-identity-pools providers create-oidc github-1296269",
         "--attribute-condition=\"assertion.repository_id == '1296269'",
         "gcloud storage buckets create gs://demo-project-llm-deploy --location=europe-west4",
+        r#"--lifecycle-file=<(echo '{"rule":[{"action":{"type":"Delete"},"condition":{"age":7}}]}')"#,
+        "gcloud artifacts repositories set-cleanup-policies llm-deploy --project=demo-project",
         "gcloud projects add-iam-policy-binding demo-project --role=roles/run.developer",
         "gcloud secrets versions add hf-token --data-file=-",
+        // The project's number can't be seen while Resource Manager is off.
+        "roles/iam.workloadIdentityUser → jobs of repository 1296269",
+        "others go after 7 days",
         "file .github/workflows/llm.yml · write",
     ] {
         assert!(shown.stdout.contains(part), "no `{part}` in:\n{}", shown.stdout);
@@ -563,8 +587,32 @@ fn a_refusal_says_whose_move_it_is() {
                 refused.stderr
             );
         }
+        // Those speak to whoever reads a run's report, of the account that deploys.
+        for other in ["DEPLOYER", "The deploying account"] {
+            assert!(!refused.stderr.contains(other), "{}", refused.stderr);
+        }
         // It takes up where it ended.
         bootstrap(&world, &["--yes"]).expect_code(0);
+    }
+}
+
+#[test]
+fn a_project_or_region_that_is_not_there_is_told_to_be_checked() {
+    let world = new_project();
+    for (option, part) in [
+        (
+            "--project=other-project",
+            "Check that other-project is the project's id",
+        ),
+        (
+            "--region=europe-west44",
+            "Check `--region`: there may be no europe-west44",
+        ),
+    ] {
+        let refused = bootstrap(&world, &["--yes", option]);
+        refused.expect_code(1);
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("DEPLOYER"), "{}", refused.stderr);
     }
 }
 
@@ -716,6 +764,20 @@ fn the_deployer_that_it_made_deploys_for_this_repository_and_for_no_other() {
     for event in ["push", "pull_request.opened", "pull_request.closed"] {
         job(&own, event).expect_code(0);
     }
+    let mut doctor = world.command(&["doctor", "--json"]);
+    doctor
+        .env("CLOUDSDK_AUTH_ACCESS_TOKEN", "")
+        .env("LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER", provider)
+        .env("LLM_DEPLOY_SERVICE_ACCOUNT", account("llm-deployer"));
+    let looked: Value = serde_json::from_str(&ran(doctor).expect_code(0).stdout).unwrap();
+    let amiss: Vec<&Value> = looked["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        // A young project's memory is less than production and a preview of this size may take.
+        .filter(|check| check["verdict"] != "pass" && check["subject"] != "memory")
+        .collect();
+    assert!(amiss.is_empty(), "{amiss:#?}");
     // Somebody took the name over after a rename: the ids tell.
     for taken in [("repository_id", "99"), ("repository_owner_id", "99")] {
         job(&own, "push").expect_code(0);

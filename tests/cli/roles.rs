@@ -71,7 +71,11 @@ fn consequence(lost: &Grant) -> Option<(i32, &'static [&'static str])> {
             (1, &["roles/secretmanager.secretAccessor"])
         }
         // These have tests of their own: what they give shows elsewhere.
-        (_, "roles/logging.viewer" | "roles/serviceusage.serviceUsageConsumer", _) => (0, &[]),
+        (
+            _,
+            "roles/logging.viewer" | "roles/serviceusage.serviceUsageConsumer" | "roles/cloudquotas.viewer",
+            _,
+        ) => (0, &[]),
         _ => return None,
     };
     Some(consequence)

@@ -3,16 +3,20 @@
 mod ask;
 mod github;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 
 use super::{Error, event, setup};
 use crate::{
     auth::Credentials,
-    bootstrap::{Action, Found, State, Step, Wanted, apply, explain, files, plan, show, survey},
+    bootstrap::{Action, Found, State, Step, Wanted, apply, explain, files, plan, show, survey, wanted},
     cli::{BootstrapArgs, given},
-    config::Config,
+    config::{self, Config, Source},
     environment::Environment,
     google::Client,
     progress::Progress,
@@ -48,6 +52,7 @@ pub async fn run(args: &BootstrapArgs, environment: Environment) -> Result<u8, E
         place,
         found: Found::default(),
         approved: BTreeSet::new(),
+        told: BTreeSet::new(),
         done: Vec::new(),
         token: None,
     };
@@ -65,13 +70,20 @@ fn place(args: &BootstrapArgs, example: bool) -> files::Place {
         .map(|path| ("config".to_owned(), path.to_owned()))
         .into_iter()
         .collect();
+    let mut given_inputs = common.inputs();
+    if example && there {
+        given_inputs.push(("model".to_owned(), "Qwen/Qwen3.5-4B".to_owned()));
+    }
     // A new configuration file says these.
     let written = ["project", "region", "model", "hf-token-secret", "access"];
-    let said = |name: &str| !there && written.contains(&name);
-    inputs.extend(common.inputs().into_iter().filter(|(name, _)| !said(name)));
-    if example && there {
-        inputs.push(("model".to_owned(), "Qwen/Qwen3.5-4B".to_owned()));
-    }
+    let said = |name: &str| {
+        if there {
+            file_says(&config, &given_inputs, name)
+        } else {
+            written.contains(&name)
+        }
+    };
+    inputs.extend(given_inputs.iter().filter(|(name, _)| !said(name)).cloned());
     let top = event::top_folder().unwrap_or_default();
     let here = std::env::current_dir().unwrap_or_default();
     let top = if top == here { PathBuf::new() } else { top };
@@ -80,6 +92,22 @@ fn place(args: &BootstrapArgs, example: bool) -> files::Place {
         config,
         inputs,
     }
+}
+
+/// Whether the file alone comes to the same as with this input: then the workflow needs not repeat it, and a second
+/// run with the same options finds the workflow that the first one wrote.
+fn file_says(file: &Path, inputs: &[(String, String)], name: &str) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let resolved = |inputs: &[(String, String)]| {
+        let source = Source {
+            name: setup::DEFAULT_CONFIG,
+            text: &text,
+        };
+        let config = config::resolve(Some(source), inputs).ok()?;
+        serde_json::to_value(config).ok()
+    };
+    let others: Vec<(String, String)> = inputs.iter().filter(|(n, _)| n != name).cloned().collect();
+    resolved(&others).is_some_and(|without| Some(without) == resolved(inputs))
 }
 
 struct Run<'a> {
@@ -93,6 +121,8 @@ struct Run<'a> {
     found: Found,
     /// Steps that were shown and agreed to.
     approved: BTreeSet<String>,
+    /// Steps of which was told why they are left.
+    told: BTreeSet<String>,
     /// Ids of the steps that were done.
     done: Vec<String>,
     token: Option<SecretString>,
@@ -106,13 +136,11 @@ impl Run<'_> {
             return Ok(self.end(&steps));
         }
         for _ in 0..ROUNDS {
-            let new =
-                |step: &&Step| matches!(step.state, State::ToDo(_)) && !self.approved.contains(&step.id);
             if refused(&steps) {
                 self.show(&steps, false);
                 return Ok(self.end(&steps));
             }
-            if self.approved.is_empty() || steps.iter().any(|step| new(&step)) {
+            if self.approved.is_empty() || steps.iter().any(|step| self.is_news(step)) {
                 self.show(&steps, false);
                 if !self.agreed(&steps).await? {
                     return Ok(1);
@@ -124,6 +152,15 @@ impl Run<'_> {
             steps = self.look(self.client.patience()).await?;
         }
         Ok(self.end(&steps))
+    }
+
+    /// Whether the step was not shown as it is now: it could not be seen before an API was on.
+    fn is_news(&self, step: &Step) -> bool {
+        match step.state {
+            State::ToDo(_) => !self.approved.contains(&step.id),
+            State::Left(_) => !self.told.contains(&step.id),
+            State::Exists | State::Done | State::Refused(_) => false,
+        }
     }
 
     async fn look(&mut self, patience: std::time::Duration) -> Result<Vec<Step>, Error> {
@@ -156,7 +193,7 @@ impl Run<'_> {
     async fn agreed(&mut self, steps: &[Step]) -> Result<bool, Error> {
         let to_do: Vec<&Step> = steps
             .iter()
-            .filter(|s| matches!(s.state, State::ToDo(_)))
+            .filter(|s| matches!(s.state, State::ToDo(_)) && self.is_news(s))
             .collect();
         if !to_do.is_empty()
             && !self.args.yes
@@ -168,6 +205,8 @@ impl Run<'_> {
         if self.token.is_none() && to_do.iter().any(|step| adds_token(&step)) {
             self.token = Some(ask::token(self.environment).await?);
         }
+        let left = steps.iter().filter(|s| matches!(s.state, State::Left(_)));
+        self.told.extend(left.map(|step| step.id.clone()));
         self.approved
             .extend(to_do.into_iter().map(|step| step.id.clone()));
         Ok(true)
@@ -214,14 +253,14 @@ impl Run<'_> {
 
     /// What to paste, or what was written.
     fn what_next(&self, steps: &[Step], number: Option<&str>) {
-        let shown = |path: &std::path::Path| format!("# {}", path.display());
-        let written = |path: &std::path::Path| {
+        let shown = |path: &Path| format!("# {}", path.display());
+        let written = |path: &Path| {
             let id = format!("file {}", path.display());
             let fine = |state: &State| matches!(state, State::Exists | State::Done);
             steps.iter().any(|step| step.id == id && fine(&step.state))
         };
         if !written(&self.place.workflow) {
-            let number = number.unwrap_or("NUMBER");
+            let number = number.unwrap_or(wanted::NUMBER);
             let text = files::workflow(&self.wanted, number, &self.place.inputs);
             super::print(&format!("\n{}\n{text}", shown(&self.place.workflow)));
         }
