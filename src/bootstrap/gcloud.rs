@@ -1,7 +1,7 @@
 //! The same steps as gcloud commands: for who wants to read, or run, them by hand.
 
 use super::{Action, Wanted};
-use crate::google::policy_of::Resource;
+use crate::google::roles;
 
 /// The commands of a step; none for a file. `number` is the project's.
 pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
@@ -46,35 +46,14 @@ pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
         }
         Action::AddToken { secret } => format!("gcloud secrets versions add {secret} --data-file=-"),
         Action::Grant { on, grants } => {
-            return grants
+            let commands = grants
                 .iter()
-                .map(|grant| {
-                    let condition = match on {
-                        Resource::Project(_) => " --condition=None",
-                        _ => "",
-                    };
-                    let command = format!(
-                        "{} --role={} --member='{}'{condition}",
-                        binding(on),
-                        grant.role,
-                        grant.member
-                    );
-                    in_project(wanted, &command)
-                })
-                .collect();
+                .map(|grant| roles::grant(on, &grant.member, grant.role));
+            return commands.collect();
         }
         Action::Write(_) => return Vec::new(),
     };
-    vec![in_project(wanted, &one)]
-}
-
-fn in_project(wanted: &Wanted, command: &str) -> String {
-    // The project is the argument there.
-    if command.starts_with("gcloud projects ") {
-        command.to_owned()
-    } else {
-        format!("{command} --project={}", wanted.project)
-    }
+    vec![format!("{one} --project={}", wanted.project)]
 }
 
 fn settings(wanted: &Wanted) -> String {
@@ -90,17 +69,4 @@ fn settings(wanted: &Wanted) -> String {
         mapping.join(","),
         settings.attribute_condition
     )
-}
-
-fn binding(on: &Resource) -> String {
-    let verb = "add-iam-policy-binding";
-    match on {
-        Resource::Project(id) => format!("gcloud projects {verb} {id}"),
-        Resource::ServiceAccount { email, .. } => format!("gcloud iam service-accounts {verb} {email}"),
-        Resource::Bucket(name) => format!("gcloud storage buckets {verb} gs://{name}"),
-        Resource::Repository {
-            location, repository, ..
-        } => format!("gcloud artifacts repositories {verb} {repository} --location={location}"),
-        Resource::Secret { secret, .. } => format!("gcloud secrets {verb} {secret}"),
-    }
 }

@@ -8,7 +8,7 @@ use super::Look;
 use crate::{
     config::Config,
     doctor::{apis, permissions, quick::Facts, quota},
-    google::{permissions::Resource, service_usage},
+    google::{resource::Resource, service_usage},
     pipeline::{
         Services,
         failed::{Blame, Failed},
