@@ -31,7 +31,7 @@ pub async fn create(c: &Client, project: &str, location: &str, build: &Build) ->
     )
     .needs("cloudbuild.builds.create")
     .json(&Build {
-        tags: [build.tags.as_slice(), &[mark.clone()]].concat(),
+        tags: [build.tags.as_slice(), std::slice::from_ref(&mark)].concat(),
         ..build.clone()
     })?;
     let there = || marked(c, project, location, &mark);
