@@ -31,6 +31,7 @@ use crate::{
         resource_manager, secret_manager, service_usage, storage,
     },
     hugging_face,
+    tempo::Tempo,
 };
 
 pub use quick::Gate;
@@ -91,9 +92,10 @@ async fn credentials(services: &Services, config: &Config) -> credentials::Facts
         let bearer = services.credentials.id_token(AUDIENCE);
         bearer.bearer().await.map(drop).map_err(Unseen)
     };
-    let (token, id_token) = futures::join!(in_time(PATIENCE, token), async {
+    let tempo = services.environment.tempo;
+    let (token, id_token) = futures::join!(in_time(tempo, PATIENCE, token), async {
         if private {
-            Some(in_time(PATIENCE, id_token).await)
+            Some(in_time(tempo, PATIENCE, id_token).await)
         } else {
             None
         }
@@ -208,7 +210,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn seen<T>(&self, answer: impl Future<Output = Result<T, google::Error>>) -> Seen<T> {
-        in_time(self.patience, async { answer.await.map_err(|e| unseen(&e)) }).await
+        let tempo = self.services.environment.tempo;
+        in_time(tempo, self.patience, async {
+            answer.await.map_err(|e| unseen(&e))
+        })
+        .await
     }
 
     async fn permissions(&self, resource: Resource, needs: Vec<Need>) -> Asked {
@@ -307,9 +313,9 @@ impl Look<'_> {
     }
 }
 
-async fn in_time<T>(patience: Duration, answer: impl Future<Output = Seen<T>>) -> Seen<T> {
+async fn in_time<T>(tempo: Tempo, patience: Duration, answer: impl Future<Output = Seen<T>>) -> Seen<T> {
     let late = || Unseen(format!("no answer within {} seconds", patience.as_secs()));
-    tokio::time::timeout(patience, answer)
+    tokio::time::timeout(tempo.of(patience), answer)
         .await
         .unwrap_or_else(|_| Err(late()))
 }
