@@ -166,7 +166,7 @@ pub(crate) fn client(environment: &Environment, tokens: Arc<dyn AccessTokens>) -
         watch: Duration::from_millis(2),
         log: Duration::from_millis(2),
         // Long enough for a machine that stands still for a moment.
-        log_end: Duration::from_secs(3),
+        log_end: Duration::from_secs(1),
         patience: Duration::from_secs(5),
     };
     Client::new(environment, tokens).unwrap().paced(QUICK, pace)
