@@ -8,11 +8,13 @@ pub mod cloud_build;
 pub mod cloud_quotas;
 mod denied;
 mod error;
+mod failure;
 pub mod logging;
 pub mod operation;
 mod pace;
 pub mod permissions;
 pub mod policy;
+mod request;
 pub mod resource;
 pub mod resource_manager;
 pub mod roles;
@@ -26,6 +28,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod workload_identity;
+mod write;
 
 pub use answer::Answer;
 pub use client::Client;

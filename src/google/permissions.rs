@@ -6,11 +6,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    client::{Client, Request},
-    error::Error,
-    resource::Resource,
-};
+use super::{client::Client, error::Error, request::Request, resource::Resource};
 
 /// Those of the permissions that the caller holds on the resource, its own policy and those above it together.
 pub async fn held(c: &Client, resource: &Resource, asked: &[&str]) -> Result<BTreeSet<String>, Error> {

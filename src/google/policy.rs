@@ -5,11 +5,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    client::{Client, Request},
-    error::Error,
-    resource::Resource,
-};
+use super::{client::Client, error::Error, request::Request, resource::Resource};
 
 /// Conditions are only seen, and kept, by who asks for this version.
 /// <https://docs.cloud.google.com/iam/docs/policies#versions>

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{artifact_registry::Repository, client::segment, secret_manager, service_accounts};
+use super::{artifact_registry::Repository, request::segment, secret_manager, service_accounts};
 use crate::environment::Api;
 
 /// Something that roles are granted on and permissions are held on.
