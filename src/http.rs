@@ -80,9 +80,10 @@ impl Retry {
     }
 }
 
-/// Statuses that may be gone at the next try.
+/// Statuses that may be gone at the next try; Cloud Storage asks for it after 408, too.
+/// <https://cloud.google.com/storage/docs/retry-strategy>
 pub fn is_transient(status: u16) -> bool {
-    matches!(status, 429 | 500 | 502 | 503 | 504)
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date.

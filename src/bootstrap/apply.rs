@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Action, Wanted, files, survey::repository};
 use crate::google::{
-    Client, Error, artifact_registry, policy_of, secret_manager, service_accounts, service_usage, storage,
+    Client, Error, artifact_registry, policy, secret_manager, service_accounts, service_usage, storage,
     workload_identity,
 };
 
@@ -91,7 +91,7 @@ async fn google(c: &Client, wanted: &Wanted, action: &Action) -> Result<(), Erro
                 .iter()
                 .map(|grant| (grant.role.to_owned(), grant.member.clone()))
                 .collect();
-            policy_of::grant(c, on, &grants).await.map(drop)
+            policy::grant(c, on, &grants).await.map(drop)
         }
         // Neither is Google's.
         Action::AddToken { .. } | Action::Write(_) => Ok(()),

@@ -2,9 +2,11 @@
 
 use super::{Action, apply::Failure};
 use crate::{
-    google::{Error, policy_of::Resource},
+    google::{Error, resource::Resource, roles},
     pipeline::failed::{Blame, Failed},
 };
+
+const OWNER: &str = "roles/owner";
 
 /// The failure of a step as the user is told it.
 pub fn step(project: &str, title: &str, action: &Action, failure: &Failure) -> Failed {
@@ -12,14 +14,15 @@ pub fn step(project: &str, title: &str, action: &Action, failure: &Failure) -> F
         Failure::Google(error) => error,
         other => return Failed::new(Blame::Input, title.to_owned(), other.to_string()),
     };
-    let needed = needed(action);
-    google(project, title, needed, error)
+    let permission = needed(action);
+    let role = roles::holding(permission).map_or(OWNER, |(role, _)| role);
+    google(project, title, (permission, role), error)
 }
 
 /// A failure to see what is there.
 pub fn survey(project: &str, error: &Error) -> Failed {
     let title = format!("what is there in project {project} could not be seen");
-    let needed = ("resourcemanager.projects.get", "roles/owner");
+    let needed = ("resourcemanager.projects.get", OWNER);
     let mut failed = google(project, &title, needed, error);
     // Google answers the same to a project that is not there.
     if let Some(fix) = failed
@@ -78,8 +81,7 @@ fn fix(project: &str, (permission_of_step, role): (&str, &str), error: &Error) -
         ));
     }
     if error.is_permission_denied() {
-        let permission = answer.permission.as_deref().or_else(|| denied(message));
-        let permission = permission.unwrap_or(permission_of_step);
+        let permission = answer.permission.as_deref().unwrap_or(permission_of_step);
         return Some(format!(
             "You lack the permission {permission}: ask an owner of the project for {role}, or have an owner run bootstrap (`gcloud projects add-iam-policy-binding {project} --member=user:YOU --role={role}`)"
         ));
@@ -95,49 +97,32 @@ fn constraint(message: &str) -> Option<&str> {
     Some(rest[..end.unwrap_or(rest.len())].trim_end_matches('.'))
 }
 
-/// The permission that a message names: `Permission 'iam.serviceAccounts.create' denied on …`.
-fn denied(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("ermission '")?;
-    let (name, _) = rest.split_once('\'')?;
-    (name.matches('.').count() >= 2).then_some(name)
-}
-
-/// A permission that the step takes, and the least role that has it and all else that such steps take.
-fn needed(action: &Action) -> (&'static str, &'static str) {
-    const ACCOUNTS: &str = "roles/iam.serviceAccountAdmin";
-    const POOLS: &str = "roles/iam.workloadIdentityPoolAdmin";
-    const BUCKETS: &str = "roles/storage.admin";
-    const IMAGES: &str = "roles/artifactregistry.admin";
-    const SECRETS: &str = "roles/secretmanager.admin";
+/// A permission that the step takes.
+fn needed(action: &Action) -> &'static str {
     match action {
-        Action::EnableApis(_) => (
-            "serviceusage.services.enable",
-            "roles/serviceusage.serviceUsageAdmin",
-        ),
-        Action::CreateAccount { .. } => ("iam.serviceAccounts.create", ACCOUNTS),
-        Action::EnableAccount { .. } => ("iam.serviceAccounts.enable", ACCOUNTS),
-        Action::CreatePool => ("iam.workloadIdentityPools.create", POOLS),
-        Action::UndeletePool => ("iam.workloadIdentityPools.undelete", POOLS),
-        Action::EnablePool => ("iam.workloadIdentityPools.update", POOLS),
-        Action::CreateProvider => ("iam.workloadIdentityPoolProviders.create", POOLS),
-        Action::UndeleteProvider => ("iam.workloadIdentityPoolProviders.undelete", POOLS),
-        Action::PatchProvider => ("iam.workloadIdentityPoolProviders.update", POOLS),
-        Action::CreateBucket => ("storage.buckets.create", BUCKETS),
-        Action::SetLifecycle => ("storage.buckets.update", BUCKETS),
-        Action::CreateRepository => ("artifactregistry.repositories.create", IMAGES),
-        Action::SetCleanup => ("artifactregistry.repositories.update", IMAGES),
-        Action::CreateSecret { .. } => ("secretmanager.secrets.create", SECRETS),
-        Action::AddToken { .. } => ("secretmanager.versions.add", SECRETS),
+        Action::EnableApis(_) => "serviceusage.services.enable",
+        Action::CreateAccount { .. } => "iam.serviceAccounts.create",
+        Action::EnableAccount { .. } => "iam.serviceAccounts.enable",
+        Action::CreatePool => "iam.workloadIdentityPools.create",
+        Action::UndeletePool => "iam.workloadIdentityPools.undelete",
+        Action::EnablePool => "iam.workloadIdentityPools.update",
+        Action::CreateProvider => "iam.workloadIdentityPoolProviders.create",
+        Action::UndeleteProvider => "iam.workloadIdentityPoolProviders.undelete",
+        Action::PatchProvider => "iam.workloadIdentityPoolProviders.update",
+        Action::CreateBucket => "storage.buckets.create",
+        Action::SetLifecycle => "storage.buckets.update",
+        Action::CreateRepository => "artifactregistry.repositories.create",
+        Action::SetCleanup => "artifactregistry.repositories.update",
+        Action::CreateSecret { .. } => "secretmanager.secrets.create",
+        Action::AddToken { .. } => "secretmanager.versions.add",
         Action::Grant { on, .. } => match on {
-            Resource::Project(_) => (
-                "resourcemanager.projects.setIamPolicy",
-                "roles/resourcemanager.projectIamAdmin",
-            ),
-            Resource::ServiceAccount { .. } => ("iam.serviceAccounts.setIamPolicy", ACCOUNTS),
-            Resource::Bucket(_) => ("storage.buckets.setIamPolicy", BUCKETS),
-            Resource::Repository { .. } => ("artifactregistry.repositories.setIamPolicy", IMAGES),
-            Resource::Secret { .. } => ("secretmanager.secrets.setIamPolicy", SECRETS),
+            Resource::Project(_) => "resourcemanager.projects.setIamPolicy",
+            Resource::ServiceAccount { .. } => "iam.serviceAccounts.setIamPolicy",
+            Resource::Bucket(_) => "storage.buckets.setIamPolicy",
+            Resource::Repository { .. } => "artifactregistry.repositories.setIamPolicy",
+            Resource::Secret { .. } => "secretmanager.secrets.setIamPolicy",
         },
-        Action::Write(_) => ("", ""),
+        // Not Google's.
+        Action::Write(_) => "",
     }
 }

@@ -3,7 +3,7 @@
 use super::{Action, Wanted};
 use crate::{
     doctor::{bucket, repository},
-    google::policy_of::Resource,
+    google::roles,
 };
 
 /// The commands of a step; none for a file. `number` is the project's.
@@ -43,22 +43,10 @@ pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
         }
         Action::AddToken { secret } => format!("gcloud secrets versions add {secret} --data-file=-"),
         Action::Grant { on, grants } => {
-            return grants
+            let commands = grants
                 .iter()
-                .map(|grant| {
-                    let condition = match on {
-                        Resource::Project(_) => " --condition=None",
-                        _ => "",
-                    };
-                    let command = format!(
-                        "{} --role={} --member='{}'{condition}",
-                        binding(on),
-                        grant.role,
-                        grant.member
-                    );
-                    in_project(wanted, &command)
-                })
-                .collect();
+                .map(|grant| roles::grant(on, &grant.member, grant.role));
+            return commands.collect();
         }
         Action::Write(_) => return Vec::new(),
     };
@@ -86,12 +74,7 @@ fn cleanup(wanted: &Wanted) -> String {
 }
 
 fn in_project(wanted: &Wanted, command: &str) -> String {
-    // The project is the argument there.
-    if command.starts_with("gcloud projects ") {
-        command.to_owned()
-    } else {
-        format!("{command} --project={}", wanted.project)
-    }
+    format!("{command} --project={}", wanted.project)
 }
 
 fn settings(wanted: &Wanted) -> String {
@@ -107,17 +90,4 @@ fn settings(wanted: &Wanted) -> String {
         mapping.join(","),
         settings.attribute_condition
     )
-}
-
-fn binding(on: &Resource) -> String {
-    let verb = "add-iam-policy-binding";
-    match on {
-        Resource::Project(id) => format!("gcloud projects {verb} {id}"),
-        Resource::ServiceAccount { email, .. } => format!("gcloud iam service-accounts {verb} {email}"),
-        Resource::Bucket(name) => format!("gcloud storage buckets {verb} gs://{name}"),
-        Resource::Repository {
-            location, repository, ..
-        } => format!("gcloud artifacts repositories {verb} {repository} --location={location}"),
-        Resource::Secret { secret, .. } => format!("gcloud secrets {verb} {secret}"),
-    }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     google::{
-        policy_of::Resource,
+        resource::Resource,
         workload_identity::{Provider, State as Life},
     },
     units::human_duration,

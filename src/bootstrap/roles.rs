@@ -1,7 +1,7 @@
 //! Who gets which role on what: the least that a deployment works with.
 
 use super::Wanted;
-use crate::google::policy_of::Resource;
+use crate::google::resource::Resource;
 
 /// One role of one member on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use super::{
 use crate::google::{
     Client, Error,
     artifact_registry::{self, FoundRepository, Repository},
-    policy::Policy,
-    policy_of::{self, Resource},
+    policy::{self, Policy},
+    resource::Resource,
     resource_manager, secret_manager, service_accounts,
     service_accounts::ServiceAccount,
     service_usage,
@@ -178,7 +178,7 @@ async fn policies(c: &Client, wanted: &Wanted, found: &Found) -> Result<BTreeMap
         .filter(|resource| found.has(resource))
         .collect();
     let reads = resources.into_iter().map(|resource| async move {
-        let policy = policy_of::read(c, &resource).await?;
+        let policy = policy::read(c, &resource).await?;
         Ok::<_, Error>((resource, policy))
     });
     Ok(try_join_all(reads).await?.into_iter().collect())

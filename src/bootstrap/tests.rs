@@ -7,8 +7,9 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::{self, Config, Source},
+    doctor::permissions,
     github::Repository,
-    google::policy_of::Resource,
+    google::resource::Resource,
 };
 
 const NUMBER: &str = "481516234200";
@@ -105,6 +106,27 @@ fn only_what_a_run_makes_anew_is_granted_on_the_whole_project() {
         .map(|grant| format!("{} on {}", grant.role, grant.on))
         .collect();
     assert_eq!(of_runtime, ["roles/secretmanager.secretAccessor on secret one"]);
+}
+
+/// What doctor asks for, bootstrap has given, with the role that is named where it is missing.
+#[test]
+fn every_permission_that_a_run_needs_has_its_role_among_those_given() {
+    let (_, config) = wanted("image: {hf-token-secret: hf-token}\nservice: {access: private}\n");
+    let grants = roles::grants(&everything(), NUMBER);
+    let needs = [
+        (permissions::on_project(&config), "project"),
+        (permissions::on_bucket(), "bucket"),
+        (permissions::on_repository(), "repository"),
+        (permissions::on_secret(), "secret"),
+        (permissions::on_account(), "service account"),
+    ];
+    for (needs, on) in needs {
+        for need in needs {
+            let given =
+                |grant: &roles::Grant| grant.role == need.role() && grant.on.to_string().starts_with(on);
+            assert!(grants.iter().any(given), "{need:?} on {on}: {}", need.role());
+        }
+    }
 }
 
 #[test]

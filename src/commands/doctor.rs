@@ -33,7 +33,7 @@ fn show(common: &Common, environment: &Environment, config: &crate::config::Conf
         checks
             .iter()
             .filter_map(annotation)
-            .for_each(|line| eprintln!("{line}"));
+            .for_each(|line| super::tell(&line));
     }
     if common.json {
         super::print(&json::render(&config.project, &config.region, checks));

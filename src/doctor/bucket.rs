@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Group, Seen, Verdict, permissions::CREATE_BUCKET};
-use crate::{config::Config, google::look::Bucket};
+use crate::{config::Config, google::storage::Bucket};
 
 /// A bucket of that name, as far as it can be seen.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Which credentials were taken, and whether they really give tokens.
 
 use super::{Check, Group, Seen};
+use crate::google::{resource::Resource, roles};
 
 /// What was seen of them.
 #[derive(Clone, Debug)]
@@ -42,9 +43,8 @@ pub fn checks(project: &str, facts: &Facts) -> Vec<Check> {
         Err(why) => {
             let check = group.fail("ID token", why.0.clone());
             match &facts.invoker {
-                Some(account) => check.command(super::permissions::grant(
-                    &crate::google::permissions::Resource::ServiceAccount(account.clone()),
-                    project,
+                Some(account) => check.command(roles::grant(
+                    &Resource::service_account(account, project),
                     &format!("serviceAccount:{account}"),
                     "roles/iam.serviceAccountOpenIdTokenCreator",
                 )),

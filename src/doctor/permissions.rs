@@ -5,18 +5,24 @@ use std::collections::BTreeSet;
 use super::{Check, Group, Seen, Verdict};
 use crate::{
     config::{Access, Config},
-    google::permissions::Resource,
+    google::{resource::Resource, roles},
 };
 
-/// A permission that a run needs, and the smallest predefined role that has it.
+/// A permission that a run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     pub permission: &'static str,
-    pub role: &'static str,
     /// What a run does with it.
     pub purpose: &'static str,
     /// What its absence comes to.
     pub without: Verdict,
+}
+
+impl Need {
+    /// The smallest predefined role that has it.
+    pub fn role(self) -> &'static str {
+        roles::holding(self.permission).map_or("roles/owner", |(role, _)| role)
+    }
 }
 
 /// What was asked about one resource.
@@ -28,66 +34,47 @@ pub struct Asked {
     pub held: Seen<Option<BTreeSet<String>>>,
 }
 
-const fn need(permission: &'static str, role: &'static str, purpose: &'static str) -> Need {
+const fn need(permission: &'static str, purpose: &'static str) -> Need {
     Need {
         permission,
-        role,
         purpose,
         without: Verdict::Fail,
     }
 }
 
-const fn wish(permission: &'static str, role: &'static str, purpose: &'static str) -> Need {
+const fn wish(permission: &'static str, purpose: &'static str) -> Need {
     Need {
         permission,
-        role,
         purpose,
         without: Verdict::Warn,
     }
 }
 
-const DEVELOPER: &str = "roles/run.developer";
-const BUILDS: &str = "roles/cloudbuild.builds.editor";
-
 const PROJECT: [Need; 13] = [
-    need("run.services.create", DEVELOPER, "create services"),
-    need("run.services.get", DEVELOPER, "look at services"),
-    need("run.services.list", DEVELOPER, "find previews"),
-    need("run.services.update", DEVELOPER, "make new revisions"),
-    need("run.services.delete", DEVELOPER, "delete previews"),
-    need("run.operations.get", DEVELOPER, "wait for a deployment"),
-    need(
-        "run.revisions.get",
-        DEVELOPER,
-        "see why a revision does not start",
-    ),
-    need("cloudbuild.builds.create", BUILDS, "start builds"),
-    need("cloudbuild.builds.get", BUILDS, "wait for builds"),
-    need(
-        "cloudbuild.builds.list",
-        BUILDS,
-        "find a build that a killed run started",
-    ),
-    need("cloudbuild.builds.update", BUILDS, "cancel builds"),
+    need("run.services.create", "create services"),
+    need("run.services.get", "look at services"),
+    need("run.services.list", "find previews"),
+    need("run.services.update", "make new revisions"),
+    need("run.services.delete", "delete previews"),
+    need("run.operations.get", "wait for a deployment"),
+    need("run.revisions.get", "see why a revision does not start"),
+    need("cloudbuild.builds.create", "start builds"),
+    need("cloudbuild.builds.get", "wait for builds"),
+    need("cloudbuild.builds.list", "find a build that a killed run started"),
+    need("cloudbuild.builds.update", "cancel builds"),
     wish(
         "logging.logEntries.list",
-        "roles/logging.viewer",
         "show the container's log when it does not start",
     ),
     wish(
         "serviceusage.services.use",
-        "roles/serviceusage.serviceUsageConsumer",
         "have API calls counted to the project",
     ),
 ];
 
 /// With these a run makes what is not there.
-pub const CREATE_BUCKET: Need = need("storage.buckets.create", "roles/storage.admin", "make the bucket");
-pub const CREATE_REPOSITORY: Need = need(
-    "artifactregistry.repositories.create",
-    "roles/artifactregistry.admin",
-    "make the repository",
-);
+pub const CREATE_BUCKET: Need = need("storage.buckets.create", "make the bucket");
+pub const CREATE_REPOSITORY: Need = need("artifactregistry.repositories.create", "make the repository");
 
 /// The project's. An endpoint that is public takes the right to say who may call, one that is private the right to
 /// call it; each preview is a new service, so that both are the project's.
@@ -95,111 +82,42 @@ pub fn on_project(config: &Config) -> Vec<Need> {
     let has = |access| config.models.iter().any(|m| m.service.access == access);
     let mut needs = PROJECT.to_vec();
     if has(Access::Public) {
-        needs.push(need(
-            "run.services.setIamPolicy",
-            "roles/run.admin",
-            "make an endpoint public",
-        ));
+        needs.push(need("run.services.setIamPolicy", "make an endpoint public"));
     }
     if has(Access::Private) {
-        needs.push(wish(
-            "run.routes.invoke",
-            "roles/run.invoker",
-            "test a private endpoint",
-        ));
+        needs.push(wish("run.routes.invoke", "test a private endpoint"));
     }
     needs
 }
 
 pub fn on_bucket() -> Vec<Need> {
     vec![
-        need(
-            "storage.objects.create",
-            "roles/storage.objectUser",
-            "upload the build's source",
-        ),
-        need(
-            "storage.objects.get",
-            "roles/storage.objectUser",
-            "read the build's log",
-        ),
-        wish(
-            "storage.buckets.get",
-            "roles/storage.legacyBucketReader",
-            "see whose bucket it is",
-        ),
+        need("storage.objects.create", "upload the build's source"),
+        need("storage.objects.get", "read the build's log"),
+        wish("storage.buckets.get", "see whose bucket it is"),
     ]
 }
 
 pub fn on_repository() -> Vec<Need> {
-    const READER: &str = "roles/artifactregistry.reader";
     vec![
-        need(
-            "artifactregistry.repositories.get",
-            READER,
-            "see that it is there",
-        ),
-        need("artifactregistry.tags.get", READER, "see which images are there"),
+        need("artifactregistry.repositories.get", "see that it is there"),
+        need("artifactregistry.tags.get", "see which images are there"),
     ]
 }
 
 pub fn on_secret() -> Vec<Need> {
     vec![need(
         "secretmanager.versions.get",
-        "roles/secretmanager.viewer",
         "see that the secret has a value",
     )]
 }
 
 pub fn on_account() -> Vec<Need> {
-    vec![need(
-        "iam.serviceAccounts.actAs",
-        "roles/iam.serviceAccountUser",
-        "start what runs as it",
-    )]
-}
-
-/// The command that grants a role on a resource. `project` is the one that is deployed to.
-pub fn grant(resource: &Resource, project: &str, member: &str, role: &str) -> String {
-    let (command, place) = match resource {
-        Resource::Project(id) => (
-            format!("projects add-iam-policy-binding {id}"),
-            " --condition=None".to_owned(),
-        ),
-        Resource::Bucket(name) => (
-            format!("storage buckets add-iam-policy-binding gs://{name}"),
-            String::new(),
-        ),
-        Resource::Repository {
-            project,
-            location,
-            repository,
-        } => (
-            format!("artifacts repositories add-iam-policy-binding {repository}"),
-            format!(" --project={project} --location={location}"),
-        ),
-        Resource::Secret { project, secret } => (
-            format!("secrets add-iam-policy-binding {secret}"),
-            format!(" --project={project}"),
-        ),
-        Resource::ServiceAccount(email) => {
-            let project = home(email).unwrap_or(project);
-            (
-                format!("iam service-accounts add-iam-policy-binding {email}"),
-                format!(" --project={project}"),
-            )
-        }
-    };
-    format!("gcloud {command}{place} --member=\"{member}\" --role={role}")
-}
-
-/// The project that an account is of, by its address.
-fn home(email: &str) -> Option<&str> {
-    email.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com")
+    vec![need("iam.serviceAccounts.actAs", "start what runs as it")]
 }
 
 /// One check for a resource whose permissions are all held, else one for each role that is missing.
-pub fn checks(asked: &Asked, project: &str, member: &str) -> Vec<Check> {
+pub fn checks(asked: &Asked, member: &str) -> Vec<Check> {
     let group = Group::Permissions;
     let subject = asked.resource.to_string();
     let held = match &asked.held {
@@ -221,30 +139,24 @@ pub fn checks(asked: &Asked, project: &str, member: &str) -> Vec<Check> {
         };
         return vec![group.pass(subject, detail)];
     }
-    let mut roles: Vec<&str> = Vec::new();
-    for need in &missing {
-        if !roles.contains(&need.role) {
-            roles.push(need.role);
+    let mut by_role: Vec<(&str, Vec<&Need>)> = Vec::new();
+    for need in missing {
+        match by_role.iter_mut().find(|(role, _)| *role == need.role()) {
+            Some((_, needs)) => needs.push(need),
+            None => by_role.push((need.role(), vec![need])),
         }
     }
-    roles
-        .into_iter()
-        .map(|role| {
-            let of_role: Vec<&&Need> = missing.iter().filter(|n| n.role == role).collect();
-            let verdict = of_role.iter().map(|n| n.without).max().unwrap_or(Verdict::Fail);
-            let lacks: Vec<String> = of_role
-                .iter()
-                .map(|n| format!("{} (to {})", n.permission, n.purpose))
-                .collect();
-            let detail = format!("lacks {}; {role} has it", lacks.join(", "));
-            group.check(verdict, subject.clone(), detail).command(grant(
-                &asked.resource,
-                project,
-                member,
-                role,
-            ))
-        })
-        .collect()
+    let check = |(role, needs): (&str, Vec<&Need>)| {
+        let verdict = needs.iter().map(|n| n.without).max().unwrap_or(Verdict::Fail);
+        let lacks: Vec<String> = needs
+            .iter()
+            .map(|n| format!("{} (to {})", n.permission, n.purpose))
+            .collect();
+        let detail = format!("lacks {}; {role} has it", lacks.join(", "));
+        let check = group.check(verdict, subject.clone(), detail);
+        check.command(roles::grant(&asked.resource, member, role))
+    };
+    by_role.into_iter().map(check).collect()
 }
 
 #[cfg(test)]
@@ -298,39 +210,30 @@ mod tests {
                 &[],
             ),
             asked(
-                Resource::ServiceAccount("a@other.iam.gserviceaccount.com".to_owned()),
+                Resource::service_account("a@other.iam.gserviceaccount.com", "acme-llm"),
                 on_account(),
                 &[],
             ),
         ];
-        let found: Vec<Check> = all
-            .iter()
-            .flat_map(|a| checks(a, "acme-llm", "user:me"))
-            .collect();
+        let found: Vec<Check> = all.iter().flat_map(|a| checks(a, "user:me")).collect();
         insta::assert_snapshot!(testing::lines(&found));
     }
 
     #[test]
     fn what_is_held_passes_and_what_can_t_be_asked_is_skipped() {
-        let resource = Resource::ServiceAccount("a@acme-llm.iam.gserviceaccount.com".to_owned());
+        let resource = Resource::service_account("a@acme-llm.iam.gserviceaccount.com", "acme-llm");
         let full = asked(resource.clone(), on_account(), &["iam.serviceAccounts.actAs"]);
-        assert_eq!(
-            testing::verdicts(&checks(&full, "acme-llm", "m")),
-            [Verdict::Pass]
-        );
+        assert_eq!(testing::verdicts(&checks(&full, "m")), [Verdict::Pass]);
         let closed = Asked {
             held: Err(Unseen("403".to_owned())),
             ..full.clone()
         };
-        assert_eq!(
-            testing::verdicts(&checks(&closed, "acme-llm", "m")),
-            [Verdict::Skipped]
-        );
+        assert_eq!(testing::verdicts(&checks(&closed, "m")), [Verdict::Skipped]);
         let absent = Asked {
             held: Ok(None),
             ..full
         };
-        assert_eq!(checks(&absent, "acme-llm", "m"), []);
+        assert_eq!(checks(&absent, "m"), []);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     Check, Seen, Verdict, apis, permissions,
     quota::{self, Against, Quotas},
 };
-use crate::{config::Config, google::permissions::Resource};
+use crate::{config::Config, google::resource::Resource};
 
 /// What one round of requests showed. What could not be seen is passed over.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Facts {
             needs: permissions::on_project(config),
             held: self.permissions.clone().map(Some),
         };
-        let permissions = permissions::checks(&asked, &config.project, "MEMBER");
+        let permissions = permissions::checks(&asked, "MEMBER");
         let certain = permissions.into_iter().filter(|c| c.verdict == Verdict::Fail);
         let quota = quota::checks(config, &self.quotas, Against::Each);
         let short = quota.into_iter().filter(|c| c.verdict > Verdict::Skipped);

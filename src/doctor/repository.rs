@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{Check, Group, Seen, Verdict, permissions::CREATE_REPOSITORY};
-use crate::{config::Config, google::look::FoundRepository};
+use crate::{config::Config, google::artifact_registry::FoundRepository};
 
 /// `on_project` are the permissions that are held on the project.
 pub fn checks(

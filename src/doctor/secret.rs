@@ -1,9 +1,9 @@
 //! The secrets that builds and containers read: there, with a value, and readable by who reads them.
 
-use super::{Check, Group, Seen, permissions::grant};
+use super::{Check, Group, Seen};
 use crate::{
     config::{Config, SecretRef},
-    google::{permissions::Resource, policy::Policy},
+    google::{policy::Policy, resource::Resource, roles},
 };
 
 const ACCESSOR: &str = "roles/secretmanager.secretAccessor";
@@ -97,7 +97,7 @@ fn reader(project: &str, wanted: &Wanted, policy: &Seen<Policy>, default_account
         format!("its policy does not give {account} {ACCESSOR}; unless the project's does, reading it fails");
     group
         .warn(subject, detail)
-        .command(grant(&resource, project, &member, ACCESSOR))
+        .command(roles::grant(&resource, &member, ACCESSOR))
 }
 
 #[cfg(test)]

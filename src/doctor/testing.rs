@@ -1,16 +1,7 @@
-//! Configurations for the tests of this module.
+//! What the tests of this module share.
 
 use super::{Check, Verdict};
-use crate::config::{self, Config, Source};
-
-pub fn config(more: &str) -> Config {
-    let text = format!("project: acme-llm\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n{more}\n");
-    let source = Source {
-        name: "llm-deploy.yaml",
-        text: &text,
-    };
-    config::resolve(Some(source), &[]).unwrap()
-}
+pub use crate::plan::testing::config;
 
 pub fn verdicts(checks: &[Check]) -> Vec<Verdict> {
     checks.iter().map(|c| c.verdict).collect()

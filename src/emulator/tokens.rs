@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use super::{Call, Reply, Shared};
 
+/// No lifetime is scaled below it: on a machine that stands still for a moment the token would end on its way.
+const SHORTEST: TimeDelta = TimeDelta::seconds(2);
+
 /// Issued tokens, with what they stand for.
 pub struct Tokens {
     issued: Mutex<HashMap<String, Issued>>,
@@ -176,7 +179,7 @@ impl Tokens {
         &self.github
     }
 
-    /// Multiplies the lifetime of every token issued from now on.
+    /// Multiplies the lifetime of every token issued from now on, of which two seconds stay.
     pub fn scale_lifetimes(&self, factor: f64) {
         *self.scale.lock().unwrap_or_else(PoisonError::into_inner) = factor;
     }
@@ -325,7 +328,8 @@ impl Tokens {
     pub fn scaled(&self, lifetime: TimeDelta) -> TimeDelta {
         let factor = *self.scale.lock().unwrap_or_else(PoisonError::into_inner);
         let real = lifetime.to_std().unwrap_or_default();
-        TimeDelta::from_std(real.mul_f64(factor.max(0.0))).unwrap_or(lifetime)
+        let scaled = TimeDelta::from_std(real.mul_f64(factor.max(0.0))).unwrap_or(lifetime);
+        scaled.max(SHORTEST).min(lifetime)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Issued>> {

@@ -256,6 +256,14 @@ pub const CATALOGUE: &[Entry] = &[
         "Cloud Build's message in public logs",
     ),
     entry(
+        "logs-bucket-unseen",
+        &[Answer],
+        &[r#"(?:invalid bucket "(?P<bucket>[\w.-]+)"; )?[^"]*does not have access to the bucket"#],
+        "The build's account may not look at the bucket that the build logs to, or there is no such bucket.",
+        "Grant it roles/storage.legacyBucketReader: `gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:{build-account} --role=roles/storage.legacyBucketReader`, then run again",
+        "Cloud Build's message in public logs",
+    ),
+    entry(
         "source-unreadable",
         &[Build, BuildLog, Answer],
         &[

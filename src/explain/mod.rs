@@ -5,8 +5,8 @@
 
 mod catalogue;
 mod facts;
+mod grant;
 mod page;
-mod permissions;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -124,7 +124,7 @@ fn derive(facts: &mut Facts, source: Source, evidence: &Evidence) {
     facts.set("member", &member);
     let resource = facts.get("resource").unwrap_or_default().to_owned();
     if let Some(permission) = facts.get("permission").map(str::to_owned) {
-        facts.set("grant", &permissions::grant(&permission));
+        facts.set("grant", &grant::grant(&permission));
         let on = if resource.is_empty() {
             String::new()
         } else {

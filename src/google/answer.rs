@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::permission;
+use super::denied;
 use crate::http::{flatten, shorten};
 
 /// Longest message of Google's that is repeated, characters: quota messages are long and their end matters.
@@ -77,7 +77,7 @@ impl Answer {
                 .status
                 .or_else(|| (http_status == 0).then(|| code_name(rpc.code)).flatten()),
             message: flatten(&rpc.message, MESSAGE),
-            permission: permission::named(&rpc.message),
+            permission: denied::permission(&rpc.message),
             ..Self::default()
         };
         for detail in &rpc.details {

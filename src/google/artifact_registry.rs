@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
     operation::{Operation, Waited, wait},
+    request::{Request, segment},
 };
 use crate::environment::Api;
 
@@ -69,24 +70,27 @@ impl Repository<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct FoundRepository {
-    format: String,
+    pub format: String,
     labels: BTreeMap<String, String>,
-    cleanup_policies: BTreeMap<String, CleanupPolicy>,
-    cleanup_policy_dry_run: bool,
+    pub cleanup_policies: BTreeMap<String, CleanupPolicy>,
+    /// The policies delete nothing, they only write what they would delete.
+    pub cleanup_policy_dry_run: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct CleanupPolicy {
-    action: String,
-    most_recent_versions: Option<MostRecent>,
+pub struct CleanupPolicy {
+    /// `DELETE` or `KEEP`.
+    pub action: String,
+    pub most_recent_versions: Option<MostRecent>,
     condition: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct MostRecent {
-    keep_count: u32,
+pub struct MostRecent {
+    /// Versions of each package.
+    pub keep_count: u32,
     package_name_prefixes: Vec<String>,
 }
 
@@ -232,13 +236,7 @@ pub async fn find_repository(
     repository: &Repository<'_>,
 ) -> Result<Option<FoundRepository>, Error> {
     let name = repository.repository;
-    let look = Request::get(
-        Api::ArtifactRegistry,
-        repository.path(),
-        format!("look at the repository `{name}`"),
-    );
-    let found: Option<FoundRepository> = c.find(look).await?;
-    match found {
+    match look(c, repository).await? {
         Some(found) if !found.format.is_empty() && found.format != "DOCKER" => Err(Error::BadName {
             what: format!(
                 "use the repository `{name}`, which holds {} packages",
@@ -248,6 +246,13 @@ pub async fn find_repository(
         }),
         found => Ok(found),
     }
+}
+
+/// The repository, whatever it holds; `None` when it isn't there.
+pub async fn look(c: &Client, repository: &Repository<'_>) -> Result<Option<FoundRepository>, Error> {
+    let what = format!("look at the repository `{}`", repository.repository);
+    c.find(Request::get(Api::ArtifactRegistry, repository.path(), what))
+        .await
 }
 
 /// Replaces the repository's cleanup policies by those that [`ensure_repository`] gives a new one.

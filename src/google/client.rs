@@ -4,19 +4,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gcp_auth::Token;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, HeaderMap, RANGE},
-};
-use serde::{Serialize, de::DeserializeOwned};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RANGE};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    answer::Answer,
     error::Error,
+    failure::{Failure, Unanswered},
     pace::{Pace, Turns},
+    request::{Request, TIMEOUT},
 };
 use crate::{
     auth::{self, AccessTokens, CLOUD_PLATFORM},
@@ -27,8 +24,6 @@ use crate::{
 
 /// Longest answer that is read, so that a mad server can't fill the memory.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
-/// Timeout of a request that doesn't ask for another.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client for Google's REST APIs. Cheap to clone.
 #[derive(Clone)]
@@ -43,86 +38,6 @@ struct Inner {
     pace: Pace,
     tempo: Tempo,
     log_turns: Turns,
-}
-
-/// May a request be sent again after it failed?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Reads, and writes that end in the same state however often they are sent.
-    Always,
-    /// Only when Google certainly did nothing: 429, or no connection was made.
-    WhenRefused,
-}
-
-/// A request, before it has a host and credentials.
-pub(crate) struct Request<'a> {
-    pub api: Api,
-    pub method: Method,
-    /// Below the base URL, every segment already encoded by [`segment`].
-    pub path: String,
-    pub query: Vec<(&'static str, String)>,
-    pub body: Option<(&'a str, Bytes)>,
-    /// First and last byte that are asked for.
-    pub range: Option<(u64, u64)>,
-    /// Infinitive with its resource, for errors: ``create the bucket `b` ``.
-    pub what: String,
-    pub repeat: Repeat,
-    pub timeout: Duration,
-    /// The permission that it takes, for refusals that don't say.
-    pub needs: Option<&'static str>,
-}
-
-impl Request<'_> {
-    pub fn new(api: Api, method: Method, path: String, what: String) -> Self {
-        let repeat = if method == Method::GET {
-            Repeat::Always
-        } else {
-            Repeat::WhenRefused
-        };
-        Self {
-            api,
-            method,
-            path,
-            query: Vec::new(),
-            body: None,
-            range: None,
-            what,
-            repeat,
-            timeout: TIMEOUT,
-            needs: None,
-        }
-    }
-
-    pub fn get(api: Api, path: String, what: String) -> Self {
-        Self::new(api, Method::GET, path, what)
-    }
-
-    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    pub fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
-        let bytes = serde_json::to_vec(body).map_err(|e| Error::Setup(e.to_string()))?;
-        self.body = Some(("application/json", bytes.into()));
-        Ok(self)
-    }
-
-    /// Names the permission of a service whose refusals don't.
-    pub fn needs(mut self, permission: &'static str) -> Self {
-        self.needs = Some(permission);
-        self
-    }
-
-    pub fn repeatable(mut self) -> Self {
-        self.repeat = Repeat::Always;
-        self
-    }
-
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
 }
 
 /// A good answer, or one of the statuses that the caller asked to see.
@@ -174,6 +89,10 @@ impl Client {
         self.0.pace
     }
 
+    pub(super) fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
     pub(crate) fn tempo(&self) -> Tempo {
         self.0.tempo
     }
@@ -188,54 +107,17 @@ impl Client {
         self.0.log_turns.next(self.0.pace.log).await;
     }
 
-    /// Sends, tries again as [`Repeat`] allows, and reads the JSON answer.
+    /// Sends, tries again as the request allows, and reads the JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, Error> {
-        self.ask(&request, &|status, body| {
+        self.answer(&request).await
+    }
+
+    /// As [`Self::json`], for a request that may have to be sent once more.
+    pub(super) async fn answer<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
+        self.ask(request, &|status, body| {
             (status < 300).then(|| serde_json::from_slice(&body))
         })
         .await
-    }
-
-    /// Sends a write that must not be done twice, and reads the JSON answer. When it is unknown whether it was done,
-    /// `there` says whether it was; only when it wasn't, it is sent again.
-    pub(crate) async fn write<T, F, L>(
-        &self,
-        request: &Request<'_>,
-        there: impl Fn() -> L,
-    ) -> Result<Written<T, F>, Error>
-    where
-        T: DeserializeOwned,
-        L: Future<Output = Result<Option<F>, Error>>,
-    {
-        let retry = self.0.retry;
-        let (mut sent, mut waited) = (0, Duration::ZERO);
-        loop {
-            sent += 1;
-            let error = match self
-                .ask(request, &|status, body| {
-                    (status < 300).then(|| serde_json::from_slice(&body))
-                })
-                .await
-            {
-                Ok(answer) => return Ok(Written::Answered(answer)),
-                Err(error) => error,
-            };
-            // A conflict may be with our own first try, but only when there was one.
-            let conflict = error.is_conflict() && sent > 1;
-            if !(error.is_ambiguous() || conflict) {
-                return Err(error);
-            }
-            let pause = retry.pause(sent, waited, None, fastrand::f64());
-            // What has just been done may take a moment to be seen.
-            self.0.tempo.sleep(pause.unwrap_or_default()).await;
-            if let Some(found) = there().await? {
-                return Ok(Written::Found(found));
-            }
-            match pause {
-                Some(pause) if !conflict => waited += pause,
-                _ => return Err(error),
-            }
-        }
     }
 
     /// As [`Self::json`]; `None` when the resource isn't there.
@@ -247,7 +129,7 @@ impl Client {
         }
     }
 
-    /// Sends, tries again as [`Repeat`] allows. Statuses in `also` are returned as answers.
+    /// Sends, tries again as the request allows. Statuses in `also` are returned as answers.
     pub(crate) async fn send(&self, request: Request<'_>, also: &[u16]) -> Result<Response, Error> {
         self.ask(&request, &|status, body| {
             (status < 300 || also.contains(&status)).then_some(Ok(Response { status, body }))
@@ -255,7 +137,7 @@ impl Client {
         .await
     }
 
-    /// Sends, tries again as [`Repeat`] allows. `read` takes the answer, unless its status is an error.
+    /// Sends, tries again as the request allows. `read` takes the answer, unless its status is an error.
     async fn ask<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
         let retry = self.0.retry;
         let (mut sent, mut waited, mut renewed) = (0, Duration::ZERO, false);
@@ -265,7 +147,7 @@ impl Client {
             let failure = match self.once(request, token.as_str()).await {
                 Ok((status, headers, body)) => match read(status, body.clone()) {
                     Some(Ok(answer)) => return Ok(answer),
-                    Some(Err(error)) => self.misread(request, &error),
+                    Some(Err(error)) => Failure::misread(request, self.host(request.api), &error),
                     None if status == 401 && !renewed => {
                         renewed = true;
                         self.0.credentials.reject(token.as_str());
@@ -273,7 +155,7 @@ impl Client {
                     }
                     None => Failure::answered(request, status, &headers, &body),
                 },
-                Err(error) => self.unanswered(request, error),
+                Err(error) => Failure::unanswered(request, self.host(request.api), error),
             };
             let pause = failure
                 .may_repeat(request.repeat)
@@ -344,116 +226,10 @@ impl Client {
         let base = self.0.bases.get(&api).and_then(Url::host_str);
         base.unwrap_or(api.host()).to_owned()
     }
-
-    /// An answer that breaks off is not the whole one; any other that isn't understood would come again.
-    fn misread(&self, request: &Request<'_>, error: &serde_json::Error) -> Failure {
-        Failure {
-            error: Error::Decode {
-                what: request.what.clone(),
-                host: self.host(request.api),
-                reason: error.to_string(),
-            },
-            retry_after: None,
-            kind: if error.is_data() {
-                Kind::Final
-            } else {
-                Kind::Ambiguous
-            },
-        }
-    }
-
-    fn unanswered(&self, request: &Request<'_>, error: Unanswered) -> Failure {
-        let (sent, reason) = match error {
-            Unanswered::Refused(error) => {
-                return Failure {
-                    error,
-                    retry_after: None,
-                    kind: Kind::Final,
-                };
-            }
-            Unanswered::TooLong => (true, "the answer is too long".to_owned()),
-            Unanswered::Connection(error) => (!error.is_connect(), http::explain(error)),
-        };
-        Failure {
-            error: Error::Transport {
-                what: request.what.clone(),
-                host: self.host(request.api),
-                reason,
-                ambiguous: sent,
-            },
-            retry_after: None,
-            kind: if sent { Kind::Ambiguous } else { Kind::Refused },
-        }
-    }
-}
-
-/// What came of a [`Client::write`].
-pub(crate) enum Written<T, F> {
-    Answered(T),
-    /// No good answer came, but it was done.
-    Found(F),
 }
 
 /// The answer as it is wanted; `None` for a status that is an error.
 type Read<'a, T> = dyn Fn(u16, Bytes) -> Option<serde_json::Result<T>> + Send + Sync + 'a;
-
-enum Unanswered {
-    Refused(Error),
-    TooLong,
-    Connection(reqwest::Error),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Sending again gives the same.
-    Final,
-    /// Nothing was done: sending again is safe.
-    Refused,
-    /// Unknown whether anything was done.
-    Ambiguous,
-}
-
-struct Failure {
-    error: Error,
-    retry_after: Option<Duration>,
-    kind: Kind,
-}
-
-impl Failure {
-    fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
-        let mut answer = Answer::parse(status, &String::from_utf8_lossy(body));
-        let unnamed = status == 403 && answer.permission.is_none() && answer.reason.is_none();
-        if let Some(permission) = request.needs.filter(|_| unnamed) {
-            answer.permission = Some(permission.to_owned());
-        }
-        if answer.request_id.is_none() {
-            let id = headers
-                .get("x-request-id")
-                .or_else(|| headers.get("x-guploader-uploadid"));
-            answer.request_id = id.and_then(|v| v.to_str().ok()).map(http::shorten);
-        }
-        Self {
-            kind: match status {
-                429 => Kind::Refused,
-                s if http::is_transient(s) => Kind::Ambiguous,
-                _ => Kind::Final,
-            },
-            retry_after: http::retry_after(headers, chrono::Utc::now()),
-            error: Error::Api {
-                what: request.what.clone(),
-                answer: Box::new(answer),
-            },
-        }
-    }
-
-    fn may_repeat(&self, repeat: Repeat) -> bool {
-        match self.kind {
-            Kind::Final => false,
-            Kind::Refused => true,
-            Kind::Ambiguous => repeat == Repeat::Always,
-        }
-    }
-}
 
 async fn read_limited(mut response: reqwest::Response) -> Result<Bytes, Unanswered> {
     let mut body = Vec::new();
@@ -476,18 +252,6 @@ fn base_url(environment: &Environment, api: Api) -> Result<Url, BadBaseUrl> {
         url.set_path(&prefix);
     }
     Ok(url)
-}
-
-/// What RFC 3986 leaves unreserved stays readable.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
-
-/// One path segment, percent-encoded, its slashes too.
-pub(crate) fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 #[cfg(test)]

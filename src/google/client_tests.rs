@@ -1,7 +1,11 @@
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::google::testing::{Counting, Server, answer, client, hangs_up, raw};
+use crate::google::{
+    request::segment,
+    testing::{Counting, Server, answer, client, hangs_up, raw},
+};
 
 fn read() -> Request<'static> {
     Request::get(Api::Run, "v2/x".to_owned(), "look at `x`".to_owned())

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
+    request::{Request, segment},
 };
 use crate::environment::Api;
 

@@ -4,10 +4,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    client::{Client, Request},
-    error::Error,
-};
+use super::{client::Client, error::Error, request::Request};
 use crate::environment::Api;
 
 /// Pages that are asked for: an empty one with a token means that the search isn't through yet.

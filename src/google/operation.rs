@@ -7,11 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{
-    answer::Answer,
-    client::{Client, Request},
-    error::Error,
-};
+use super::{answer::Answer, client::Client, error::Error, request::Request};
 use crate::environment::Api;
 
 /// How long Cloud Run holds a `:wait` open, as gcloud asks for it.

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
+    request::{Request, segment},
 };
 use crate::environment::Api;
 

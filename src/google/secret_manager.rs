@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
+    request::{Request, segment},
 };
 use crate::environment::Api;
 

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
+    request::{Request, segment},
 };
 use crate::environment::Api;
 

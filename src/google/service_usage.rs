@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
     operation::{Operation, Waited, wait},
+    request::{Request, segment},
 };
 use crate::environment::Api;
 

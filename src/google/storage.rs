@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Client, Request, segment},
+    client::Client,
     error::Error,
+    request::{Request, segment},
     resource_manager::project_number,
 };
 use crate::environment::Api;
@@ -29,12 +30,12 @@ pub enum LogChunk {
     Bytes(Bytes),
 }
 
-/// A bucket of the project.
+/// A bucket of whichever project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Bucket {
     name: String,
-    project_number: String,
+    pub project_number: String,
     lifecycle: Lifecycle,
 }
 
@@ -48,6 +49,15 @@ impl Bucket {
     /// Whether some rule deletes or moves objects by itself.
     pub fn has_lifecycle(&self) -> bool {
         !self.lifecycle.rule.is_empty()
+    }
+
+    /// Whether objects are deleted by themselves after some days.
+    pub fn deletes_old(&self) -> bool {
+        let by_age = |rule: &Value| {
+            rule.pointer("/action/type").and_then(Value::as_str) == Some("Delete")
+                && rule.pointer("/condition/age").is_some_and(Value::is_number)
+        };
+        self.lifecycle.rule.iter().any(by_age)
     }
 }
 
@@ -109,35 +119,39 @@ pub async fn set_lifecycle(c: &Client, bucket: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::ForeignBucket`] when it is another project's.
 pub async fn find_bucket(c: &Client, project: &str, bucket: &str) -> Result<Option<Bucket>, Error> {
-    #[derive(Deserialize)]
-    struct List {
-        #[serde(default)]
-        items: Vec<Bucket>,
-    }
-    let list = Request::get(
-        Api::Storage,
-        "storage/v1/b".to_owned(),
-        format!("list the buckets of project `{project}`"),
-    )
-    .query("project", project)
-    .query("prefix", bucket);
-    match c.json::<List>(list).await {
-        Ok(list) => Ok(list.items.into_iter().find(|b| b.name == bucket)),
+    match listed(c, project, bucket).await {
         // A deployer with rights on this bucket alone can't list: compare the projects' numbers.
         Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
-            let get = Request::get(
-                Api::Storage,
-                format!("storage/v1/b/{}", segment(bucket)),
-                format!("look at the bucket `{bucket}`"),
-            );
-            match c.find::<Bucket>(get).await? {
+            match look(c, bucket).await? {
                 None => Ok(None),
                 Some(found) if found.project_number == project_number(c, project).await? => Ok(Some(found)),
                 Some(_) => Err(foreign(bucket, project)),
             }
         }
-        Err(error) => Err(error),
+        listed => listed,
     }
+}
+
+/// The bucket, if the project's own list has it.
+pub async fn listed(c: &Client, project: &str, bucket: &str) -> Result<Option<Bucket>, Error> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        items: Vec<Bucket>,
+    }
+    let what = format!("list the buckets of project `{project}`");
+    let list = Request::get(Api::Storage, "storage/v1/b".to_owned(), what)
+        .query("project", project)
+        .query("prefix", bucket);
+    let list: List = c.json(list).await?;
+    Ok(list.items.into_iter().find(|b| b.name == bucket))
+}
+
+/// The bucket, whosever it is; `None` when there is none of this name anywhere.
+pub async fn look(c: &Client, bucket: &str) -> Result<Option<Bucket>, Error> {
+    let what = format!("look at the bucket `{bucket}`");
+    let path = format!("storage/v1/b/{}", segment(bucket));
+    c.find(Request::get(Api::Storage, path, what)).await
 }
 
 fn foreign(bucket: &str, project: &str) -> Error {

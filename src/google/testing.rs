@@ -165,7 +165,8 @@ pub(crate) fn client(environment: &Environment, tokens: Arc<dyn AccessTokens>) -
         poll: Duration::from_millis(2),
         watch: Duration::from_millis(2),
         log: Duration::from_millis(2),
-        log_end: Duration::from_millis(200),
+        // Long enough for a machine that stands still for a moment.
+        log_end: Duration::from_secs(1),
         patience: Duration::from_secs(5),
     };
     Client::new(environment, tokens).unwrap().paced(QUICK, pace)

@@ -136,8 +136,18 @@ impl Recorder {
         self.blame = Some(failed.blame);
         let title = failed.failure.title.clone();
         self.progress
-            .fail(&self.report.service, &format!("{stage}: {title}"));
+            .fail(&self.report.service, &told(stage, &failed.failure));
         self.report.failure = Some(*failed.failure);
         title
     }
+}
+
+/// What the log and the run's annotations say of a failure.
+fn told(stage: &str, failure: &Failure) -> String {
+    let cause = match failure.cause.as_str() {
+        "" => String::new(),
+        cause => format!(": {cause}"),
+    };
+    let fix = failure.fix.as_ref().map_or_else(String::new, |fix| format!("\n{fix}"));
+    format!("{stage}: {}{cause}{fix}", failure.title)
 }

@@ -292,6 +292,6 @@ impl ModelPlan {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

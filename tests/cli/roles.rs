@@ -99,10 +99,8 @@ fn without(lost: &Grant) -> Result<(), String> {
     };
     let ran = run(&world, "push");
     let said = said(&world, &ran);
-    // Whoever reads it wants to know which role to grant; only of the builds' bucket Google says too little.
-    let told =
-        !words.is_empty() && (lost.account, lost.role) != ("llm-builder", "roles/storage.legacyBucketReader");
-    let role = told.then_some(&lost.role);
+    // Whoever reads it wants to know which role to grant.
+    let role = (!words.is_empty()).then_some(&lost.role);
     let unsaid: Vec<&&str> = words
         .iter()
         .chain(role)

@@ -298,7 +298,8 @@ impl World {
 /// A line that is shown although its test passes: the harness keeps what goes through `println!`.
 pub fn say(line: &str) {
     use std::io::Write;
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut error = std::io::stderr();
+    writeln!(error, "{line}").unwrap();
 }
 
 /// A configuration with the least that every test needs.

@@ -116,7 +116,7 @@ async fn run_all(all: Vec<(Case, Arc<Reference>)>) -> (Vec<String>, usize) {
             (_, Outcome::Right) => {}
             (_, Outcome::Unreached) => unreached += 1,
             (name, Outcome::Wrong(complaints)) => {
-                wrong.push(format!("{name}\n    {}", complaints.join("\n    ")))
+                wrong.push(format!("{name}\n    {}", complaints.join("\n    ")));
             }
         }
     }

@@ -41,7 +41,7 @@ pub async fn agree(project: String, steps: usize) -> Result<bool, Error> {
     .await?;
     let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
     if !yes {
-        eprintln!("nothing was done");
+        crate::commands::tell("nothing was done");
     }
     Ok(yes)
 }

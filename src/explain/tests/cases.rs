@@ -119,6 +119,12 @@ pub const CASES: &[(&str, Source, &str, &str)] = &[
         "build.logs: cloud-logging",
     ),
     (
+        "logs-bucket-unseen",
+        Answer,
+        "invalid bucket \"p-llm-deploy\"; default Cloud Build service account or user-specified service account does not have access to the bucket (HTTP 400, INVALID_ARGUMENT)",
+        "gs://p-llm-deploy --member=serviceAccount:b@p.iam.gserviceaccount.com --role=roles/storage.legacyBucketReader",
+    ),
+    (
         "source-unreadable",
         Answer,
         "could not resolve source: googleapi: Error 403: 12-compute@developer.gserviceaccount.com does not have storage.objects.get access to the Google Cloud Storage object.",

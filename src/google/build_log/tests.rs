@@ -120,11 +120,12 @@ async fn a_forbidden_log_does_not_stop_the_wait() {
 
 #[tokio::test]
 async fn a_gap_in_the_log_is_told_once_and_what_follows_is_shown() {
-    let server = Server::start(working(10, |n, _| match n {
-        0 => raw(206, "step 1\n"),
+    const LOG: &[u8] = b"step 1\nDONE\n";
+    // By range: the read that the build's end breaks off is made again.
+    let server = Server::start(working(10, |n, asked| match n {
+        0 => ranged(&LOG[..7], asked),
         1..=9 => raw(500, ""),
-        10 => raw(206, "DONE\n"),
-        _ => raw(416, ""),
+        _ => ranged(LOG, asked),
     }))
     .await;
     let (_, lines, _) = followed(&server.client(), &started("GCS_ONLY")).await;

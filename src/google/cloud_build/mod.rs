@@ -6,10 +6,12 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, Written, segment},
+    client::Client,
     error::Error,
     logging::quoted,
     operation::Operation,
+    request::{Request, segment},
+    write::Written,
 };
 use crate::environment::Api;
 pub use types::*;

@@ -9,9 +9,11 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    client::{Client, Request, Written, segment},
+    client::Client,
     error::Error,
     operation::{Operation, Waited, wait},
+    request::{Request, segment},
+    write::Written,
 };
 use crate::environment::Api;
 use ready::Watch;

@@ -23,12 +23,15 @@ use crate::{
     environment::Environment,
     google::{
         self,
-        artifact_registry::Repository,
-        cloud_quotas, look,
-        permissions::{Resource, held},
-        resource_manager, secret_manager, service_usage,
+        artifact_registry::{self, Repository},
+        cloud_quotas,
+        permissions::held,
+        policy,
+        resource::Resource,
+        resource_manager, secret_manager, service_usage, storage,
     },
     hugging_face,
+    tempo::Tempo,
 };
 
 pub use quick::Gate;
@@ -89,9 +92,10 @@ async fn credentials(services: &Services, config: &Config) -> credentials::Facts
         let bearer = services.credentials.id_token(AUDIENCE);
         bearer.bearer().await.map(drop).map_err(Unseen)
     };
-    let (token, id_token) = futures::join!(in_time(PATIENCE, token), async {
+    let tempo = services.environment.tempo;
+    let (token, id_token) = futures::join!(in_time(tempo, PATIENCE, token), async {
         if private {
-            Some(in_time(PATIENCE, id_token).await)
+            Some(in_time(tempo, PATIENCE, id_token).await)
         } else {
             None
         }
@@ -130,9 +134,12 @@ async fn of_google(services: &Services, config: &Config) -> Vec<Check> {
         look.seen(service_usage::states(google, project, &hosts)),
         look.permissions(Resource::Project(project.to_owned()), project_needs(config)),
         resources,
-        look.seen(look::repository(google, &repository)),
+        look.seen(artifact_registry::look(google, &repository)),
         look.bucket(),
-        look.seen(look::bucket_listed(google, project, &config.build.bucket)),
+        look.seen(async {
+            let listed = storage::listed(google, project, &config.build.bucket).await?;
+            Ok(listed.is_some())
+        }),
         look.quotas(&quota_ids),
         join_all(wanted.iter().map(|wanted| look.secret(wanted))),
     );
@@ -149,7 +156,7 @@ async fn of_google(services: &Services, config: &Config) -> Vec<Check> {
     let member = member(services);
     let mut checks = apis::checks(config, &apis);
     for asked in std::iter::once(&on_project).chain(&resources) {
-        checks.extend(permissions::checks(asked, project, &member));
+        checks.extend(permissions::checks(asked, &member));
     }
     checks.extend(repository::checks(config, &repository, &held));
     checks.extend(bucket::checks(config, &bucket, &held));
@@ -203,7 +210,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn seen<T>(&self, answer: impl Future<Output = Result<T, google::Error>>) -> Seen<T> {
-        in_time(self.patience, async { answer.await.map_err(|e| unseen(&e)) }).await
+        let tempo = self.services.environment.tempo;
+        in_time(tempo, self.patience, async {
+            answer.await.map_err(|e| unseen(&e))
+        })
+        .await
     }
 
     async fn permissions(&self, resource: Resource, needs: Vec<Need>) -> Asked {
@@ -254,8 +265,10 @@ impl Look<'_> {
             .chain([build.service_account.as_deref()])
             .filter_map(|account| account.or(default_account))
             .collect();
-        let accounts = accounts.into_iter().map(str::to_owned);
-        all.extend(accounts.map(|account| (Resource::ServiceAccount(account), permissions::on_account())));
+        all.extend(accounts.into_iter().map(|account| {
+            let account = Resource::service_account(account, project);
+            (account, permissions::on_account())
+        }));
         join_all(
             all.into_iter()
                 .map(|(resource, needs)| self.permissions(resource, needs)),
@@ -265,7 +278,7 @@ impl Look<'_> {
 
     async fn bucket(&self) -> Seen<bucket::Found> {
         let found = async {
-            match look::bucket(&self.services.google, &self.config.build.bucket).await {
+            match storage::look(&self.services.google, &self.config.build.bucket).await {
                 Ok(Some(bucket)) => Ok(bucket::Found::Open(bucket)),
                 Ok(None) => Ok(bucket::Found::Nowhere),
                 Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
@@ -280,9 +293,13 @@ impl Look<'_> {
     async fn secret(&self, wanted: &secret::Wanted) -> secret::Facts {
         let (google, project) = (&self.services.google, self.config.project.as_str());
         let (name, version) = (&wanted.secret.name, &wanted.secret.version);
+        let resource = Resource::Secret {
+            project: project.to_owned(),
+            secret: name.clone(),
+        };
         let (enabled, policy) = futures::join!(
             self.seen(secret_manager::version_enabled(google, project, name, version)),
-            self.seen(look::secret_policy(google, project, name)),
+            self.seen(policy::read(google, &resource)),
         );
         secret::Facts { enabled, policy }
     }
@@ -296,9 +313,9 @@ impl Look<'_> {
     }
 }
 
-async fn in_time<T>(patience: Duration, answer: impl Future<Output = Seen<T>>) -> Seen<T> {
+async fn in_time<T>(tempo: Tempo, patience: Duration, answer: impl Future<Output = Seen<T>>) -> Seen<T> {
     let late = || Unseen(format!("no answer within {} seconds", patience.as_secs()));
-    tokio::time::timeout(patience, answer)
+    tokio::time::timeout(tempo.of(patience), answer)
         .await
         .unwrap_or_else(|_| Err(late()))
 }

@@ -8,7 +8,7 @@ use super::Look;
 use crate::{
     config::Config,
     doctor::{apis, permissions, quick::Facts, quota},
-    google::{permissions::Resource, service_usage},
+    google::{resource::Resource, service_usage},
     pipeline::{
         Services,
         failed::{Blame, Failed},
@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Gate<'a> {
     services: &'a Services,
     config: &'a Config,
-    patience: Duration,
     facts: OnceCell<Facts>,
 }
 
@@ -33,7 +32,6 @@ impl<'a> Gate<'a> {
         Self {
             services,
             config,
-            patience: PATIENCE,
             facts: OnceCell::new(),
         }
     }
@@ -66,7 +64,7 @@ impl<'a> Gate<'a> {
         let look = Look {
             services: self.services,
             config,
-            patience: self.patience,
+            patience: PATIENCE,
         };
         let hosts = apis::hosts();
         let project = Resource::Project(config.project.clone());
@@ -107,12 +105,14 @@ mod tests {
         pipeline::survey,
         plan::target::Target,
         progress::Silent,
+        tempo::Tempo,
     };
 
     const CONFIG: &str = "project: demo-project\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n";
 
     async fn services(running: &Running) -> Services {
-        let environment: Environment = running.environment().into_iter().collect();
+        let mut environment: Environment = running.environment().into_iter().collect();
+        environment.tempo = Tempo::new(0.14);
         let credentials = Credentials::discover(&environment, None, None).await.unwrap();
         Services {
             google: Client::new(&environment, credentials.access()).unwrap(),
@@ -164,10 +164,7 @@ mod tests {
         };
         let config = config::resolve(Some(source), &[]).unwrap();
         let services = services(&running).await;
-        let gate = Gate {
-            patience: Duration::from_millis(700),
-            ..Gate::new(&services, &config)
-        };
+        let gate = Gate::new(&services, &config);
         let target = Target::production(&config, &config.models[0], "octo/app", "c0ffee");
         let surveyed = gate
             .beside(survey::survey(&services, &config.build, target))

@@ -4,10 +4,10 @@
 ///
 /// Wording seen in public reports of Cloud Run, Cloud Build, Cloud Storage, Secret Manager, Monitoring and Service
 /// Usage.
-pub fn named(message: &str) -> Option<String> {
+pub fn permission(message: &str) -> Option<String> {
     let quoted = ["Permission '", "Permission \"", "Permission "];
     let mut starts = quoted.into_iter().chain(["does not have "]);
-    if let Some(found) = starts.find_map(|start| permission(after(message, start)?)) {
+    if let Some(found) = starts.find_map(|start| leading_name(after(message, start)?)) {
         return Some(usual(found));
     }
     if let Some(rest) = after(message, "Permission denied to ") {
@@ -28,7 +28,7 @@ fn after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
 }
 
 /// The word at the start, if it is a permission's name.
-fn permission(text: &str) -> Option<&str> {
+fn leading_name(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "./".contains(c)));
     let word = &text[..end.unwrap_or(text.len())];
     (word.split('.').filter(|part| !part.is_empty()).count() >= 3).then_some(word)
@@ -79,8 +79,8 @@ mod tests {
                 "serviceusage.services.enable",
             ),
         ];
-        for (message, permission) in cases {
-            assert_eq!(named(message).as_deref(), Some(permission), "{message}");
+        for (message, name) in cases {
+            assert_eq!(permission(message).as_deref(), Some(name), "{message}");
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
             "Permission ''",
             "does not have …access to",
         ] {
-            assert_eq!(named(message), None, "{message}");
+            assert_eq!(permission(message), None, "{message}");
         }
     }
 }
