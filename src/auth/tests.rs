@@ -197,26 +197,35 @@ async fn a_ready_token_is_used_and_can_make_id_tokens() {
     assert!(!shown.contains("ready\""), "{shown}");
 }
 
-#[tokio::test]
-async fn the_file_of_the_auth_action_is_read() {
-    let (server, mut environment) = services().await;
-    let folder = tempfile::tempdir().unwrap();
+/// The auth action's file, in a folder that lives as long as the test.
+fn external_account(server: &Server, folder: &tempfile::TempDir) -> String {
     let path = folder.path().join("gha-creds.json");
     let file = json!({
         "type": "external_account", "audience": format!("//iam.googleapis.com/{PROVIDER}"),
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": "https://sts.googleapis.com/v1/token",
         "credential_source": {"url": format!("{}oidc?x=1", server.base),
-            "headers": {"Authorization": "Bearer runner-token"},
+            "headers": {"Authorization": "Bearer file-request-token"},
             "format": {"type": "json", "subject_token_field_name": "value"}},
         "service_account_impersonation_url":
             format!("https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"),
     });
     std::fs::write(&path, file.to_string()).unwrap();
-    environment.set("GOOGLE_APPLICATION_CREDENTIALS", path.display().to_string());
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn the_file_of_the_auth_action_is_read() {
+    let (server, mut environment) = services().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = external_account(&server, &folder);
+    environment.set("GOOGLE_APPLICATION_CREDENTIALS", file);
     let credentials = Credentials::discover(&environment, None, None).await.unwrap();
     assert_eq!(token(&credentials).await, "sa-2");
-    assert_eq!(server.asked()[0].header("authorization"), "Bearer runner-token");
+    assert_eq!(
+        server.asked()[0].header("authorization"),
+        "Bearer file-request-token"
+    );
 }
 
 #[tokio::test]

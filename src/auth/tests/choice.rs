@@ -7,23 +7,6 @@ use secrecy::SecretString;
 use super::*;
 use crate::secrets::Masks;
 
-/// The auth action's file, in a folder that lives as long as the test.
-fn external_account(server: &Server, folder: &tempfile::TempDir) -> String {
-    let path = folder.path().join("gha-creds.json");
-    let file = json!({
-        "type": "external_account", "audience": format!("//iam.googleapis.com/{PROVIDER}"),
-        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": "https://sts.googleapis.com/v1/token",
-        "credential_source": {"url": format!("{}oidc?x=1", server.base),
-            "headers": {"Authorization": "Bearer file-request-token"},
-            "format": {"type": "json", "subject_token_field_name": "value"}},
-        "service_account_impersonation_url":
-            format!("https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"),
-    });
-    std::fs::write(&path, file.to_string()).unwrap();
-    path.display().to_string()
-}
-
 #[tokio::test]
 async fn the_inputs_come_first_then_the_auth_action_s_file_then_a_ready_token() {
     let (server, mut environment) = services().await;
