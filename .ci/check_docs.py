@@ -44,12 +44,12 @@ def dead_links(page: pathlib.Path) -> list[str]:
 
 
 def write_examples(directory: pathlib.Path) -> int:
-    """The yaml blocks that are no workflow."""
+    """The yaml blocks that are no workflow and no list of faults: these name their file in the first line."""
     directory.mkdir(parents=True, exist_ok=True)
     written = 0
     for page in PAGES:
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
-            if not block.startswith("# .github/"):
+            if not block.startswith(("# .github/", "# faults.yaml")):
                 (directory / f"{page.stem}-{written}.yaml").write_text(block)
                 written += 1
     return written

@@ -10,7 +10,7 @@ pub trait Progress: Send + Sync {
     fn note(&self, model: &str, text: &str);
     /// Something the user should know, though the run goes on.
     fn warn(&self, model: &str, text: &str);
-    /// A stage that failed, in one sentence; the report tells the rest.
+    /// A stage that failed: the first line says what, those after it why and what to do.
     fn fail(&self, model: &str, text: &str);
     /// One line of somebody else's log, hostile text.
     fn log(&self, model: &str, line: &str);

@@ -6,7 +6,7 @@ use super::failed::{Blame, End, Failed};
 use crate::{
     explain::Facts,
     progress::Progress,
-    report::{Link, ModelReport, Stage, Status},
+    report::{Failure, Link, ModelReport, Stage, Status},
 };
 
 /// One model's report in the making.
@@ -142,12 +142,10 @@ impl Recorder {
     }
 }
 
-/// What the log and the run's annotations say of a failure.
+/// What the run's annotation says of a failure; its first line is enough where the report follows.
 fn told(stage: &str, failure: &Failure) -> String {
-    let cause = match failure.cause.as_str() {
-        "" => String::new(),
-        cause => format!(": {cause}"),
-    };
-    let fix = failure.fix.as_ref().map_or_else(String::new, |fix| format!("\n{fix}"));
-    format!("{stage}: {}{cause}{fix}", failure.title)
+    let title = format!("{stage}: {}", failure.title);
+    let parts = [Some(&title), Some(&failure.cause), failure.fix.as_ref()];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    parts.join("\n").trim_end().to_owned()
 }

@@ -112,6 +112,8 @@ impl Progress for Terminal {
     }
 
     fn fail(&self, model: &str, text: &str) {
+        // The report says the rest.
+        let text = text.lines().next().unwrap_or_default();
         self.print(&format!(
             "{} {} {}",
             style("✘").red().for_stderr(),
