@@ -112,7 +112,9 @@ impl Error {
     /// container that doesn't start. Otherwise it is the network's or Google's.
     pub fn is_user_fixable(&self) -> bool {
         match self {
-            Self::Api { answer, .. } => (400..500).contains(&answer.http_status) && !matches!(answer.http_status, 408 | 429),
+            Self::Api { answer, .. } => {
+                (400..500).contains(&answer.http_status) && !matches!(answer.http_status, 408 | 429)
+            }
             Self::Operation { answer, .. } => !matches!(
                 answer.status.as_deref(),
                 Some("UNAVAILABLE" | "INTERNAL" | "UNKNOWN" | "DEADLINE_EXCEEDED")
