@@ -179,7 +179,6 @@ fn heading(body: &str) -> String {
     line.to_owned()
 }
 
-#[allow(dead_code, reason = "for messages")]
 pub fn brief(state: &State) -> Value {
     let services: BTreeMap<_, _> = state
         .services
