@@ -32,6 +32,8 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Tests the live production services: smoke checks and latency.
     Smoke(Common),
+    /// Measures an OpenAI-compatible endpoint: TTFT, ITL, TPOT, E2E, throughput, goodput.
+    Bench(Box<BenchArgs>),
     /// Deletes this repository's previews that have expired.
     Cleanup(CleanupArgs),
     /// Sets up the Google Cloud project for a repository: APIs, accounts, roles, sign-in, bucket, images, secret.
@@ -119,6 +121,50 @@ pub struct DeployArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub pull_request: Option<u64>,
 }
+
+/// Options of `bench`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measures scale-from-zero of the configured service: container start, model load, first token.
+    ColdStart(ColdStartArgs),
+    /// Measures this client itself against a server of known timing.
+    SelfTest(SelfTestArgs),
+    /// Serves that server of known timing until it is stopped.
+    #[command(hide = true)]
+    KnownTiming(KnownTimingArgs),
+}
+
+/// What is measured, and how.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MeasureArgs {
+    /// Base URL of the endpoint.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Name that the server serves the model under.
+    #[arg(long)]
+    pub model: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ColdStartArgs {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SelfTestArgs {}
+
+#[derive(Clone, Debug, Args)]
+pub struct KnownTimingArgs {}
 
 #[derive(Clone, Debug, Args)]
 pub struct CleanupArgs {
@@ -222,7 +268,7 @@ impl Command {
             Self::Cleanup(args) => args.common.json,
             Self::Bootstrap(args) => args.common.json,
             Self::Schema => true,
-            Self::Demo(_) | Self::Emulator(_) => false,
+            Self::Demo(_) | Self::Emulator(_) | Self::Bench(_) => false,
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{
     BenchProgress,
     recorder::{Recorder, Sample},
+    result::LoadShape,
     tally::{Outcome, Tally},
 };
 use crate::endpoint::{ChatRequest, Endpoint, Error};
@@ -108,14 +109,16 @@ pub async fn level(
     while let Some(outcome) = finished.recv().await {
         tally.add(outcome);
         let (done, errors) = (tally.requests(), tally.errors());
-        if errors == done && errors >= GIVE_UP.max(workers) {
+        if errors == done && errors >= u64::from(GIVE_UP.max(workers)) {
             stop.store(true, Ordering::Relaxed);
         }
         on_progress(BenchProgress {
-            concurrency,
+            load: LoadShape::Closed { concurrency },
             done,
-            total,
+            total: Some(u64::from(total)),
             errors,
+            in_flight: 0,
+            ttft_ms: None,
         });
     }
     tally

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::report::Percentiles;
+use super::result::Distribution;
 
 /// Recorded steps per unit: milliseconds are kept to the microsecond, tokens/s to a thousandth.
 const STEPS: f64 = 1000.0;
@@ -46,16 +46,16 @@ impl Metric {
     }
 
     /// For times: `p95` is the value that 95 % of the values do not exceed.
-    pub fn less_is_better(&self) -> Option<Percentiles> {
+    pub fn less_is_better(&self) -> Option<Distribution> {
         self.percentiles(|q| self.histogram.value_at_quantile(q))
     }
 
     /// For rates: `p95` is the value that 95 % of the values reach or exceed.
-    pub fn more_is_better(&self) -> Option<Percentiles> {
+    pub fn more_is_better(&self) -> Option<Distribution> {
         let all = self.histogram.len();
         self.percentiles(|q| {
-            // The share that may miss it, as a count; the next value is reached by the others. Per cent are whole.
-            let missing = all * (100.0 - q * 100.0).round() as u64 / 100;
+            // The share that may miss it, as a count; the next value is reached by the others. Per mille are whole.
+            let missing = (all as f64 * (1000.0 - q * 1000.0).round() / 1000.0) as u64;
             let rank = (missing + 1).min(all);
             // Half a rank less, so that no rounding picks the one above.
             let value = self.histogram.value_at_quantile((rank as f64 - 0.5) / all as f64);
@@ -63,17 +63,22 @@ impl Metric {
         })
     }
 
-    fn percentiles(&self, at: impl Fn(f64) -> u64) -> Option<Percentiles> {
+    fn percentiles(&self, at: impl Fn(f64) -> u64) -> Option<Distribution> {
         if self.histogram.is_empty() {
             return None;
         }
         let steps = |value: f64| (value * STEPS).round() / STEPS;
         let at = |q| steps((at(q) as f64 / STEPS).clamp(self.min, self.max));
-        Some(Percentiles {
+        Some(Distribution {
+            count: self.histogram.len(),
+            min: steps(self.min),
             p50: at(0.50),
+            p75: at(0.75),
             p90: at(0.90),
             p95: at(0.95),
             p99: at(0.99),
+            p99_9: at(0.999),
+            ci95: None,
             mean: steps(self.sum / self.histogram.len() as f64),
             max: steps(self.max),
         })

@@ -14,74 +14,127 @@
 mod load;
 mod metric;
 mod recorder;
+pub mod result;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use futures::future::join_all;
 
 use crate::{
-    config::Latency,
+    config::{
+        Latency,
+        latency::{Input, Load},
+    },
     endpoint::{Endpoint, Error},
-    report::LatencyResult,
 };
 use load::{Failed, Workload};
+use result::{BenchResult, LoadShape, SCHEMA_VERSION};
 
 /// Output tokens of the request that precedes the measurement.
 const PROBE_TOKENS: u32 = 4;
 /// Longest wait for the connections that are opened before a level.
 const OPEN: Duration = Duration::from_secs(10);
 
-/// How far the measurement at one concurrency is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the measurement at one load is.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BenchProgress {
-    pub concurrency: u32,
-    pub done: u32,
-    pub total: u32,
-    pub errors: u32,
+    pub load: LoadShape,
+    pub done: u64,
+    /// `None` when the load is measured for a time.
+    pub total: Option<u64>,
+    pub in_flight: u64,
+    pub errors: u64,
+    /// Of the last answers, the median.
+    pub ttft_ms: Option<f64>,
 }
 
-/// Measures each concurrency in turn. `latency.timeout` is the deadline of each request; a level whose first
+impl fmt::Display for BenchProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.load {
+            LoadShape::Closed { concurrency } => write!(f, "concurrency {concurrency}: {}", self.done)?,
+            LoadShape::Open { rate, .. } => write!(f, "{rate} requests/s: {}", self.done)?,
+        }
+        if let Some(total) = self.total {
+            write!(f, " of {total}")?;
+        }
+        write!(f, " requests, {} errors", self.errors)
+    }
+}
+
+/// What a measurement needs besides [`Latency`].
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// File that gets one JSON line for each request.
+    pub raw: Option<PathBuf>,
+    /// tokenizer.json (or its folder), for prompts of an exact length where the server has no `/tokenize`.
+    pub tokenizer: Option<PathBuf>,
+}
+
+/// Measures each load in turn. `latency.timeout` is the deadline of each request; a level whose first
 /// requests all fail is given up. Never fails: what went wrong is in the results.
 pub async fn run(
     endpoint: &Endpoint,
     model: &str,
     latency: &Latency,
+    _options: &Options,
     on_progress: &(dyn Fn(BenchProgress) + Sync),
-) -> Vec<LatencyResult> {
-    if latency.requests == 0 || latency.concurrency.is_empty() {
-        return Vec::new();
+) -> BenchResult {
+    let mut result = BenchResult {
+        schema_version: SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: Utc::now(),
+        url: endpoint.base().to_string(),
+        model: model.to_owned(),
+        seed: latency.seed.unwrap_or_else(|| fastrand::u64(..)),
+        levels: Vec::new(),
+        sweep: None,
+        headline: None,
+        comparison: None,
+    };
+    if latency.is_off() {
+        return result;
     }
+    let prompt = match &latency.input {
+        Input::Prompts(prompts) => prompts.first().cloned().unwrap_or_default(),
+        Input::Synthetic { .. } | Input::Dataset(_) => String::new(),
+    };
     let mut workload = Workload {
         endpoint: endpoint.clone(),
         model: model.to_owned(),
-        prompt: latency.prompt.clone(),
+        prompt,
         max_tokens: latency.max_tokens,
         timeout: latency.timeout,
-        nonce: fastrand::u32(..),
+        nonce: result.seed as u32,
         fixed_length: true,
     };
     let note = settle_length(&mut workload).await;
     let workload = Arc::new(workload);
-    let mut results = Vec::with_capacity(latency.concurrency.len());
     let mut sent = 1;
-    for &concurrency in &latency.concurrency {
+    for load in latency.loads() {
+        let Load::Closed { concurrency } = load else {
+            continue;
+        };
         open_connections(endpoint, concurrency.min(latency.requests)).await;
         let tally = load::level(&workload, concurrency, latency.requests, sent, on_progress).await;
         sent += latency.requests;
         let mut notes: Vec<String> = note.iter().cloned().collect();
-        if tally.requests() < latency.requests {
+        if tally.requests() < u64::from(latency.requests) {
             notes.push(format!(
                 "given up: the first {} of {} requests all failed",
                 tally.requests(),
                 latency.requests
             ));
         }
-        results.push(tally.result(concurrency, latency.max_tokens, notes));
+        result
+            .levels
+            .push(tally.result(load.into(), latency.max_tokens, notes));
     }
-    results
+    result.headline = result.levels.len().checked_sub(1);
+    result
 }
 
 /// One request that is not measured: it finds out whether the server takes vLLM's fields for a fixed output

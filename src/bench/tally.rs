@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::result::{Level, LoadShape};
 use super::{
     metric::{MAX, Metric},
     recorder::Sample,
 };
-use crate::{endpoint::error::shorten, report::LatencyResult};
+use crate::endpoint::error::shorten;
 
 /// Distinct error messages that are kept.
 const ERROR_SAMPLES: usize = 3;
@@ -23,8 +24,8 @@ pub struct Tally {
     itl: Metric,
     e2e: Metric,
     rate: Metric,
-    requests: u32,
-    errors: u32,
+    requests: u64,
+    errors: u64,
     error_samples: Vec<String>,
     tokens: u64,
     chunks: u64,
@@ -55,11 +56,11 @@ impl Tally {
         }
     }
 
-    pub fn requests(&self) -> u32 {
+    pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    pub fn errors(&self) -> u32 {
+    pub fn errors(&self) -> u64 {
         self.errors
     }
 
@@ -98,13 +99,12 @@ impl Tally {
     }
 
     /// `asked` is the number of output tokens that each request asked for.
-    pub fn result(self, concurrency: u32, asked: u32, mut notes: Vec<String>) -> LatencyResult {
+    pub fn result(self, load: LoadShape, asked: u32, mut notes: Vec<String>) -> Level {
         notes.extend(self.notes(asked));
         let seconds = self
             .span
             .map_or(0.0, |(began, ended)| (ended - began).as_secs_f64());
-        LatencyResult {
-            concurrency,
+        Level {
             requests: self.requests,
             errors: self.errors,
             ttft_ms: self.ttft.less_is_better(),
@@ -118,8 +118,10 @@ impl Tally {
             },
             output_tokens: self.tokens,
             tokens_counted_by_server: self.requests > self.errors && self.without_usage == 0,
+            chunks: self.chunks,
             error_samples: self.error_samples,
             notes,
+            ..Level::empty(load)
         }
     }
 
@@ -203,8 +205,11 @@ mod tests {
             (0, 9000, Err("POST /x had no answer after 9 s".to_owned())),
             (130, 330, Ok(sample(120, &[40, 40], Some(3)))),
         ])
-        .result(4, 3, vec!["first".to_owned()]);
-        assert_eq!((result.concurrency, result.requests, result.errors), (4, 3, 1));
+        .result(LoadShape::Closed { concurrency: 4 }, 3, vec!["first".to_owned()]);
+        assert_eq!(
+            (result.concurrency(), result.requests, result.errors),
+            (Some(4), 3, 1)
+        );
         let ttft = result.ttft_ms.unwrap();
         assert_eq!((ttft.mean, ttft.max), (110.0, 120.0));
         let itl = result.itl_ms.unwrap();
@@ -228,13 +233,17 @@ mod tests {
             (0, 10, Ok(sample(1, &[0], Some(8)))),
             (0, 10, Ok(sample(1, &[1], Some(5)))),
         ])
-        .result(1, 8, Vec::new());
+        .result(LoadShape::Closed { concurrency: 1 }, 8, Vec::new());
         insta::assert_snapshot!(result.notes.join("\n"), @r"
         the server counted 13 tokens in 4 chunks with text: inter-token latency is the gap between chunks, tokens/s counts tokens
         answers had 5 to 8 tokens, 8 were asked for
         1 answers came in one chunk or one instant and have no tokens/s
         ");
-        let result = tally(vec![(0, 10, Ok(sample(5_000_000, &[1], None)))]).result(1, 2, Vec::new());
+        let result = tally(vec![(0, 10, Ok(sample(5_000_000, &[1], None)))]).result(
+            LoadShape::Closed { concurrency: 1 },
+            2,
+            Vec::new(),
+        );
         assert!(!result.tokens_counted_by_server);
         insta::assert_snapshot!(result.notes.join("\n"), @r"
         1 answers had no usage: their tokens are counted as one a chunk
@@ -247,7 +256,7 @@ mod tests {
         let errors = (0..50)
             .map(|i| (0, 1, Err(format!("error {}\u{1b}[0m", i % 10))))
             .collect();
-        let result = tally(errors).result(1, 8, Vec::new());
+        let result = tally(errors).result(LoadShape::Closed { concurrency: 1 }, 8, Vec::new());
         assert_eq!((result.requests, result.errors), (50, 50));
         assert_eq!(
             result.error_samples,
@@ -262,7 +271,7 @@ mod tests {
         let outcomes = (0..3)
             .map(|_| (0, 10, Ok(sample(1, &[1], Some(u64::MAX / 2)))))
             .collect();
-        let result = tally(outcomes).result(1, 2, Vec::new());
+        let result = tally(outcomes).result(LoadShape::Closed { concurrency: 1 }, 2, Vec::new());
         assert_eq!(result.output_tokens, u64::MAX);
         assert!(
             result.notes.iter().any(|n| n.contains("2 were asked for")),

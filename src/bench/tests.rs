@@ -14,9 +14,10 @@ fn latency(requests: u32, concurrency: &[u32], max_tokens: u32) -> Latency {
     Latency {
         requests,
         concurrency: concurrency.to_vec(),
-        prompt: "Tell me a story.".to_owned(),
+        input: Input::Prompts(vec!["Tell me a story.".to_owned()]),
         max_tokens,
         timeout: Duration::from_secs(20),
+        ..Latency::default()
     }
 }
 
@@ -43,14 +44,22 @@ async fn each_concurrency_gets_its_requests_and_no_prompt_comes_twice() {
     .await;
     let progress = Mutex::new(Vec::new());
     let on_progress = |p: BenchProgress| progress.lock().unwrap().push(p);
-    let results = run(&server.endpoint(None), "m", &latency(6, &[1, 4], 3), &on_progress).await;
+    let results = run(
+        &server.endpoint(None),
+        "m",
+        &latency(6, &[1, 4], 3),
+        &Options::default(),
+        &on_progress,
+    )
+    .await
+    .levels;
 
     assert_eq!(
         results
             .iter()
-            .map(|r| (r.concurrency, r.requests, r.errors))
+            .map(|r| (r.concurrency(), r.requests, r.errors))
             .collect::<Vec<_>>(),
-        [(1, 6, 0), (4, 6, 0)]
+        [(Some(1), 6, 0), (Some(4), 6, 0)]
     );
     for result in &results {
         assert_eq!(result.output_tokens, 18);
@@ -67,10 +76,12 @@ async fn each_concurrency_gets_its_requests_and_no_prompt_comes_twice() {
     assert_eq!(
         progress[11],
         BenchProgress {
-            concurrency: 4,
+            load: LoadShape::Closed { concurrency: 4 },
             done: 6,
-            total: 6,
-            errors: 0
+            total: Some(6),
+            in_flight: 0,
+            errors: 0,
+            ttft_ms: None,
         }
     );
 
@@ -111,7 +122,15 @@ async fn a_known_pace_is_found_again() {
     })
     .await;
     let started = Instant::now();
-    let results = run(&server.endpoint(None), "m", &latency(2, &[1], 3), &|_| ()).await;
+    let results = run(
+        &server.endpoint(None),
+        "m",
+        &latency(2, &[1], 3),
+        &Options::default(),
+        &|_| (),
+    )
+    .await
+    .levels;
     let wall = started.elapsed().as_secs_f64() * 1000.0;
     let result = &results[0];
     // The server never is early; how late it may be is bounded only by the whole test's wall time.
@@ -152,7 +171,9 @@ async fn workers_run_side_by_side() {
     tokio::spawn(async move { axum::serve(listener, gate).await });
     let bearer = Arc::new(crate::endpoint::testing::Fixed(None));
     let endpoint = Endpoint::new(url, bearer, None).unwrap();
-    let results = run(&endpoint, "m", &latency(9, &[3], 1), &|_| ()).await;
+    let results = run(&endpoint, "m", &latency(9, &[3], 1), &Options::default(), &|_| ())
+        .await
+        .levels;
     assert_eq!(
         (results[0].requests, results[0].errors),
         (9, 0),
@@ -174,7 +195,15 @@ async fn a_server_that_refuses_vllms_fields_is_measured_without_them() {
         _ => stream_of(&["a", "b"], "stop", 2),
     })
     .await;
-    let results = run(&server.endpoint(None), "m", &latency(3, &[1], 16), &|_| ()).await;
+    let results = run(
+        &server.endpoint(None),
+        "m",
+        &latency(3, &[1], 16),
+        &Options::default(),
+        &|_| (),
+    )
+    .await
+    .levels;
     assert_eq!((results[0].requests, results[0].errors), (3, 0));
     let notes = results[0].notes.join("\n");
     assert!(
@@ -191,7 +220,15 @@ async fn a_server_that_refuses_vllms_fields_is_measured_without_them() {
 async fn failures_are_counted_quoted_and_end_a_hopeless_level() {
     let server =
         Server::start(|_| answer("503 Service Unavailable", "text/plain", "no healthy upstream")).await;
-    let results = run(&server.endpoint(None), "m", &latency(40, &[1, 4], 8), &|_| ()).await;
+    let results = run(
+        &server.endpoint(None),
+        "m",
+        &latency(40, &[1, 4], 8),
+        &Options::default(),
+        &|_| (),
+    )
+    .await
+    .levels;
     // Those under way when the third fails are still counted.
     assert!((3..=5).contains(&results[0].requests) && results[0].errors == results[0].requests);
     assert!(
@@ -227,7 +264,15 @@ async fn a_failure_among_answers_leaves_the_figures_alone() {
         }
     })
     .await;
-    let results = run(&server.endpoint(None), "m", &latency(5, &[1], 2), &|_| ()).await;
+    let results = run(
+        &server.endpoint(None),
+        "m",
+        &latency(5, &[1], 2),
+        &Options::default(),
+        &|_| (),
+    )
+    .await
+    .levels;
     assert_eq!(
         (results[0].requests, results[0].errors, results[0].output_tokens),
         (5, 1, 8)
@@ -239,9 +284,16 @@ async fn a_failure_among_answers_leaves_the_figures_alone() {
 async fn zero_requests_turn_the_measurement_off() {
     let server = Server::start(|_| answer("500 Oops", "text/plain", "")).await;
     assert!(
-        run(&server.endpoint(None), "m", &latency(0, &[1], 2), &|_| ())
-            .await
-            .is_empty()
+        run(
+            &server.endpoint(None),
+            "m",
+            &latency(0, &[1], 2),
+            &Options::default(),
+            &|_| ()
+        )
+        .await
+        .levels
+        .is_empty()
     );
     assert!(server.seen().is_empty());
 }

@@ -1,5 +1,6 @@
 //! One thin file per command: gathers its inputs, calls the pipeline, hands the report over.
 
+pub mod bench;
 pub mod bootstrap;
 pub mod build;
 pub mod cleanup;
@@ -88,6 +89,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
         Command::Build(common) => build::run(&common, environment).await,
         Command::Deploy(args) => deploy::run(&args, environment).await,
         Command::Smoke(common) => smoke::run(&common, environment).await,
+        Command::Bench(args) => bench::run(*args, environment).await,
         Command::Cleanup(args) => cleanup::run(&args, environment).await,
         Command::Bootstrap(args) => bootstrap::run(&args, environment).await,
         Command::Doctor(common) => doctor::run(&common, environment).await,

@@ -8,6 +8,7 @@ mod engine;
 pub mod gpu;
 mod infrastructure;
 mod inputs;
+pub mod latency;
 mod layers;
 mod mistake;
 mod models;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use self::{
     inputs::parse_input_names,
+    latency::Latency,
     mistake::{Mistake, Mistakes},
     resolve::{Source, resolve},
     schema::json_schema,
@@ -242,20 +244,6 @@ pub struct Check {
     pub json_schema: Option<Value>,
     #[serde(serialize_with = "human")]
     pub deadline: Duration,
-}
-
-/// The latency measurement that follows the smoke tests.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Latency {
-    /// Requests at each concurrency; 0 turns the measurement off.
-    pub requests: u32,
-    pub concurrency: Vec<u32>,
-    pub prompt: String,
-    /// Output tokens asked of each request.
-    pub max_tokens: u32,
-    #[serde(serialize_with = "human")]
-    pub timeout: Duration,
 }
 
 impl Model {

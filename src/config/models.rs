@@ -1,7 +1,7 @@
 //! The models: which there are, and each one's sections layered over the file's top level.
 
 use super::{
-    Image, Model, check, defaults, engine, inputs,
+    Image, Model, check, defaults, engine, inputs, latency,
     layers::{At, Resolver, Section},
     mistake::{Mistake, quoted},
     names, raw, service, smoke, values,
@@ -193,7 +193,7 @@ fn model(resolver: &mut Resolver, scope: &Layers<'_>, input: Option<&raw::Model>
             resolver,
             &scope.section("smoke", |m| m.smoke.as_ref(), |f| f.smoke.as_ref()),
         ),
-        latency: smoke::latency(
+        latency: latency::resolve(
             resolver,
             &scope.section("latency", |m| m.latency.as_ref(), |f| f.latency.as_ref()),
         ),

@@ -1,4 +1,4 @@
-//! Smoke tests and the latency measurement.
+//! Smoke tests.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use regex::RegexBuilder;
 use serde_json::Value;
 
 use super::{
-    Check, Latency, Smoke, defaults,
+    Check, Smoke, defaults,
     layers::{At, Resolver, Section},
     mistake::{printable, quoted},
     raw,
@@ -18,7 +18,7 @@ const MOST: Duration = Duration::from_secs(3600);
 /// Largest compiled expression: a file of hostile ones is read in seconds, and real ones take far less.
 const REGEX_BYTES: usize = 1 << 20;
 
-fn timeout(text: &str) -> Result<Duration, Wrong> {
+pub(super) fn timeout(text: &str) -> Result<Duration, Wrong> {
     values::duration(text, LEAST, MOST)
 }
 
@@ -37,7 +37,7 @@ pub fn smoke(resolver: &mut Resolver, section: &Section<'_, raw::Smoke>) -> Smok
     }
 }
 
-fn not_blank(text: String) -> Result<String, Wrong> {
+pub(super) fn not_blank(text: String) -> Result<String, Wrong> {
     if text.trim().is_empty() {
         Err("expected text, got nothing but spaces".into())
     } else {
@@ -136,29 +136,4 @@ fn schema(schema: Value) -> Result<Value, Wrong> {
         return Err(format!("expected a JSON Schema: {}", printable(&error.to_string(), 200)).into());
     }
     Ok(schema)
-}
-
-/// Resolves the latency measurement.
-pub fn latency(resolver: &mut Resolver, section: &Section<'_, raw::Latency>) -> Latency {
-    let requests = resolver.plain(section, "requests", |l| l.requests);
-    let concurrency = resolver.take(section, "concurrency", |l| l.concurrency.clone(), ascending);
-    let prompt = resolver.take(section, "prompt", |l| l.prompt.clone(), not_blank);
-    let max_tokens = resolver.plain(section, "max-tokens", |l| l.max_tokens);
-    let deadline = resolver.take(section, "timeout", |l| l.timeout.clone(), |text| timeout(&text));
-    Latency {
-        requests: requests.unwrap_or(defaults::LATENCY_REQUESTS),
-        concurrency: concurrency.unwrap_or_else(|| defaults::LATENCY_CONCURRENCY.to_vec()),
-        prompt: prompt.unwrap_or_else(|| defaults::LATENCY_PROMPT.to_owned()),
-        max_tokens: max_tokens.unwrap_or(defaults::LATENCY_MAX_TOKENS),
-        timeout: deadline.unwrap_or(defaults::LATENCY_TIMEOUT),
-    }
-}
-
-fn ascending(list: Vec<u32>) -> Result<Vec<u32>, Wrong> {
-    if list.is_sorted_by(|a, b| a < b) {
-        Ok(list)
-    } else {
-        let wrong = Wrong::from("expected ascending numbers, each once");
-        Err(wrong.help("each concurrency is measured on its own, the smallest first"))
-    }
 }

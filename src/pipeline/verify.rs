@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     auth::{Anonymous, Bearer},
-    bench::{self, BenchProgress},
+    bench::{self, BenchProgress, result::Level},
     config::{Access, Model},
     endpoint::Endpoint,
-    report::{CheckOutcome, LatencyResult},
+    report::CheckOutcome,
 };
 
 /// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
@@ -56,22 +56,21 @@ async fn measure(
     model: &Model,
     endpoint: &Endpoint,
 ) -> Option<()> {
-    if model.latency.requests == 0 || model.latency.concurrency.is_empty() {
+    if model.latency.is_off() {
         recorder.skip("latency", "turned off");
         return Some(());
     }
     let service = recorder.report.service.clone();
     let show = |p: BenchProgress| {
-        let text = format!(
-            "concurrency {}: {} of {} requests, {} errors",
-            p.concurrency, p.done, p.total, p.errors
-        );
-        services.progress.status(&service, &text);
+        services.progress.status(&service, &p.to_string());
     };
     let mut results = Vec::new();
     let passed = recorder
         .stage("latency", async {
-            results = bench::run(endpoint, &model.id, &model.latency, &show).await;
+            let options = bench::Options::default();
+            results = bench::run(endpoint, &model.id, &model.latency, &options, &show)
+                .await
+                .levels;
             latency_verdict(&results).map(|said| ((), said))
         })
         .await;
@@ -124,9 +123,9 @@ fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
 }
 
 /// Errors under load fail the run: figures of the requests that happened to work would flatter.
-fn latency_verdict(results: &[LatencyResult]) -> Result<String, Failed> {
-    let errors: u32 = results.iter().map(|r| r.errors).sum();
-    let requests: u32 = results.iter().map(|r| r.requests).sum();
+fn latency_verdict(results: &[Level]) -> Result<String, Failed> {
+    let errors: u64 = results.iter().map(|r| r.errors).sum();
+    let requests: u64 = results.iter().map(|r| r.requests).sum();
     if errors == 0 {
         return Ok(format!("{requests} requests"));
     }

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::escape::{clip, line, safe_url, visible};
-use super::{CheckOutcome, Failure, LatencyResult, Link, ModelReport, Report, Status, call, words};
+use super::{CheckOutcome, Failure, Link, ModelReport, Report, Status, call, words};
+use crate::bench::result::Level;
 
 /// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
@@ -92,7 +93,7 @@ struct FailureView {
 }
 
 struct Load {
-    concurrency: u32,
+    name: String,
     load: String,
     metrics: Vec<words::Metric>,
     errors: Vec<String>,
@@ -195,9 +196,9 @@ fn failure(failure: &Failure) -> FailureView {
     }
 }
 
-fn load(result: &LatencyResult) -> Load {
+fn load(result: &Level) -> Load {
     Load {
-        concurrency: result.concurrency,
+        name: words::load_name(result.load),
         load: words::load(result),
         metrics: words::metrics(result),
         errors: result.error_samples.iter().map(|e| line(e)).collect(),

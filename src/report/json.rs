@@ -26,7 +26,7 @@ mod tests {
         let report = samples::hostile();
         let value: serde_json::Value = serde_json::from_str(&super::render(&report)).unwrap();
         assert_eq!(value["pull_request"]["title"], samples::HOSTILE);
-        assert_eq!(value["schema_version"], 1);
+        assert_eq!(value["schema_version"], 2);
     }
 
     #[test]

@@ -16,10 +16,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::bench::result::Level;
+
 pub use outputs::outputs;
 
 /// Version of `report.json`'s shape; raised when a field changes its meaning or goes away.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything that a run has to tell.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +104,8 @@ pub struct ModelReport {
     pub stages: Vec<Stage>,
     pub checks: Vec<CheckOutcome>,
     pub cold_start: Option<ColdStart>,
-    pub latency: Vec<LatencyResult>,
+    /// At each load.
+    pub latency: Vec<Level>,
     pub failure: Option<Failure>,
     pub links: Vec<Link>,
     /// US dollars for one hour of one running instance at list price, when the price is known.
@@ -144,44 +147,6 @@ pub struct CheckOutcome {
 pub struct ColdStart {
     pub ttft_ms: f64,
     pub e2e_ms: f64,
-}
-
-/// Latency at one concurrency. Times in milliseconds.
-#[derive(Clone, Debug, Serialize)]
-pub struct LatencyResult {
-    pub concurrency: u32,
-    pub requests: u32,
-    pub errors: u32,
-    /// First few distinct error messages. Hostile text.
-    pub error_samples: Vec<String>,
-    /// Time to the first token of reasoning or content.
-    pub ttft_ms: Option<Percentiles>,
-    /// Gap between consecutive token events of a request.
-    pub itl_ms: Option<Percentiles>,
-    /// End to end, to the last byte of the stream.
-    pub e2e_ms: Option<Percentiles>,
-    /// Output tokens per second of one request, first token to last.
-    pub tokens_per_second: Option<Percentiles>,
-    /// Output tokens of all requests per second of wall time.
-    pub output_tokens_per_second: f64,
-    pub output_tokens: u64,
-    /// Whether tokens were counted by the server (`usage`) or estimated as one a chunk.
-    pub tokens_counted_by_server: bool,
-    /// Plain sentences that qualify the figures: several tokens a chunk, a level that was given up. May quote
-    /// the server: hostile text.
-    pub notes: Vec<String>,
-}
-
-/// Percentiles of one metric. For tokens/s, where more is better, `p95` is the value that 95 % of the
-/// requests reach or exceed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Percentiles {
-    pub p50: f64,
-    pub p90: f64,
-    pub p95: f64,
-    pub p99: f64,
-    pub mean: f64,
-    pub max: f64,
 }
 
 /// Why a run failed and what to do. All fields may quote other services: hostile text.

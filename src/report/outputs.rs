@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::escape::line;
-use super::{LatencyResult, ModelReport, Percentiles, Report, words};
+use super::{ModelReport, Report, words};
+use crate::bench::result::{Distribution, Level};
 
 /// Name and value of every output, all always present; what was not reached is empty. The single values
 /// are the first model's, latency at the lowest concurrency that was measured; `tokens-per-second` is the
@@ -21,8 +22,12 @@ pub fn outputs(report: &Report) -> Vec<(String, String)> {
 fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
     let text =
         |get: fn(&ModelReport) -> Option<&String>| model.and_then(get).map(|t| line(t)).unwrap_or_default();
-    let latency = model.and_then(|m| m.latency.iter().min_by_key(|l| l.concurrency));
-    let number = |get: fn(&LatencyResult) -> Option<Percentiles>, pick: fn(Percentiles) -> f64| {
+    let latency = model.and_then(|m| {
+        m.latency
+            .iter()
+            .min_by_key(|l| l.concurrency().unwrap_or(u32::MAX))
+    });
+    let number = |get: fn(&Level) -> Option<Distribution>, pick: fn(Distribution) -> f64| {
         latency
             .and_then(get)
             .map(pick)

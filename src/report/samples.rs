@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeZone, Utc};
 
 use super::*;
+use crate::bench::result::{Distribution, LoadShape};
 
 /// Everything that GitHub, a terminal, HTML or the runner would act on.
 pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.example/?a=1 www.evil.example \
@@ -58,31 +59,33 @@ pub fn report(kind: Kind, status: Status, models: Vec<ModelReport>) -> Report {
     }
 }
 
-fn percentiles(p50: f64, p95: f64, p99: f64) -> Percentiles {
-    Percentiles {
+fn distribution(p50: f64, p95: f64, p99: f64) -> Distribution {
+    Distribution {
+        count: 20,
+        min: p50 * 0.9,
         p50,
+        p75: (p50 + p95) / 2.2,
         p90: (p50 + p95) / 2.0,
         p95,
         p99,
+        p99_9: p99 * 1.01,
         mean: p50 * 1.03,
         max: p99 * 1.02,
+        ci95: None,
     }
 }
 
-fn latency(concurrency: u32, factor: f64) -> LatencyResult {
-    LatencyResult {
-        concurrency,
+fn latency(concurrency: u32, factor: f64) -> Level {
+    Level {
         requests: 20,
-        errors: 0,
-        error_samples: Vec::new(),
-        ttft_ms: Some(percentiles(84.2 * factor, 121.7 * factor, 133.0 * factor)),
-        itl_ms: Some(percentiles(23.4 * factor, 26.1 * factor, 31.8 * factor)),
-        e2e_ms: Some(percentiles(3071.0 * factor, 3410.0 * factor, 3502.0 * factor)),
-        tokens_per_second: Some(percentiles(42.6 / factor, 38.3 / factor, 31.4 / factor)),
+        ttft_ms: Some(distribution(84.2 * factor, 121.7 * factor, 133.0 * factor)),
+        itl_ms: Some(distribution(23.4 * factor, 26.1 * factor, 31.8 * factor)),
+        e2e_ms: Some(distribution(3071.0 * factor, 3410.0 * factor, 3502.0 * factor)),
+        tokens_per_second: Some(distribution(42.6 / factor, 38.3 / factor, 31.4 / factor)),
         output_tokens_per_second: 41.2 * f64::from(concurrency) / factor,
         output_tokens: 2560,
         tokens_counted_by_server: true,
-        notes: Vec::new(),
+        ..Level::empty(LoadShape::Closed { concurrency })
     }
 }
 

@@ -205,11 +205,11 @@ impl Page {
     fn latency(&mut self, model: &ModelReport) {
         if !model.latency.is_empty() {
             self.title("Latency");
-            let mut table = self.table(&["At a time", "", "p50", "p95", "p99"]);
+            let mut table = self.table(&["Load", "", "p50", "p95", "p99"]);
             for result in &model.latency {
                 for (i, metric) in words::metrics(result).iter().enumerate() {
                     let at = if i == 0 {
-                        result.concurrency.to_string()
+                        words::load_name(result.load)
                     } else {
                         String::new()
                     };
@@ -226,7 +226,7 @@ impl Page {
             self.wrapped(
                 "  ",
                 "",
-                &format!("{} at a time: {}", result.concurrency, words::load(result)),
+                &format!("{}: {}", words::load_name(result.load), words::load(result)),
             );
             for sample in result.error_samples.iter().take(3) {
                 self.wrapped("    ", "failed with: ", &clip(sample, 300));

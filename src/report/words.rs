@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Kind, LatencyResult, ModelReport, Percentiles, Report, Status};
+use super::{Kind, ModelReport, Report, Status};
+use crate::bench::result::{Distribution, Level, LoadShape};
 use crate::units::human_duration;
 
 pub const fn emoji(status: Status) -> &'static str {
@@ -111,8 +112,8 @@ pub struct Metric {
 }
 
 /// The four metrics of one concurrency, those that were measured.
-pub fn metrics(result: &LatencyResult) -> Vec<Metric> {
-    let row = |name, values: Option<Percentiles>, format: fn(f64) -> String| {
+pub fn metrics(result: &Level) -> Vec<Metric> {
+    let row = |name, values: Option<Distribution>, format: fn(f64) -> String| {
         values.map(|p| Metric {
             name,
             values: [format(p.p50), format(p.p95), format(p.p99)],
@@ -129,8 +130,16 @@ pub fn metrics(result: &LatencyResult) -> Vec<Metric> {
     .collect()
 }
 
+/// `4 at a time`, `2.5 requests/s`
+pub fn load_name(load: LoadShape) -> String {
+    match load {
+        LoadShape::Closed { concurrency } => format!("{concurrency} at a time"),
+        LoadShape::Open { rate, .. } => format!("{rate} requests/s"),
+    }
+}
+
 /// What the abbreviations mean, and how the numbers came about.
-pub fn latency_note(results: &[LatencyResult]) -> String {
+pub fn latency_note(results: &[Level]) -> String {
     // A load under which everything failed says nothing about how tokens are counted.
     let mut answered = results.iter().filter(|r| r.errors < r.requests);
     let counted = if answered.all(|r| r.tokens_counted_by_server) {
@@ -146,7 +155,7 @@ pub fn latency_note(results: &[LatencyResult]) -> String {
 
 /// What else must be known about the figures, each thing once, as sentences; what holds for one load only names it.
 /// May quote the server: hostile text.
-pub fn notes(results: &[LatencyResult]) -> Vec<String> {
+pub fn notes(results: &[Level]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for result in results {
         for note in &result.notes {
@@ -154,7 +163,7 @@ pub fn notes(results: &[LatencyResult]) -> Vec<String> {
             let note = if everywhere {
                 sentence(note)
             } else {
-                format!("{} at a time: {}", result.concurrency, sentence(note))
+                format!("{}: {}", load_name(result.load), sentence(note))
             };
             if !notes.contains(&note) {
                 notes.push(note);
@@ -173,14 +182,14 @@ fn sentence(text: &str) -> String {
 }
 
 /// `20 requests, 2 failed, 41.2 tokens/s in all`
-pub fn load(result: &LatencyResult) -> String {
+pub fn load(result: &Level) -> String {
     let failed = match result.errors {
         0 => String::new(),
         n => format!(", {n} failed"),
     };
     format!(
         "{}{failed}, {} tokens/s in all",
-        plural(u64::from(result.requests), "request"),
+        plural(result.requests, "request"),
         rate(result.output_tokens_per_second)
     )
 }

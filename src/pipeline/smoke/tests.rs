@@ -53,13 +53,7 @@ fn model(checks: Vec<Check>) -> Model {
             max_tokens: 16,
             checks,
         },
-        latency: Latency {
-            requests: 0,
-            concurrency: Vec::new(),
-            prompt: String::new(),
-            max_tokens: 1,
-            timeout: Duration::from_secs(1),
-        },
+        latency: Latency::default(),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::limits::Limits;
+use crate::bench::result::Level;
 use crate::report::escape::{clip, prose};
-use crate::report::{LatencyResult, ModelReport, words};
+use crate::report::{ModelReport, words};
 
 pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     if model.latency.is_empty() {
@@ -19,7 +20,12 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     }
     out.push('\n');
     for result in model.latency.iter().take(limits.items) {
-        let _ = writeln!(out, "- {} at a time: {}", result.concurrency, words::load(result));
+        let _ = writeln!(
+            out,
+            "- {}: {}",
+            words::load_name(result.load),
+            words::load(result)
+        );
         for sample in result.error_samples.iter().take(3) {
             let _ = writeln!(
                 out,
@@ -39,14 +45,14 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
 }
 
 /// A row that names the load, and one for each metric: four narrow columns fit a phone.
-fn rows(result: &LatencyResult, out: &mut String) {
+fn rows(result: &Level, out: &mut String) {
     let metrics = words::metrics(result);
     let empty = if metrics.is_empty() {
         ": nothing measured"
     } else {
         ""
     };
-    let _ = writeln!(out, "| **{} at a time**{empty} | | | |", result.concurrency);
+    let _ = writeln!(out, "| **{}**{empty} | | | |", words::load_name(result.load));
     for metric in metrics {
         // A number and its unit stay on one line.
         let [p50, p95, p99] = metric.values.map(|v| v.replace(' ', "\u{a0}"));

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::limits::Limits;
 use super::{fold, model};
+use crate::bench::result::Distribution;
 use crate::report::escape::{cell_code, clip, html, link, prose};
-use crate::report::{ModelReport, Percentiles, Status, words};
+use crate::report::{ModelReport, Status, words};
 
 pub fn render(models: &[ModelReport], limits: &Limits, out: &mut String) {
     // What failed comes first in the details, and stays when they are shortened.
@@ -71,8 +72,11 @@ fn row(model: &ModelReport, out: &mut String) {
         Some(url) => link(&cell_code(&clip(&model.service, 60)), url),
         None => cell_code(&clip(&model.service, 60)),
     };
-    let latency = model.latency.iter().min_by_key(|l| l.concurrency);
-    let ms = |p: Option<Percentiles>| p.map_or_else(|| "–".to_owned(), |p| words::milliseconds(p.p50));
+    let latency = model
+        .latency
+        .iter()
+        .min_by_key(|l| l.concurrency().unwrap_or(u32::MAX));
+    let ms = |p: Option<Distribution>| p.map_or_else(|| "–".to_owned(), |p| words::milliseconds(p.p50));
     let _ = writeln!(
         out,
         "| {} {} | {endpoint} | {} | {} | {} | {} |",
