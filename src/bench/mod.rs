@@ -11,13 +11,19 @@
 //! first to last token over the tokens by `usage`, one mean a request, where gaps between chunks are kept here: with
 //! several tokens a chunk (speculative decoding) its inter-token latency is the lower one.
 
+pub mod input;
 mod load;
 mod metric;
+pub mod objective;
+pub mod output;
+pub mod record;
 mod recorder;
 pub mod result;
+pub mod statistics;
 mod tally;
 #[cfg(test)]
 mod tests;
+pub mod truth;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -65,11 +71,14 @@ impl fmt::Display for BenchProgress {
     }
 }
 
+/// Gets the record of each request.
+pub type Observer = Arc<dyn Fn(&record::Record) + Send + Sync>;
+
 /// What a measurement needs besides [`Latency`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
-    /// File that gets one JSON line for each request.
-    pub raw: Option<PathBuf>,
+    /// Hears of every request, warm-up included, from another thread than the measuring one.
+    pub observer: Option<Observer>,
     /// tokenizer.json (or its folder), for prompts of an exact length where the server has no `/tokenize`.
     pub tokenizer: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ pub mod answer;
 mod call;
 pub mod error;
 pub mod hint;
+pub mod lane;
 mod request;
 pub mod sse;
 pub mod stream;

@@ -1,0 +1,1 @@
+//! A result for others: files, schema, other tools' fields.
