@@ -16,11 +16,9 @@
 //! anything is done.
 
 mod connection;
-mod credentials;
-mod route;
+pub(super) mod credentials;
+pub(super) mod route;
 mod stamp;
-#[cfg(test)]
-mod tests;
 
 use std::{
     io,
@@ -104,7 +102,7 @@ impl Endpoint {
 }
 
 impl Lanes {
-    async fn new(endpoint: Endpoint, route: Route) -> Result<Self, Error> {
+    pub(super) async fn new(endpoint: Endpoint, route: Route) -> Result<Self, Error> {
         let bad = |e: String| Error::BadUrl(e);
         let url = endpoint.base.join(PATH).map_err(|e| bad(e.to_string()))?;
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];

@@ -203,3 +203,102 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives what it has, and keeps the waker when it has nothing.
+    #[derive(Default)]
+    struct Script {
+        bytes: Vec<u8>,
+        waker: Option<Waker>,
+    }
+
+    impl AsyncRead for Script {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.bytes.is_empty() {
+                self.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let n = self.bytes.len().min(buf.remaining());
+            buf.put_slice(&self.bytes[..n]);
+            self.bytes.drain(..n);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    struct Bench {
+        io: Stamped<Script>,
+        stamps: Arc<Stamps>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let stamps = Stamps::new();
+            let io = Stamped::new(Script::default(), stamps.clone());
+            Self { io, stamps }
+        }
+
+        fn read(&mut self) -> Poll<usize> {
+            let mut bytes = [0; 4];
+            let mut buf = ReadBuf::new(&mut bytes);
+            let polled = Pin::new(&mut self.io).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf);
+            polled.map(|_| buf.filled().len())
+        }
+
+        /// Bytes come, and the driver tells; returns when.
+        fn receive(&mut self, bytes: &[u8]) -> Instant {
+            self.io.socket.bytes.extend_from_slice(bytes);
+            if let Some(waker) = self.io.socket.waker.take() {
+                waker.wake();
+            }
+            Instant::now()
+        }
+    }
+
+    #[test]
+    fn a_read_has_the_time_of_the_wake_that_told_of_it() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(), Poll::Pending);
+        assert_eq!(bench.stamps.read(), None);
+        let waiting = Instant::now();
+        let told = bench.receive(b"abc");
+        assert_eq!(bench.read(), Poll::Ready(3));
+        let stamp = bench.stamps.read().unwrap();
+        assert!(waiting <= stamp && stamp <= told);
+    }
+
+    #[test]
+    fn where_the_wake_says_nothing_the_time_is_that_of_the_read() {
+        let mut bench = Bench::new();
+        bench.receive(b"a");
+        let reading = Instant::now();
+        assert_eq!(bench.read(), Poll::Ready(1), "never known to be empty");
+        assert!(reading <= bench.stamps.read().unwrap());
+
+        assert_eq!(bench.read(), Poll::Pending);
+        let told = bench.receive(b"abcdef");
+        assert_eq!(bench.read(), Poll::Ready(4));
+        assert!(bench.stamps.read().unwrap() <= told);
+        let reading = Instant::now();
+        assert_eq!(bench.read(), Poll::Ready(2), "the rest, without another wake");
+        assert!(reading <= bench.stamps.read().unwrap());
+    }
+
+    #[test]
+    fn a_wake_that_told_of_nothing_is_forgotten() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(), Poll::Pending);
+        bench.receive(b"");
+        assert_eq!(bench.read(), Poll::Pending);
+        let waiting = Instant::now();
+        bench.receive(b"a");
+        assert_eq!(bench.read(), Poll::Ready(1));
+        assert!(waiting <= bench.stamps.read().unwrap());
+    }
+}
