@@ -53,10 +53,7 @@ impl Prompts {
         let index = number as usize % self.prompts.len().max(1);
         let text = self.prompts.get(index).map_or("", String::as_str);
         Prompt {
-            messages: vec![Message {
-                role: "user",
-                content: format!("[{number:012x}] {text}"),
-            }],
+            messages: vec![Message::user(format!("[{number:012x}] {text}"))],
             input_tokens: None,
             output_tokens: self.output_tokens,
         }
