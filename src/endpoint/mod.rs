@@ -15,6 +15,7 @@ pub mod stream;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tokenize;
 
 use std::{
     fmt,
@@ -37,8 +38,9 @@ use call::{Call, MAX_ERROR_BODY, decode, head, read, refusal};
 
 pub use answer::{Chunk, Completion, Models, Usage};
 pub use error::Error;
-pub use request::{ChatRequest, Message};
+pub use request::{ChatRequest, Message, Role};
 pub use stream::{Arrived, ChatStream, Event};
+pub use tokenize::Countable;
 
 /// Most bytes of an answer that is not a stream.
 pub const MAX_BODY: usize = 8 << 20;
