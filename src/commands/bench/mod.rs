@@ -1,6 +1,7 @@
 //! `bench`: measures an endpoint.
 
 mod cold_start;
+mod descriptors;
 mod known_timing;
 mod measure;
 mod self_test;
