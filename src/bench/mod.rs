@@ -19,6 +19,7 @@ pub mod output;
 pub mod record;
 mod recorder;
 pub mod result;
+pub mod self_test;
 pub mod statistics;
 mod tally;
 #[cfg(test)]

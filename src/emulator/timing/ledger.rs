@@ -7,6 +7,10 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -133,7 +137,7 @@ impl Ledger {
             "requests": page.requests, "tokens": page.tokens, "abandoned": page.abandoned,
             "held_up": page.held_up, "not_kept": page.not_kept, "failure": page.failure,
             "ttft_ms": percentiles(&page.ttft), "itl_ms": percentiles(&page.gap),
-            "late_ms": percentiles(&page.late),
+            "late_ms": percentiles(&page.late), "process_cpu_ms": cpu_ms(),
         })
     }
 
@@ -176,6 +180,17 @@ fn percentiles(histogram: &Histogram<u64>) -> Value {
         "count": histogram.len(), "p50": quantile(0.5), "p90": quantile(0.9), "p95": quantile(0.95),
         "p99": quantile(0.99), "max": at(histogram.max()),
     })
+}
+
+/// CPU time of the whole process so far, user and system.
+fn cpu_ms() -> Option<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    Some(
+        [usage.user_time(), usage.system_time()]
+            .map(|time| time.num_microseconds() as f64 / 1000.0)
+            .iter()
+            .sum(),
+    )
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
