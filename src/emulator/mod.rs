@@ -44,6 +44,7 @@ pub mod sts;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 pub mod tokens;
 
 use std::{collections::BTreeMap, sync::Arc};
