@@ -243,7 +243,8 @@ pub struct ServerTime {
     pub p50: f64,
     pub p95: f64,
     pub p99: f64,
-    /// The client's mean less the server's: network, Cloud Run's front end and what lies between.
+    /// The client's mean (from when a request was sent) less the server's: network, Cloud Run's front end and what
+    /// lies between.
     pub outside: Option<f64>,
 }
 

@@ -8,6 +8,7 @@ mod call;
 pub mod error;
 pub mod hint;
 pub mod lane;
+mod metrics;
 mod request;
 pub mod sse;
 pub mod stream;
