@@ -13,6 +13,7 @@ mod layers;
 mod mistake;
 mod models;
 mod names;
+mod objective;
 mod raw;
 mod resolve;
 mod schema;
