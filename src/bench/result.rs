@@ -60,7 +60,7 @@ pub struct Level {
     /// Requests in the figures below, failed ones among them.
     pub requests: u64,
     pub errors: u64,
-    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut short` …
+    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut_short` …
     pub errors_by_kind: BTreeMap<String, u64>,
     /// First few distinct error messages. Hostile text.
     pub error_samples: Vec<String>,
@@ -250,7 +250,8 @@ pub struct ServerTime {
     pub p50: f64,
     pub p95: f64,
     pub p99: f64,
-    /// The client's mean less the server's: network, Cloud Run's front end and what lies between.
+    /// The client's mean (from when a request was sent) less the server's: network, Cloud Run's front end and what
+    /// lies between.
     pub outside: Option<f64>,
 }
 

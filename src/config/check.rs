@@ -120,6 +120,10 @@ impl<'a> Checker<'a> {
             Kind::Scalar(s) if !s.plain && !expected.contains(&"string") && unquoted(&s.text) => {
                 Some(format!("write {} without quotes", printable(&s.text, 40)))
             }
+            Kind::Scalar(s) if s.plain && branches.iter().any(|s| is_time(s)) => {
+                let text = printable(&s.text, 40);
+                Some(format!("add a unit: `{text}ms` or `{text}s`"))
+            }
             Kind::Scalar(s) if s.plain && expected == ["string"] => {
                 Some(format!("put it in quotes: \"{}\"", printable(&s.text, 40)))
             }
@@ -275,6 +279,11 @@ fn accepts(schema: &Value, node: &Node) -> bool {
                 _ => one_of(&["string"]),
             },
         }
+}
+
+/// Whether the schema's text is a time with a unit.
+fn is_time(schema: &Value) -> bool {
+    schema["pattern"].as_str().is_some_and(|p| p.contains("(ms|s"))
 }
 
 fn unquoted(text: &str) -> bool {

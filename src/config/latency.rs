@@ -1,16 +1,14 @@
 //! The latency measurement: which loads, for how long, with which prompts, and what is expected of the figures.
 
+mod resolve;
+
 use std::{path::PathBuf, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{
-    defaults, human, human_option,
-    layers::{Resolver, Section},
-    raw,
-    smoke::{not_blank, timeout},
-    values::Wrong,
-};
+use super::{defaults, human, human_option};
+
+pub(super) use resolve::resolve;
 
 /// The latency measurement that follows the smoke tests, or that `bench` makes.
 #[derive(Clone, Debug, Serialize)]
@@ -33,13 +31,16 @@ pub struct Latency {
     pub warm_up: u32,
     /// Makes prompts and arrivals the same again; drawn anew (and told) when absent.
     pub seed: Option<u64>,
+    #[serde(flatten)]
     pub input: Input,
     /// Output tokens asked of each request, unless the dataset says how many.
+    #[serde(rename = "output-tokens")]
     pub max_tokens: u32,
     pub prefix_cache: PrefixCache,
     /// Deadline of each request, from when it is sent.
     #[serde(serialize_with = "human")]
     pub timeout: Duration,
+    #[serde(serialize_with = "as_written")]
     pub objectives: Vec<Objective>,
     /// A result of `bench --json` to compare with.
     pub baseline: Option<PathBuf>,
@@ -103,6 +104,7 @@ pub enum Input {
     /// These, in turn.
     Prompts(Vec<String>),
     /// Made-up text of so many tokens.
+    #[serde(rename = "input-tokens", serialize_with = "u32::serialize")]
     Synthetic { input_tokens: u32 },
     /// Lines of a JSONL file (`prompt`, `messages`, or ShareGPT's `conversations`), in an order that the seed decides.
     Dataset(PathBuf),
@@ -188,29 +190,7 @@ impl Default for Latency {
     }
 }
 
-/// Resolves the latency measurement.
-pub fn resolve(resolver: &mut Resolver, section: &Section<'_, raw::Latency>) -> Latency {
-    let base = Latency::default();
-    let requests = resolver.plain(section, "requests", |l| l.requests);
-    let concurrency = resolver.take(section, "concurrency", |l| l.concurrency.clone(), ascending);
-    let prompt = resolver.take(section, "prompt", |l| l.prompt.clone(), not_blank);
-    let max_tokens = resolver.plain(section, "max-tokens", |l| l.max_tokens);
-    let deadline = resolver.take(section, "timeout", |l| l.timeout.clone(), |text| timeout(&text));
-    Latency {
-        requests: requests.unwrap_or(base.requests),
-        concurrency: concurrency.unwrap_or(base.concurrency),
-        input: prompt.map_or(base.input, |prompt| Input::Prompts(vec![prompt])),
-        max_tokens: max_tokens.unwrap_or(base.max_tokens),
-        timeout: deadline.unwrap_or(base.timeout),
-        ..Latency::default()
-    }
-}
-
-fn ascending(list: Vec<u32>) -> Result<Vec<u32>, Wrong> {
-    if list.is_sorted_by(|a, b| a < b) {
-        Ok(list)
-    } else {
-        let wrong = Wrong::from("expected ascending numbers, each once");
-        Err(wrong.help("each concurrency is measured on its own, the smallest first"))
-    }
+fn as_written<S: Serializer>(objectives: &[Objective], serializer: S) -> Result<S::Ok, S::Error> {
+    let written = objectives.iter().map(ToString::to_string).collect::<Vec<_>>();
+    serializer.serialize_str(&written.join(", "))
 }

@@ -98,6 +98,13 @@ impl Resolver {
         self.origins.insert(target.to_owned(), origin);
     }
 
+    /// Tells where the value of `key` came from under the name that the resolved configuration has for it.
+    pub fn alias(&mut self, section: &str, key: &str, name: &str) {
+        if let Some(origin) = self.origins.remove(&join(section, key)) {
+            self.origins.insert(join(section, name), origin);
+        }
+    }
+
     /// Notes a mistake in the value at `target`, at the place where that value was given.
     pub fn blame(&mut self, target: &str, wrong: Wrong) {
         let mistake = match self.places.get(target) {

@@ -30,6 +30,7 @@ mod race;
 mod roles;
 mod schedule;
 mod secrets;
+mod self_test;
 mod several_models;
 mod snapshot;
 mod support;

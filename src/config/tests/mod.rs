@@ -1,5 +1,6 @@
 //! What a file and inputs become.
 
+mod latency;
 mod mistakes;
 mod schema;
 

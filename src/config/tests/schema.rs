@@ -36,8 +36,15 @@ fn the_schemas_defaults_are_the_real_ones() {
         at("latency.concurrency"),
         serde_json::json!(model.latency.concurrency)
     );
-    assert_eq!(at("latency.max-tokens"), model.latency.max_tokens);
+    assert_eq!(at("latency.output-tokens"), model.latency.max_tokens);
     assert_eq!(duration("latency.timeout"), model.latency.timeout);
+    assert_eq!(duration("latency.ramp-up"), model.latency.ramp_up);
+    assert_eq!(at("latency.warm-up"), model.latency.warm_up);
+    assert_eq!(at("latency.arrivals"), serde_json::json!(model.latency.arrivals));
+    assert_eq!(
+        at("latency.prefix-cache"),
+        serde_json::json!(model.latency.prefix_cache)
+    );
     assert_eq!(at("build.location"), config.build.location);
     assert_eq!(at("build.repository"), config.build.repository);
     assert_eq!(at("build.keep"), config.build.keep);
@@ -110,6 +117,9 @@ fn the_schemas_patterns_take_what_the_readers_take() {
         ),
         ("image.hf-token-secret", "hf_token:blue-1", "a b"),
         ("engine.reasoning-parser", "none", "a b"),
+        ("latency.duration", "30s", "30"),
+        ("latency.objectives.ttft-p95", "7.5ms", "800"),
+        ("latency.objectives.error-rate", "1%", "many"),
         ("build.location", "global", "Global"),
         ("build.bucket", "my.bucket_1", "gs://b"),
         ("build.repository", "llm-deploy", "a/b"),
@@ -137,7 +147,13 @@ fn with(path: &str, text: &str) -> String {
     let mut sections: IndexMap<&str, Vec<String>> = IndexMap::new();
     for (key, value) in all {
         let (section, line) = match key.split_once('.') {
-            Some((section, key)) => (section, format!("  {key}: '{value}'\n")),
+            Some((section, key)) => {
+                let (key, value) = match key.split_once('.') {
+                    Some((outer, inner)) => (outer, format!("{{{inner}: '{value}'}}")),
+                    None => (key, format!("'{value}'")),
+                };
+                (section, format!("  {key}: {value}\n"))
+            }
             None => ("", format!("{key}: '{value}'\n")),
         };
         sections.entry(section).or_default().push(line);
