@@ -1,11 +1,15 @@
 //! Command-line definitions, nothing else.
 
+mod measure;
+
 use std::path::PathBuf;
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, RangedU64ValueParser},
 };
+
+pub use measure::{Auth, InputArgs, LoadArgs, MeasureArgs, OutputArgs, TargetArgs, VerdictArgs};
 
 /// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
 #[derive(Debug, Parser)]
@@ -40,8 +44,8 @@ pub enum Command {
     Bootstrap(BootstrapArgs),
     /// Looks at credentials, permissions, quota and everything else that a run needs; changes nothing.
     Doctor(Common),
-    /// Prints the JSON Schema of llm-deploy.yaml.
-    Schema,
+    /// Prints the JSON Schema of llm-deploy.yaml, or of what `bench --json` writes.
+    Schema(SchemaArgs),
     /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
     Demo(DemoArgs),
     /// Serves those stand-ins for other programs until it is stopped.
@@ -143,17 +147,6 @@ pub enum BenchCommand {
     KnownTiming(KnownTimingArgs),
 }
 
-/// What is measured, and how.
-#[derive(Clone, Debug, Default, Args)]
-pub struct MeasureArgs {
-    /// Base URL of the endpoint.
-    #[arg(long)]
-    pub url: Option<String>,
-    /// Name that the server serves the model under.
-    #[arg(long)]
-    pub model: Option<String>,
-}
-
 #[derive(Clone, Debug, Args)]
 pub struct ColdStartArgs {
     #[command(flatten)]
@@ -214,6 +207,21 @@ pub struct KnownTimingArgs {
     /// Keeps what was sent for each request, for `GET /timings`.
     #[arg(long)]
     pub record: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what.
+    #[arg(value_enum, default_value_t = SchemaOf::Config)]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// llm-deploy.yaml
+    Config,
+    /// The result of `bench --json`
+    Bench,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -317,8 +325,9 @@ impl Command {
             Self::Deploy(args) => args.common.json,
             Self::Cleanup(args) => args.common.json,
             Self::Bootstrap(args) => args.common.json,
-            Self::Schema => true,
-            Self::Demo(_) | Self::Emulator(_) | Self::Bench(_) => false,
+            Self::Bench(args) => args.measure.output.to_stdout(),
+            Self::Schema(_) => true,
+            Self::Demo(_) | Self::Emulator(_) => false,
         }
     }
 }

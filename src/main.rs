@@ -43,7 +43,11 @@ async fn run(cli: Cli) -> u8 {
     // These change nothing, or say themselves what they did: there is nothing to undo and nothing to report.
     let only_looks = matches!(
         cli.command,
-        Command::Plan(_) | Command::Bootstrap(_) | Command::Doctor(_) | Command::Schema
+        Command::Plan(_)
+            | Command::Bench(_)
+            | Command::Bootstrap(_)
+            | Command::Doctor(_)
+            | Command::Schema(_)
     );
     let interrupted = async {
         signal::stopped().await;

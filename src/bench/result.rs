@@ -35,6 +35,13 @@ pub struct BenchResult {
     pub comparison: Option<Comparison>,
 }
 
+impl BenchResult {
+    /// The level that [`Self::headline`] points at.
+    pub fn headline_level(&self) -> Option<&Level> {
+        self.levels.get(self.headline?)
+    }
+}
+
 /// What a sweep over request rates found.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SweepResult {
@@ -319,6 +326,17 @@ impl Level {
             samples: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Requests that were answered in full.
+    pub fn answers(&self) -> u64 {
+        self.requests.saturating_sub(self.errors)
+    }
+
+    /// `None` without objectives.
+    pub fn objectives_met(&self) -> Option<bool> {
+        let all = self.objectives.iter().all(|outcome| outcome.met);
+        (!self.objectives.is_empty()).then_some(all)
     }
 
     /// Of a time, by name.

@@ -79,7 +79,7 @@ async fn measure(
     passed
 }
 
-fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
+pub fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
     let bad = |why: String| {
         Failed::new(
             Blame::Service,

@@ -6,6 +6,7 @@
 )]
 
 mod api_key;
+mod bench;
 mod bootstrap;
 mod build_logs;
 mod cleanup;
