@@ -174,6 +174,17 @@ async fn a_request_says_what_the_other_client_says_and_its_id() {
 }
 
 #[tokio::test]
+async fn a_long_prompt_is_sent_whole_and_a_long_burst_is_read_whole() {
+    let words = ["word"; 3000];
+    let server = Server::start(move |_| stream_of(&words, "stop", 3000)).await;
+    let prompt = "long ".repeat(40_000);
+    let seen = ask(&mut lane(&server).await, &prompt, LONG).await;
+    seen.end.as_ref().unwrap();
+    assert_eq!(seen.text().matches("content=\"word\"").count(), words.len());
+    assert!(server.seen()[0].contains(&prompt));
+}
+
+#[tokio::test]
 async fn events_of_one_read_share_a_stamp_and_others_do_not() {
     let (a, b) = (token("a"), token("b"));
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
@@ -234,10 +245,13 @@ async fn a_connection_that_was_closed_is_opened_again_and_the_request_sent_once(
         ask(&mut lane, "hi", LONG).await.end.unwrap();
         assert_eq!(server.seen().len(), round);
         // The server closes right after its answer; the lane sees it as soon as it has come.
-        while *server.connections.lock().unwrap() == u32::try_from(round).unwrap() {
-            lane.open(LONG).await.unwrap();
-            tokio::task::yield_now().await;
-        }
+        let reopened = async {
+            while *server.connections.lock().unwrap() == u32::try_from(round).unwrap() {
+                lane.open(LONG).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, reopened).await.unwrap();
     }
 }
 
