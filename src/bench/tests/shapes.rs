@@ -23,16 +23,23 @@ async fn stalling(stall: u32) -> Server {
             *until = Some(now + PAUSE);
         }
         let pause = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let Script::KeepAlive(bytes) = stream_of(&["a", "b"], "length", 2) else {
-            unreachable!("it is kept alive");
-        };
         if pause.is_zero() {
-            Script::KeepAlive(bytes)
+            stream_of(&["a", "b"], "length", 2)
         } else {
-            Script::Parts(vec![(pause, bytes)])
+            late(pause)
         }
     })
     .await
+}
+
+/// An answer after a pause; then the connection is closed, as is told.
+fn late(pause: Duration) -> Script {
+    let Script::KeepAlive(bytes) = stream_of(&["a", "b"], "length", 2) else {
+        unreachable!("it is kept alive");
+    };
+    let text = String::from_utf8(bytes).unwrap();
+    let text = text.replacen("content-length", "connection: close\r\ncontent-length", 1);
+    Script::Parts(vec![(pause, text.into_bytes())])
 }
 
 fn open(rate: f64, requests: u32) -> Latency {
@@ -159,16 +166,7 @@ async fn warm_up_and_ramp_up_are_in_no_figure() {
 
 #[tokio::test]
 async fn a_time_ends_a_level_and_requests_in_flight_are_counted() {
-    let server = Server::start(|request| match request.contains("\"min_tokens\":1,") {
-        true => stream_of(&["a"], "length", 1),
-        false => Script::Parts(vec![(Duration::from_millis(120), Vec::new()), {
-            let Script::KeepAlive(bytes) = stream_of(&["a", "b"], "length", 2) else {
-                unreachable!("it is kept alive");
-            };
-            (Duration::from_millis(1), bytes)
-        }]),
-    })
-    .await;
+    let server = Server::start(|_| late(Duration::from_millis(120))).await;
     let timed = Latency {
         duration: Some(Duration::from_millis(300)),
         ..latency(1, &[2], 2)
