@@ -1,11 +1,13 @@
 //! Command-line definitions, nothing else.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, RangedU64ValueParser},
 };
+
+use crate::units::parse_duration;
 
 /// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
 #[derive(Debug, Parser)]
@@ -155,9 +157,30 @@ pub struct MeasureArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+// Here `--json` names a file, as it does in `bench` itself.
+#[command(mut_arg("json", |arg| arg.long("json-on-stdout").hide(true)))]
 pub struct ColdStartArgs {
     #[command(flatten)]
     pub common: Common,
+    /// Which of several models: its service name in the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Measures the preview of this pull request instead of production.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pull_request: Option<u64>,
+    /// Cold starts to measure.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub rounds: u32,
+    /// Longest wait, before each round, until no instance is there: Cloud Run keeps a GPU instance for about ten
+    /// minutes, and Cloud Monitoring tells some minutes late.
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// Deadline of a round's request.
+    #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// File that gets the result as JSON (docs/cold-start.md describes it).
+    #[arg(id = "json_file", long = "json", value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,6 +276,9 @@ pub struct EmulatorArgs {
     /// Milliseconds between tokens of the built-in endpoint.
     #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
     pub gap_ms: u64,
+    /// Seconds for which an instance that nobody uses is kept.
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    pub idle_seconds: u64,
 }
 
 impl Command {

@@ -78,7 +78,12 @@ async fn measure(
     passed
 }
 
-fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
+pub(super) fn endpoint(
+    services: &Services,
+    model: &Model,
+    url: &str,
+    audience: &str,
+) -> Result<Endpoint, Failed> {
     let bad = |why: String| {
         Failed::new(
             Blame::Service,

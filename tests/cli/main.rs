@@ -9,6 +9,7 @@ mod api_key;
 mod bootstrap;
 mod build_logs;
 mod cleanup;
+mod cold_start;
 mod command_line;
 mod config;
 mod demo;
