@@ -1,6 +1,6 @@
 //! Tests a ready revision: smoke checks, then latency.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use url::Url;
 
@@ -8,15 +8,22 @@ use super::{
     Services,
     failed::{Blame, Failed},
     recorder::Recorder,
-    smoke,
+    smoke, verdict,
 };
 use crate::{
     auth::{Anonymous, Bearer},
-    bench::{self, BenchProgress, result::Level},
+    bench::{
+        self, BenchProgress,
+        result::{BenchResult, SCHEMA_VERSION},
+        statistics,
+    },
     config::{Access, Model},
     endpoint::Endpoint,
-    report::CheckOutcome,
+    report::{CheckOutcome, words},
 };
+
+/// Bytes of a baseline; real ones have far less than one percent of it.
+const MOST_BASELINE: u64 = 64 << 20;
 
 /// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
 pub async fn verify(
@@ -64,18 +71,62 @@ async fn measure(
     let show = |p: BenchProgress| {
         services.progress.status(&service, &p.to_string());
     };
-    let mut results = Vec::new();
+    let mut measured = None;
     let passed = recorder
         .stage("latency", async {
             let options = bench::Options::default();
-            results = bench::run(endpoint, &model.id, &model.latency, &options, &show)
-                .await
-                .levels;
-            latency_verdict(&results).map(|said| ((), said))
+            let result = bench::run(endpoint, &model.id, &model.latency, &options, &show).await;
+            let verdict = verdict::latency(&result.levels, &model.latency.objectives);
+            measured = Some(result);
+            verdict.map(|said| ((), said))
         })
         .await;
-    recorder.report.latency = results;
+    if let Some(result) = measured {
+        if let Some(path) = &model.latency.baseline {
+            compare(recorder, path, &result);
+        }
+        recorder.report.latency_seed = Some(result.seed);
+        recorder.report.latency = result.levels;
+    }
     passed
+}
+
+/// Sets the figures beside the baseline's. What is worse is told, and fails nothing: objectives do that.
+fn compare(recorder: &mut Recorder, path: &Path, result: &BenchResult) {
+    match baseline(path) {
+        Ok(before) => {
+            let comparison = statistics::compare(&path.display().to_string(), &before, result);
+            for line in words::worse(&comparison) {
+                recorder.warn(line);
+            }
+            recorder.report.comparison = Some(comparison);
+        }
+        Err(why) => recorder.warn(format!(
+            "nothing was compared with the baseline {}: {why}; `llm-deploy bench --json {}` writes one",
+            path.display(),
+            path.display()
+        )),
+    }
+}
+
+fn baseline(path: &Path) -> Result<BenchResult, String> {
+    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if size > MOST_BASELINE {
+        return Err(format!(
+            "it has {size} bytes, and at most {MOST_BASELINE} are read"
+        ));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
+    let before: BenchResult =
+        serde_json::from_str(&text).map_err(|e| format!("it is no result of `bench --json` ({e})"))?;
+    if before.schema_version == SCHEMA_VERSION {
+        Ok(before)
+    } else {
+        Err(format!(
+            "it has schema version {}, this program reads {SCHEMA_VERSION}",
+            before.schema_version
+        ))
+    }
 }
 
 fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
@@ -120,21 +171,4 @@ fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
         Some(hint) => verdict.fix(hint.clone()),
         None => verdict,
     })
-}
-
-/// Errors under load fail the run: figures of the requests that happened to work would flatter.
-fn latency_verdict(results: &[Level]) -> Result<String, Failed> {
-    let errors: u64 = results.iter().map(|r| r.errors).sum();
-    let requests: u64 = results.iter().map(|r| r.requests).sum();
-    if errors == 0 {
-        return Ok(format!("{requests} requests"));
-    }
-    let sample = results
-        .iter()
-        .flat_map(|r| &r.error_samples)
-        .next()
-        .cloned()
-        .unwrap_or_default();
-    Err(Failed::new(Blame::Deployment, format!("{errors} of {requests} measured requests failed"), sample)
-        .fix("Look at the container's log for that time; lower `latency.concurrency` or `service.concurrency` if the instance is overloaded"))
 }
