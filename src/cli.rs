@@ -1,3 +1,410 @@
 //! Command-line definitions, nothing else.
 
+mod measure;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, RangedU64ValueParser},
+};
+
 use crate::units::parse_duration;
+pub use measure::{Auth, InputArgs, LoadArgs, MeasureArgs, OutputArgs, TargetArgs, VerdictArgs};
+
+/// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    long_about = None,
+    after_help = "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted\n\nNo account at hand? `llm-deploy demo` shows the whole job on this machine."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Does what the GitHub event asks for: production, preview, clean-up or scheduled test.
+    Run(Common),
+    /// Shows what would be done, and every setting with its origin; changes nothing.
+    Plan(Common),
+    /// Builds the image of every model that is not in Artifact Registry yet.
+    Build(Common),
+    /// Builds, deploys, tests and gives the traffic to the tested revision.
+    Deploy(DeployArgs),
+    /// Tests the live production services: smoke checks and latency.
+    Smoke(Common),
+    /// Measures an OpenAI-compatible endpoint: TTFT, ITL, TPOT, E2E, throughput, goodput.
+    Bench(Box<BenchArgs>),
+    /// Deletes this repository's previews that have expired.
+    Cleanup(CleanupArgs),
+    /// Sets up the Google Cloud project for a repository: APIs, accounts, roles, sign-in, bucket, images, secret.
+    Bootstrap(BootstrapArgs),
+    /// Looks at credentials, permissions, quota and everything else that a run needs; changes nothing.
+    Doctor(Common),
+    /// Prints the JSON Schema of llm-deploy.yaml, or of what `bench --json` writes.
+    Schema(SchemaArgs),
+    /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
+    Demo(DemoArgs),
+    /// Serves those stand-ins for other programs until it is stopped.
+    Emulator(EmulatorArgs),
+}
+
+/// Options of every command that works on a configuration. Each can be given as an input of the action or in the
+/// environment as well; they win over the file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// Configuration file [default: llm-deploy.yaml, if it is there].
+    #[arg(long, value_name = "FILE", env = "LLM_DEPLOY_CONFIG")]
+    pub config: Option<String>,
+    /// Hugging Face model, such as Qwen/Qwen3.5-4B.
+    #[arg(long, value_name = "ID", env = "LLM_DEPLOY_MODEL")]
+    pub model: Option<String>,
+    /// Branch, tag or commit of the model [default: main].
+    #[arg(long, value_name = "REV", env = "LLM_DEPLOY_MODEL_REVISION")]
+    pub model_revision: Option<String>,
+    /// Cloud Run service name [default: from the model's name].
+    #[arg(long, env = "LLM_DEPLOY_NAME")]
+    pub name: Option<String>,
+    /// Google Cloud project id.
+    #[arg(long, env = "LLM_DEPLOY_PROJECT")]
+    pub project: Option<String>,
+    /// Google Cloud region, such as europe-west4.
+    #[arg(long, env = "LLM_DEPLOY_REGION")]
+    pub region: Option<String>,
+    /// Workload Identity provider: projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Without
+    /// it the credentials are those of GOOGLE_APPLICATION_CREDENTIALS, of CLOUDSDK_AUTH_ACCESS_TOKEN, or of this machine.
+    #[arg(long, value_name = "NAME", env = "LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER")]
+    pub workload_identity_provider: Option<String>,
+    /// Service account that deploys and that calls private endpoints.
+    #[arg(long, value_name = "EMAIL", env = "LLM_DEPLOY_SERVICE_ACCOUNT")]
+    pub service_account: Option<String>,
+    /// Secret in Secret Manager that holds the Hugging Face token: NAME or NAME:VERSION.
+    #[arg(long, value_name = "SECRET", env = "LLM_DEPLOY_HF_TOKEN_SECRET")]
+    pub hf_token_secret: Option<String>,
+    /// Accelerator [default: nvidia-l4].
+    #[arg(long, env = "LLM_DEPLOY_GPU")]
+    pub gpu: Option<String>,
+    /// vCPUs [default: 8].
+    #[arg(long, env = "LLM_DEPLOY_CPU")]
+    pub cpu: Option<String>,
+    /// Memory [default: 32Gi].
+    #[arg(long, env = "LLM_DEPLOY_MEMORY")]
+    pub memory: Option<String>,
+    /// Context length in tokens [default: 4096].
+    #[arg(long, value_name = "TOKENS", env = "LLM_DEPLOY_MAX_MODEL_LEN")]
+    pub max_model_len: Option<String>,
+    /// Instances that always run [default: 0].
+    #[arg(long, value_name = "N", env = "LLM_DEPLOY_MIN_INSTANCES")]
+    pub min_instances: Option<String>,
+    /// Instances that may run at most [default: 1].
+    #[arg(long, value_name = "N", env = "LLM_DEPLOY_MAX_INSTANCES")]
+    pub max_instances: Option<String>,
+    /// Who may call the endpoint: private or public [default: private].
+    #[arg(long, env = "LLM_DEPLOY_ACCESS")]
+    pub access: Option<String>,
+    /// Base image with vLLM [default: a pinned vllm/vllm-openai].
+    #[arg(long, value_name = "IMAGE", env = "LLM_DEPLOY_BASE_IMAGE")]
+    pub base_image: Option<String>,
+    /// Folder for report.json, report.html, comment.md and summary.md [default: llm-deploy-report in GitHub Actions,
+    /// none elsewhere]; `plan` and `build` write none.
+    #[arg(long, value_name = "DIR", env = "LLM_DEPLOY_REPORT_DIR")]
+    pub report_dir: Option<String>,
+    /// Standard output is the result as JSON, and nothing else.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Deploys the preview of this pull request instead of production.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pull_request: Option<u64>,
+}
+
+/// Options of `bench`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measures scale-from-zero of the configured service: container start, model load, first token.
+    ColdStart(ColdStartArgs),
+    /// Measures this client itself against a server of known timing.
+    SelfTest(SelfTestArgs),
+    /// Serves that server of known timing until it is stopped.
+    #[command(hide = true)]
+    KnownTiming(KnownTimingArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+// Here `--json` names a file, as it does in `bench` itself.
+#[command(mut_arg("json", |arg| arg.long("json-on-stdout").hide(true)))]
+pub struct ColdStartArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Which of several models: its service name in the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Measures the preview of this pull request instead of production.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pull_request: Option<u64>,
+    /// Cold starts to measure.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub rounds: u32,
+    /// Longest wait, before each round, until no instance is there: Cloud Run keeps a GPU instance for about ten
+    /// minutes, and Cloud Monitoring tells some minutes late.
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// Deadline of a round's request.
+    #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// File that gets the result as JSON (docs/cold-start.md describes it).
+    #[arg(id = "json_file", long = "json", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SelfTestArgs {
+    /// Streams at once, each number measured on its own.
+    #[arg(long, value_name = "N,N…", value_delimiter = ',', default_value = "1,16,64,256,1000",
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub streams: Vec<u32>,
+    /// Tokens of each answer.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub tokens: u32,
+    /// Answers of each stream.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    #[command(flatten)]
+    pub timing: TimingArgs,
+    /// File that gets the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Sends so many short requests as fast as it can instead, to a server in this process, and holds the memory of
+    /// both against 64 MiB [default: 1000000].
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub soak: Option<u32>,
+}
+
+/// What the server of known timing does.
+#[derive(Clone, Debug, Args)]
+pub struct TimingArgs {
+    /// Milliseconds to the first token.
+    #[arg(long, value_name = "MS", default_value_t = 50.0, value_parser = fraction_of_milliseconds)]
+    pub ttft_ms: f64,
+    /// Milliseconds between tokens.
+    #[arg(long, value_name = "MS", default_value_t = 10.0, value_parser = fraction_of_milliseconds)]
+    pub gap_ms: f64,
+    /// Each answer as a whole, and each of its tokens, is delayed by up to so many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = fraction_of_milliseconds)]
+    pub spread_ms: f64,
+    /// Decides those delays.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct KnownTimingArgs {
+    /// File that gets the port once the server listens.
+    #[arg(long, value_name = "FILE")]
+    pub port_file: PathBuf,
+    /// Port [default: any that is free].
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    #[command(flatten)]
+    pub timing: TimingArgs,
+    /// Keeps what was sent for each request, for `GET /timings`.
+    #[arg(long)]
+    pub record: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what.
+    #[arg(value_enum, default_value_t = SchemaOf::Config)]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// llm-deploy.yaml
+    Config,
+    /// The result of `bench --json`
+    Bench,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanupArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Deletes the preview of this pull request, whether it has expired or not.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pull_request: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct BootstrapArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Repository at GitHub whose jobs may deploy, owner/name [default: GITHUB_REPOSITORY, then the git remote
+    /// `origin` of this folder].
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub repository: Option<String>,
+    /// The repository's id, when GitHub's API can't be asked (`gh api repos/OWNER/NAME --jq .id`).
+    #[arg(long, value_name = "ID", requires = "owner_id", value_parser = clap::value_parser!(u64).range(1..))]
+    pub repository_id: Option<u64>,
+    /// The id of the repository's owner (`gh api repos/OWNER/NAME --jq .owner.id`).
+    #[arg(long, value_name = "ID", requires = "repository_id", value_parser = clap::value_parser!(u64).range(1..))]
+    pub owner_id: Option<u64>,
+    /// Does the steps without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Shows the steps, each with its gcloud command, and does none.
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Writes .github/workflows/llm.yml, and the service accounts into llm-deploy.yaml; overwrites nothing.
+    #[arg(long)]
+    pub write: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// GitHub event that starts the job.
+    #[arg(long, value_enum, default_value_t = DemoEvent::PullRequest)]
+    pub event: DemoEvent,
+    /// Command that serves the model for real, such as 'vllm serve …'. It gets the container's arguments and
+    /// environment, PORT among them.
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
+    pub serve: Option<String>,
+    /// Folder for comment.md, summary.md, report.html and report.json.
+    #[arg(long, value_name = "DIR", default_value = "llm-deploy-demo")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DemoEvent {
+    Push,
+    #[value(name = "pull_request")]
+    PullRequest,
+    Closed,
+    Schedule,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct EmulatorArgs {
+    /// File that gets the port once the emulator listens.
+    #[arg(long, value_name = "FILE")]
+    pub port_file: PathBuf,
+    /// File that gets `export` lines for every base URL, a project and a token.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: PathBuf,
+    /// Command that serves each revision; the built-in endpoint when absent.
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
+    pub serve: Option<String>,
+    /// The project is as new: no service accounts, pools or secrets, hardly an API on.
+    #[arg(long)]
+    pub bare: bool,
+    /// Faults that requests are to meet: a list in YAML or JSON, each with what the request is `on`, how many to
+    /// `skip`, how many `times`, and the `fault` (docs/emulator.md lists them).
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// File that gets one JSON line for each request.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Factor on the pretended delays of builds and imports; 0 for none.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = pace)]
+    pub pace: f64,
+    /// Milliseconds to the first token of the built-in endpoint.
+    #[arg(long, value_name = "MS", default_value_t = 40, value_parser = milliseconds())]
+    pub ttft_ms: u64,
+    /// Milliseconds between tokens of the built-in endpoint.
+    #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
+    pub gap_ms: u64,
+    /// Seconds for which an instance that nobody uses is kept.
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    pub idle_seconds: u64,
+}
+
+impl Command {
+    /// Whether standard output belongs to a program that reads JSON.
+    pub fn prints_json(&self) -> bool {
+        match self {
+            Self::Run(common)
+            | Self::Plan(common)
+            | Self::Build(common)
+            | Self::Smoke(common)
+            | Self::Doctor(common) => common.json,
+            Self::Deploy(args) => args.common.json,
+            Self::Cleanup(args) => args.common.json,
+            Self::Bootstrap(args) => args.common.json,
+            Self::Bench(args) => args.measure.output.to_stdout(),
+            Self::Schema(_) => true,
+            Self::Demo(_) | Self::Emulator(_) => false,
+        }
+    }
+}
+
+impl Common {
+    /// The settings that go into the configuration, by the action's input names. Actions passes absent inputs as
+    /// empty values; those are left out.
+    pub fn inputs(&self) -> Vec<(String, String)> {
+        [
+            ("model", &self.model),
+            ("model-revision", &self.model_revision),
+            ("name", &self.name),
+            ("project", &self.project),
+            ("region", &self.region),
+            ("hf-token-secret", &self.hf_token_secret),
+            ("gpu", &self.gpu),
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("max-model-len", &self.max_model_len),
+            ("min-instances", &self.min_instances),
+            ("max-instances", &self.max_instances),
+            ("access", &self.access),
+            ("base-image", &self.base_image),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), given(value.as_deref())?.to_owned())))
+        .collect()
+    }
+}
+
+/// A factor on delays: beyond a hundred nothing would ever end, and not every number is a duration.
+fn pace(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|factor| (0.0..=100.0).contains(factor))
+        .ok_or_else(|| "give a number from 0 to 100".to_owned())
+}
+
+/// A stated speed: at most a minute for each token.
+fn milliseconds() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(..=60_000)
+}
+
+/// As [`milliseconds`], down to the nanosecond.
+fn fraction_of_milliseconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|ms| (0.0..=60_000.0).contains(ms))
+        .ok_or_else(|| "give a number of milliseconds from 0 to 60000".to_owned())
+}
+
+/// A value that is there and not empty.
+pub fn given(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|v| !v.is_empty())
+}

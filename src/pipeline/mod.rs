@@ -19,6 +19,7 @@ pub mod scheduled;
 pub mod smoke;
 pub mod standing;
 pub mod survey;
+mod verdict;
 pub mod verify;
 
 use std::sync::Arc;

@@ -38,6 +38,8 @@ impl Recorder {
             checks: Vec::new(),
             cold_start: None,
             latency: Vec::new(),
+            latency_seed: None,
+            comparison: None,
             failure: None,
             links: Vec::new(),
             hourly_cost_usd: None,
@@ -119,6 +121,12 @@ impl Recorder {
             duration: std::time::Duration::ZERO,
             detail: detail.to_owned(),
         });
+    }
+
+    /// What the reader should know although nothing failed.
+    pub fn warn(&mut self, text: String) {
+        self.progress.warn(&self.report.service, &text);
+        self.report.warnings.push(text);
     }
 
     pub fn link(&mut self, label: &str, url: impl Into<String>) {

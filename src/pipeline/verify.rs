@@ -1,6 +1,6 @@
 //! Tests a ready revision: smoke checks, then latency.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use url::Url;
 
@@ -8,14 +8,14 @@ use super::{
     Services,
     failed::{Blame, Failed},
     recorder::Recorder,
-    smoke,
+    smoke, verdict,
 };
 use crate::{
     auth::{Anonymous, Bearer},
-    bench::{self, BenchProgress, result::Level},
+    bench::{self, BenchProgress, result::BenchResult, statistics},
     config::{Access, Model},
     endpoint::Endpoint,
-    report::CheckOutcome,
+    report::{CheckOutcome, words},
 };
 
 /// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
@@ -64,17 +64,86 @@ async fn measure(
     let show = |p: BenchProgress| {
         services.progress.status(&service, &p.to_string());
     };
-    let mut results = Vec::new();
+    let mut measured = None;
     let passed = recorder
         .stage("latency", async {
             let options = bench::Options::default();
-            results = bench::run(endpoint, &model.id, &model.latency, &options, &show)
+            let result = bench::run(endpoint, &model.id, &model.latency, &options, &show)
                 .await
-                .map_err(|why| Failed::new(Blame::Input, "the latency could not be measured", why))?
-                .levels;
-            latency_verdict(&results).map(|said| ((), said))
+                .map_err(|why| Failed::new(Blame::Input, "the latency could not be measured", why))?;
+            let verdict = verdict::latency(&result.levels, &model.latency.objectives);
+            measured = Some(result);
+            verdict.map(|said| ((), said))
         })
         .await;
-    recorder.report.latency = results;
+    if let Some(result) = measured {
+        if let Some(path) = &model.latency.baseline {
+            compare(recorder, path, &result);
+        }
+        recorder.report.latency_seed = Some(result.seed);
+        recorder.report.latency = result.levels;
+    }
     passed
+}
+
+/// Sets the figures beside the baseline's. What is worse is told, and fails nothing: objectives do that.
+fn compare(recorder: &mut Recorder, path: &Path, result: &BenchResult) {
+    match bench::output::json::read(path) {
+        Ok(before) => {
+            let comparison = statistics::compare(&path.display().to_string(), &before, result);
+            for line in words::worse(&comparison) {
+                recorder.warn(line);
+            }
+            recorder.report.comparison = Some(comparison);
+        }
+        Err(why) => recorder.warn(format!(
+            "nothing was compared with the baseline {}: {why}; `llm-deploy bench --json {}` writes one",
+            path.display(),
+            path.display()
+        )),
+    }
+}
+
+pub fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
+    let bad = |why: String| {
+        Failed::new(
+            Blame::Service,
+            format!("Cloud Run gave an unusable URL for {}", model.name),
+            why,
+        )
+    };
+    let url = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    crate::environment::require_secure(&url).map_err(bad)?;
+    let bearer: Arc<dyn Bearer> = match model.service.access {
+        Access::Private => services.credentials.id_token(audience),
+        Access::Public => Arc::new(Anonymous),
+    };
+    // A key goes only to a model that asks for one.
+    let api_key = services.api_key.clone().filter(|_| model.service.has_api_key());
+    let endpoint = Endpoint::new(url, bearer, api_key).map_err(|e| {
+        Failed::new(
+            Blame::Service,
+            "could not set up the endpoint's client",
+            e.to_string(),
+        )
+    })?;
+    Ok(endpoint.at(services.environment.tempo))
+}
+
+fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
+    let failed: Vec<&CheckOutcome> = checks.iter().filter(|check| !check.passed).collect();
+    let Some(first) = failed.first() else {
+        return Ok(format!("{} checks passed", checks.len()));
+    };
+    let title = format!(
+        "{} of {} smoke checks failed, the first is: {}",
+        failed.len(),
+        checks.len(),
+        first.name
+    );
+    let verdict = Failed::new(Blame::Deployment, title, first.detail.clone());
+    Err(match &first.hint {
+        Some(hint) => verdict.fix(hint.clone()),
+        None => verdict,
+    })
 }

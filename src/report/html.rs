@@ -1,10 +1,13 @@
 //! `report.html`: one file, no script, nothing loaded from elsewhere.
 
+mod latency;
+
 use askama::Template;
 
 use super::escape::{clip, line, safe_url, visible};
 use super::{CheckOutcome, Failure, Link, ModelReport, Report, Status, call, words};
-use crate::bench::result::Level;
+
+pub use latency::Latency;
 
 /// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
@@ -66,9 +69,7 @@ struct Model {
     warnings: Vec<String>,
     changes: Vec<String>,
     failure: Option<FailureView>,
-    latency: Vec<Load>,
-    note: String,
-    notes: Vec<String>,
+    latency: Option<Latency>,
     cold: Option<String>,
     checks_summary: String,
     checks_failed: bool,
@@ -90,13 +91,6 @@ struct FailureView {
     fix: Option<String>,
     said: Option<String>,
     log: String,
-}
-
-struct Load {
-    name: String,
-    load: String,
-    metrics: Vec<words::Metric>,
-    errors: Vec<String>,
 }
 
 struct Check {
@@ -128,9 +122,8 @@ fn model(model: &ModelReport, only: bool) -> Model {
         warnings: model.warnings.iter().map(|w| line(w)).collect(),
         changes: model.changes.iter().map(|c| line(c)).collect(),
         failure: model.failure.as_ref().map(failure),
-        latency: model.latency.iter().map(load).collect(),
-        note: words::latency_note(&model.latency),
-        notes: words::notes(&model.latency),
+        latency: (!model.latency.is_empty())
+            .then(|| Latency::of(&model.latency, model.comparison.as_ref(), model.latency_seed)),
         cold: words::cold_start(model),
         checks_summary: words::checks(model),
         checks_failed: model.checks.iter().any(|c| !c.passed),
@@ -196,15 +189,6 @@ fn failure(failure: &Failure) -> FailureView {
     }
 }
 
-fn load(result: &Level) -> Load {
-    Load {
-        name: words::load_name(result.load),
-        load: words::load(result),
-        metrics: words::metrics(result),
-        errors: result.error_samples.iter().map(|e| line(e)).collect(),
-    }
-}
-
 fn check(check: &CheckOutcome) -> Check {
     let parts = [
         ("Sent", &check.sent),
@@ -258,7 +242,7 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_and_runs_nothing() {
         let allowed = regex::Regex::new(
-            r"^</?(html|head|title|meta|style|body|main|header|section|h1|h2|h3|p|ul|li|dl|dt|dd|div|table|thead|tbody|tr|th|td|pre|code|details|summary|span|a|footer|strong|b|br)[ >]",
+            r"^</?(html|head|title|meta|style|body|main|header|section|h1|h2|h3|p|ul|li|dl|dt|dd|div|table|thead|tbody|tr|th|td|pre|code|details|summary|span|a|footer|strong|b|br|figure|figcaption|svg|line|polyline|polygon|circle|rect|text)[ >]",
         )
         .unwrap();
         for (name, report) in samples::all() {
@@ -270,6 +254,7 @@ mod tests {
             }
             for forbidden in [
                 "src=\"",
+                "xlink",
                 "@import",
                 "url(",
                 "\u{202e}",

@@ -1,6 +1,8 @@
 //! The outcome of a run as data, and its renderers, one per surface. Pure.
 
+pub mod bench;
 mod call;
+pub mod charts;
 pub mod escape;
 pub mod html;
 pub mod json;
@@ -9,14 +11,14 @@ mod outputs;
 #[cfg(test)]
 mod samples;
 pub mod terminal;
-mod words;
+pub(crate) mod words;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::bench::result::Level;
+use crate::bench::result::{Comparison, Level};
 
 pub use outputs::outputs;
 
@@ -106,6 +108,10 @@ pub struct ModelReport {
     pub cold_start: Option<ColdStart>,
     /// At each load.
     pub latency: Vec<Level>,
+    /// With it the same prompts are sent again, and at a request rate at the same times.
+    pub latency_seed: Option<u64>,
+    /// The latency against the configured baseline's.
+    pub comparison: Option<Comparison>,
     pub failure: Option<Failure>,
     pub links: Vec<Link>,
     /// US dollars for one hour of one running instance at list price, when the price is known.

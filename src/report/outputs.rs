@@ -51,7 +51,25 @@ fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
         ("e2e-p95-ms", number(|l| l.e2e_ms, |p| p.p95)),
         ("e2e-p99-ms", number(|l| l.e2e_ms, |p| p.p99)),
         ("tokens-per-second", number(|l| l.tokens_per_second, |p| p.p50)),
+        ("goodput", goodput(latency)),
+        ("objectives-met", model.map(objectives_met).unwrap_or_default()),
     ]
+}
+
+fn goodput(level: Option<&Level>) -> String {
+    level
+        .and_then(|l| l.goodput.as_ref())
+        .map(|g| format!("{:.4}", g.share))
+        .unwrap_or_default()
+}
+
+/// At every load; empty without objectives.
+fn objectives_met(model: &ModelReport) -> String {
+    let mut outcomes = model.latency.iter().flat_map(|l| &l.objectives).peekable();
+    if outcomes.peek().is_none() {
+        return String::new();
+    }
+    outcomes.all(|o| o.met).to_string()
 }
 
 fn as_json(model: &ModelReport) -> Value {
@@ -103,6 +121,19 @@ mod tests {
             pairs.contains(&("ttft-p50-ms".to_owned(), "84.20".to_owned())),
             "{pairs:?}"
         );
+    }
+
+    #[test]
+    fn objectives_are_met_when_they_are_at_every_load() {
+        let met = |report: &Report| {
+            let pairs = outputs(report);
+            let pick = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
+            (pick("goodput"), pick("objectives-met"))
+        };
+        let text = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(met(&samples::preview()), text("", ""));
+        assert_eq!(met(&samples::objectives_met()), text("0.9950", "true"));
+        assert_eq!(met(&samples::objectives_missed()), text("0.9950", "false"));
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeZone, Utc};
 
 use super::*;
-use crate::bench::result::{Distribution, LoadShape};
+
+mod measured;
+
+pub use measured::{bench, comparison, levels, objectives_met, objectives_missed};
+use measured::{latency, open_loop};
 
 /// Everything that GitHub, a terminal, HTML or the runner would act on.
 pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.example/?a=1 www.evil.example \
@@ -22,6 +26,9 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("failed_deploy", failed_deploy()),
         ("failed_smoke", failed_smoke()),
         ("failed_latency", failed_latency()),
+        ("objectives_met", objectives_met()),
+        ("objectives_missed", objectives_missed()),
+        ("open_loop", open_loop()),
         ("several", several()),
         ("cancelled", cancelled()),
         ("superseded", superseded()),
@@ -56,36 +63,6 @@ pub fn report(kind: Kind, status: Status, models: Vec<ModelReport>) -> Report {
         models,
         failure: None,
         notices: Vec::new(),
-    }
-}
-
-fn distribution(p50: f64, p95: f64, p99: f64) -> Distribution {
-    Distribution {
-        count: 20,
-        min: p50 * 0.9,
-        p50,
-        p75: (p50 + p95) / 2.2,
-        p90: (p50 + p95) / 2.0,
-        p95,
-        p99,
-        p99_9: p99 * 1.01,
-        mean: p50 * 1.03,
-        max: p99 * 1.02,
-        ci95: None,
-    }
-}
-
-fn latency(concurrency: u32, factor: f64) -> Level {
-    Level {
-        requests: 20,
-        ttft_ms: Some(distribution(84.2 * factor, 121.7 * factor, 133.0 * factor)),
-        itl_ms: Some(distribution(23.4 * factor, 26.1 * factor, 31.8 * factor)),
-        e2e_ms: Some(distribution(3071.0 * factor, 3410.0 * factor, 3502.0 * factor)),
-        tokens_per_second: Some(distribution(42.6 / factor, 38.3 / factor, 31.4 / factor)),
-        output_tokens_per_second: 41.2 * f64::from(concurrency) / factor,
-        output_tokens: 2560,
-        tokens_counted_by_server: true,
-        ..Level::empty(LoadShape::Closed { concurrency })
     }
 }
 
@@ -170,6 +147,8 @@ pub fn model() -> ModelReport {
             e2e_ms: 14_020.0,
         }),
         latency: vec![latency(1, 1.0), latency(4, 1.24)],
+        latency_seed: Some(4711),
+        comparison: None,
         failure: None,
         links: vec![
             link(
@@ -467,8 +446,16 @@ pub fn hostile() -> Report {
     });
     let mut measured = latency(1, 1.0);
     measured.errors = 2;
-    measured.error_samples = vec![text];
+    measured.error_samples = vec![text.clone()];
+    measured.notes = vec![text.clone()];
+    let mut server = measured::server();
+    server.notes = vec![text.clone()];
+    measured.server = Some(server);
     model.latency = vec![measured];
+    let mut comparison = comparison();
+    comparison.baseline.clone_from(&text);
+    comparison.notes = vec![text];
+    model.comparison = Some(comparison);
     report
 }
 

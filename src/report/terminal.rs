@@ -1,5 +1,7 @@
 //! The report on a terminal: as wide as it is, plain without colours, free of control characters.
 
+mod latency;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
@@ -199,47 +201,6 @@ impl Page {
         }
         for change in &model.changes {
             self.wrapped("  ", "~ ", change);
-        }
-    }
-
-    fn latency(&mut self, model: &ModelReport) {
-        if !model.latency.is_empty() {
-            self.title("Latency");
-            let mut table = self.table(&["Load", "", "p50", "p95", "p99"]);
-            for result in &model.latency {
-                for (i, metric) in words::metrics(result).iter().enumerate() {
-                    let at = if i == 0 {
-                        words::load_name(result.load)
-                    } else {
-                        String::new()
-                    };
-                    let numbers = metric
-                        .values
-                        .iter()
-                        .map(|v| Cell::new(v).set_alignment(CellAlignment::Right));
-                    table.add_row([Cell::new(at), Cell::new(metric.name)].into_iter().chain(numbers));
-                }
-            }
-            self.print(&table);
-        }
-        for result in &model.latency {
-            self.wrapped(
-                "  ",
-                "",
-                &format!("{}: {}", words::load_name(result.load), words::load(result)),
-            );
-            for sample in result.error_samples.iter().take(3) {
-                self.wrapped("    ", "failed with: ", &clip(sample, 300));
-            }
-        }
-        if let Some(cold) = words::cold_start(model) {
-            self.wrapped("  ", "", &cold);
-        }
-        if !model.latency.is_empty() {
-            self.wrapped("  ", "", &words::latency_note(&model.latency));
-            for note in words::notes(&model.latency) {
-                self.wrapped("  ", "", &note);
-            }
         }
     }
 

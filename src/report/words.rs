@@ -1,11 +1,20 @@
 //! The words and number formats that all surfaces share.
 
+mod comparison;
+mod latency;
+mod objectives;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use comparison::{Compared, compared, worse};
+pub use latency::{
+    Cell, every_metric, goodput, latency_note, load, load_name, metrics, notes, percent, server, timing,
+};
+pub use objectives::{Outcome, advice, outcome};
+
 use super::{Kind, ModelReport, Report, Status};
-use crate::bench::result::{Distribution, Level, LoadShape};
 use crate::units::human_duration;
 
 pub const fn emoji(status: Status) -> &'static str {
@@ -103,95 +112,6 @@ pub fn rate(rate: f64) -> String {
         r if r < 1000.0 => format!("{r:.1}"),
         r => format!("{r:.0}"),
     }
-}
-
-/// One line of the latency table: what, and p50, p95, p99 as text.
-pub struct Metric {
-    pub name: &'static str,
-    pub values: [String; 3],
-}
-
-/// The four metrics of one concurrency, those that were measured.
-pub fn metrics(result: &Level) -> Vec<Metric> {
-    let row = |name, values: Option<Distribution>, format: fn(f64) -> String| {
-        values.map(|p| Metric {
-            name,
-            values: [format(p.p50), format(p.p95), format(p.p99)],
-        })
-    };
-    [
-        row("TTFT", result.ttft_ms, milliseconds),
-        row("ITL", result.itl_ms, milliseconds),
-        row("E2E", result.e2e_ms, milliseconds),
-        row("Tokens/s", result.tokens_per_second, rate),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// `4 at a time`, `2.5 requests/s`
-pub fn load_name(load: LoadShape) -> String {
-    match load {
-        LoadShape::Closed { concurrency } => format!("{concurrency} at a time"),
-        LoadShape::Open { rate, .. } => format!("{rate} requests/s"),
-    }
-}
-
-/// What the abbreviations mean, and how the numbers came about.
-pub fn latency_note(results: &[Level]) -> String {
-    // A load under which everything failed says nothing about how tokens are counted.
-    let mut answered = results.iter().filter(|r| r.errors < r.requests);
-    let counted = if answered.all(|r| r.tokens_counted_by_server) {
-        "Tokens as the server counted them."
-    } else {
-        "The server sent no usage: tokens are estimated as one per chunk."
-    };
-    format!(
-        "TTFT: time to first token. ITL: gap between tokens. E2E: whole answer. \
-         Tokens/s: of one request; p95 is what 95 % of the requests reach or exceed. {counted}"
-    )
-}
-
-/// What else must be known about the figures, each thing once, as sentences; what holds for one load only names it.
-/// May quote the server: hostile text.
-pub fn notes(results: &[Level]) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
-    for result in results {
-        for note in &result.notes {
-            let everywhere = results.iter().all(|r| r.notes.contains(note));
-            let note = if everywhere {
-                sentence(note)
-            } else {
-                format!("{}: {}", load_name(result.load), sentence(note))
-            };
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
-    }
-    notes
-}
-
-/// With a capital at its start and a stop at its end.
-fn sentence(text: &str) -> String {
-    let mut chars = text.trim_end_matches('.').chars();
-    chars.next().map_or_else(String::new, |first| {
-        format!("{}{}.", first.to_uppercase(), chars.as_str())
-    })
-}
-
-/// `20 requests, 2 failed, 41.2 tokens/s in all`
-pub fn load(result: &Level) -> String {
-    let failed = match result.errors {
-        0 => String::new(),
-        n => format!(", {n} failed"),
-    };
-    format!(
-        "{}{failed}, {} tokens/s in all",
-        plural(result.requests, "request"),
-        rate(result.output_tokens_per_second)
-    )
 }
 
 pub fn plural(count: u64, what: &str) -> String {
@@ -299,15 +219,5 @@ mod tests {
             short_image("h/p/r/qwen@sha256:0123456789abcdef"),
             "qwen@sha256:0123456789ab"
         );
-    }
-
-    #[test]
-    fn a_load_that_failed_altogether_does_not_deny_the_servers_counts() {
-        let mut results = super::super::samples::model().latency;
-        let failed = results.last_mut().unwrap();
-        (failed.errors, failed.tokens_counted_by_server) = (failed.requests, false);
-        assert!(latency_note(&results).ends_with("Tokens as the server counted them."));
-        results[0].tokens_counted_by_server = false;
-        assert!(latency_note(&results).contains("no usage"));
     }
 }

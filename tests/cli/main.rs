@@ -24,6 +24,7 @@ mod json;
 mod kill_matrix;
 mod killed;
 mod meanwhile;
+mod objectives;
 mod plan;
 mod preview;
 mod production;

@@ -1,11 +1,12 @@
-//! The latency table, one block of rows per concurrency.
+//! The latency tables: objectives, figures for each load, the comparison with a baseline, a curve.
 
 use std::fmt::Write as _;
 
+use super::fold;
 use super::limits::Limits;
-use crate::bench::result::Level;
-use crate::report::escape::{clip, prose};
-use crate::report::{ModelReport, words};
+use crate::bench::result::{Comparison, Level};
+use crate::report::escape::{cell_code, clip, fence, prose};
+use crate::report::{ModelReport, charts, words};
 
 pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     if model.latency.is_empty() {
@@ -14,32 +15,62 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         }
         return;
     }
-    out.push_str("#### Latency\n\n| Requests | p50 | p95 | p99 |\n| :-- | --: | --: | --: |\n");
-    for result in model.latency.iter().take(limits.items) {
-        rows(result, out);
-    }
-    out.push('\n');
-    for result in model.latency.iter().take(limits.items) {
-        let _ = writeln!(
-            out,
-            "- {}: {}",
-            words::load_name(result.load),
-            words::load(result)
-        );
-        for sample in result.error_samples.iter().take(3) {
-            let _ = writeln!(
-                out,
-                "  - failed with: {}",
-                prose(&clip(sample, limits.prose.min(300)))
-            );
-        }
+    out.push_str("#### Latency\n\n");
+    let levels: Vec<&Level> = model.latency.iter().take(limits.items).collect();
+    objectives(&levels, limits, out);
+    figures(&levels, out);
+    for level in &levels {
+        details(level, limits, out);
     }
     if let Some(cold) = words::cold_start(model) {
         let _ = writeln!(out, "- {cold}");
     }
     let _ = writeln!(out, "\n{}", words::latency_note(&model.latency));
-    for note in words::notes(&model.latency) {
-        let _ = writeln!(out, "{}", prose(&clip(&note, limits.prose)));
+    for note in words::notes(&model.latency).iter().take(limits.items) {
+        let _ = writeln!(out, "{}", prose(&clip(note, limits.prose)));
+    }
+    out.push('\n');
+    if let Some(comparison) = &model.comparison {
+        compared(comparison, limits, out);
+    }
+    if !limits.shortened
+        && let Some(chart) = charts::mermaid::chart(&model.latency)
+    {
+        // In mail it is shown as its source, so that it is folded.
+        fold("📈 <b>Latency by load</b>", false, &fence("mermaid", &chart), out);
+    }
+}
+
+/// What was asked of the figures, before the figures.
+fn objectives(levels: &[&Level], limits: &Limits, out: &mut String) {
+    let judged: Vec<&&Level> = levels.iter().filter(|l| !l.objectives.is_empty()).collect();
+    if judged.is_empty() {
+        return;
+    }
+    out.push_str("| Objective | Measured | Limit | Margin |\n| :-- | --: | --: | --: |\n");
+    for level in judged {
+        let _ = writeln!(out, "| **{}** | | | |", words::load_name(level.load));
+        for outcome in level.objectives.iter().take(limits.items) {
+            let shown = words::outcome(outcome);
+            let mark = if shown.met { "✅" } else { "❌" };
+            let _ = writeln!(
+                out,
+                "| {mark} {} | {} | {}\u{a0}{} | {} |",
+                cell_code(&shown.key),
+                narrow(&shown.measured),
+                shown.bound,
+                narrow(&shown.limit),
+                shown.margin
+            );
+        }
+    }
+    out.push('\n');
+}
+
+fn figures(levels: &[&Level], out: &mut String) {
+    out.push_str("| Requests | p50 | p95 | p99 |\n| :-- | --: | --: | --: |\n");
+    for level in levels {
+        rows(level, out);
     }
     out.push('\n');
 }
@@ -54,8 +85,73 @@ fn rows(result: &Level, out: &mut String) {
     };
     let _ = writeln!(out, "| **{}**{empty} | | | |", words::load_name(result.load));
     for metric in metrics {
-        // A number and its unit stay on one line.
-        let [p50, p95, p99] = metric.values.map(|v| v.replace(' ', "\u{a0}"));
+        let [p50, p95, p99] = metric.values.map(|v| narrow(&v));
         let _ = writeln!(out, "| {} | {p50} | {p95} | {p99} |", metric.name);
     }
+}
+
+/// A number and its unit stay on one line.
+fn narrow(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
+fn details(level: &Level, limits: &Limits, out: &mut String) {
+    let load = prose(&clip(&words::load(level), limits.prose));
+    let _ = writeln!(out, "- {}: {load}", words::load_name(level.load));
+    for line in words::goodput(level)
+        .into_iter()
+        .chain(level.server.as_ref().and_then(words::server))
+    {
+        let _ = writeln!(out, "  - {line}");
+    }
+    let server = level.server.iter().flat_map(|s| &s.notes);
+    for note in server.take(3) {
+        let _ = writeln!(out, "  - {}", prose(&clip(note, limits.prose.min(300))));
+    }
+    for sample in level.error_samples.iter().take(3) {
+        let _ = writeln!(
+            out,
+            "  - failed with: {}",
+            prose(&clip(sample, limits.prose.min(300)))
+        );
+    }
+}
+
+/// Folded, open when something is worse.
+fn compared(comparison: &Comparison, limits: &Limits, out: &mut String) {
+    let mut content = String::new();
+    if !comparison.changes.is_empty() {
+        content.push_str("| | Before | Now | Change |\n| :-- | --: | --: | :-- |\n");
+    }
+    for change in comparison.changes.iter().take(limits.items) {
+        let shown = words::compared(change);
+        let _ = writeln!(
+            content,
+            "| {}, {} | {} | {} | {} {}: {} ({}) |",
+            shown.figure,
+            shown.load,
+            narrow(&shown.before),
+            narrow(&shown.after),
+            shown.emoji,
+            shown.verdict,
+            narrow(&shown.change),
+            shown.interval
+        );
+    }
+    for note in comparison.notes.iter().take(limits.items) {
+        let _ = writeln!(content, "\n{}", prose(&clip(note, limits.prose)));
+    }
+    let baseline = prose(&clip(&comparison.baseline, 80));
+    let worse = words::worse(comparison).len();
+    let verdict = match worse {
+        0 => "nothing is worse".to_owned(),
+        n => format!("{n} worse"),
+    };
+    let content = format!("Baseline: {baseline}\n\n{content}");
+    fold(
+        &format!("⚖️ <b>Compared with the baseline</b>: {verdict}"),
+        worse > 0,
+        &content,
+        out,
+    );
 }
