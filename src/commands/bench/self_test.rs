@@ -156,7 +156,9 @@ pub async fn measure(
             progress.status("self-test", &now.to_string());
         }
     };
-    Ok(bench::run(&endpoint, MODEL, latency, options, &show).await)
+    bench::run(&endpoint, MODEL, latency, options, &show)
+        .await
+        .map_err(Error::service)
 }
 
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
