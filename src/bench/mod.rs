@@ -28,9 +28,9 @@ mod progress;
 pub mod record;
 mod recorder;
 pub mod result;
-pub mod self_test;
 mod slices;
 pub mod statistics;
+mod sweep;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,9 @@ use crate::{
 use input::Prompts;
 use load::{Limit, Plan, workload::Workload};
 pub use progress::BenchProgress;
-use result::{BenchResult, Level, SCHEMA_VERSION};
+use result::{BenchResult, Level, LoadShape, SCHEMA_VERSION};
+pub use sweep::Sweep;
+use sweep::{Next, Search};
 
 /// Gets the record of each request.
 pub type Observer = Arc<dyn Fn(&record::Record) + Send + Sync>;
@@ -61,6 +63,8 @@ pub struct Options {
     pub tokenizer: Option<PathBuf>,
     /// Most requests in flight of an open loop; those beyond wait, which is queue delay. 4,096 when absent.
     pub most_in_flight: Option<u32>,
+    /// Finds the curve and the highest good rate, instead of measuring `latency`'s loads.
+    pub sweep: Option<Sweep>,
 }
 
 /// Measures each load in turn. `latency.timeout` is the deadline of each request; a level whose first
@@ -87,10 +91,15 @@ pub async fn run(
         headline: None,
         comparison: None,
     };
-    if latency.is_off() {
+    let measures = latency.requests > 0 || latency.duration.is_some();
+    if latency.is_off() && !(measures && options.sweep.is_some()) {
         return Ok(result);
     }
     let bench = Bench::prepare(endpoint, model, latency, options, result.seed).await?;
+    if let Some(sweep) = options.sweep {
+        bench.sweep(sweep, &mut result, on_progress).await?;
+        return Ok(result);
+    }
     for load in latency.loads() {
         let plan = bench.plan(result.levels.len(), load);
         result.levels.push(bench.level(&plan, on_progress).await?);
@@ -128,11 +137,12 @@ impl<'a> Bench<'a> {
             seed,
             fixed_length: true,
         };
-        let (workload, note) = load::thread::run(move || async move {
+        let lanes = workload.lanes.clone();
+        let settled = load::thread::run(move || async move {
             let note = workload.settle_length().await;
             (workload, note)
-        })
-        .await?;
+        });
+        let (workload, note) = load::with_fresh_credentials(&lanes, settled).await?;
         notes.extend(note);
         Ok(Self {
             endpoint,
@@ -167,5 +177,48 @@ impl<'a> Bench<'a> {
         level.input.fixed_length = self.workload.fixed_length;
         level.notes.splice(0..0, self.notes.iter().cloned());
         Ok(level)
+    }
+
+    async fn sweep(
+        &self,
+        sweep: Sweep,
+        result: &mut BenchResult,
+        on_progress: &(dyn Fn(BenchProgress) + Sync),
+    ) -> Result<(), String> {
+        let mut search = Search::new(sweep);
+        loop {
+            let index = result.levels.len();
+            let plan = match search.next() {
+                Next::Saturate(concurrency) => {
+                    self.saturating(index, concurrency, sweep.saturating_requests())
+                }
+                Next::Rate(rate) => {
+                    let arrivals = self.latency.arrivals;
+                    self.plan(index, Load::Open { rate, arrivals })
+                }
+                Next::End => break,
+            };
+            let level = self.level(&plan, on_progress).await?;
+            search.add(&level);
+            result.levels.push(level);
+        }
+        let found = search.result();
+        let best = found.highest_good_rate.and_then(|best| {
+            let is_best = |level: &Level| matches!(level.load, LoadShape::Open { rate, .. } if rate == best);
+            result.levels.iter().position(is_best)
+        });
+        result.headline = best.or(result.levels.len().checked_sub(1));
+        result.sweep = Some(found);
+        Ok(())
+    }
+
+    /// Too much load to meet any objective, which is not asked of it.
+    fn saturating(&self, index: usize, concurrency: u32, requests: u32) -> Plan {
+        let mut plan = self.plan(index, Load::Closed { concurrency });
+        if let Limit::Requests(asked) = &mut plan.limit {
+            *asked = u64::from(requests).max(*asked);
+        }
+        plan.objectives.clear();
+        plan
     }
 }

@@ -219,6 +219,8 @@ pub struct Bin {
 /// other as gaps within one request are not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Samples {
+    /// Consecutive requests of each group: a power of two, 1 up to 64 requests.
+    pub requests_per_group: u64,
     /// By metric (`ttft`, `itl`, `tpot`, `e2e`), then by group: ascending values in milliseconds and their counts.
     pub groups: BTreeMap<Timing, Vec<Vec<(f64, u64)>>>,
 }
@@ -290,6 +292,22 @@ pub enum Verdict {
     NoRealChange,
     /// Too few requests to tell.
     Inconclusive,
+}
+
+impl Distribution {
+    /// One of the percentiles that are here: 50, 75, 90, 95, 99 or 99.9.
+    pub fn percentile(&self, percentile: f64) -> Option<f64> {
+        let all = [
+            (50.0, self.p50),
+            (75.0, self.p75),
+            (90.0, self.p90),
+            (95.0, self.p95),
+            (99.0, self.p99),
+            (99.9, self.p99_9),
+        ];
+        let (_, value) = all.into_iter().find(|(name, _)| *name == percentile)?;
+        value.is_finite().then_some(value)
+    }
 }
 
 impl Level {

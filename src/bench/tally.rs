@@ -122,7 +122,7 @@ impl Tally {
         self.requests
     }
 
-    /// Adds request `number` of the level, which began (was due, else sent) and ended at these times.
+    /// Adds the measured request `number`, from 0, which began (was due, else sent) and ended at these times.
     pub fn add(&mut self, number: u64, began: Instant, ended: Instant, result: Result<&Answer, &Failure>) {
         self.requests += 1;
         let (first, last) = self.span.unwrap_or((began, ended));

@@ -12,6 +12,8 @@ use super::{result::LoadShape, *};
 use crate::config::latency::Input;
 use crate::endpoint::testing::{Script, Server, answer, stream_of, token};
 
+mod shapes;
+
 const LENGTH: &str = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"length"}]}"#;
 
 fn latency(requests: u32, concurrency: &[u32], max_tokens: u32) -> Latency {

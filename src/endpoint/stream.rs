@@ -28,7 +28,8 @@ pub enum Event {
     Done,
 }
 
-/// An event, and when the read that completed it returned (before any parsing).
+/// An event, and when the bytes that completed it came, before any parsing: of a [`ChatStream`] when the read returned,
+/// of a lane when the thread was woken for it (see [`super::lane`]).
 #[derive(Clone, Debug)]
 pub struct Arrived {
     pub at: Instant,

@@ -10,6 +10,7 @@ mod bench;
 mod bootstrap;
 mod build_logs;
 mod cleanup;
+mod cold_start;
 mod command_line;
 mod config;
 mod demo;

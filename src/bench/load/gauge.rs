@@ -25,13 +25,18 @@ impl Gauge {
     /// `counted` is whether the request is in the figures; the time is absent for a failure.
     pub fn end(&self, counted: bool, ttft_ms: Option<f64>) {
         self.in_flight.fetch_sub(1, Relaxed);
-        if counted {
-            self.done.fetch_add(1, Relaxed);
-            self.errors.fetch_add(u64::from(ttft_ms.is_none()), Relaxed);
-        }
+        self.count(counted, ttft_ms.is_none());
         if let Some(ms) = ttft_ms {
             let index = self.answers.fetch_add(1, Relaxed) as usize % RECENT;
             self.recent[index].store((ms as f32).to_bits(), Relaxed);
+        }
+    }
+
+    /// A request ended that may never have begun.
+    pub fn count(&self, counted: bool, failed: bool) {
+        if counted {
+            self.done.fetch_add(1, Relaxed);
+            self.errors.fetch_add(u64::from(failed), Relaxed);
         }
     }
 

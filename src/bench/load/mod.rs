@@ -12,7 +12,7 @@ mod session;
 pub mod thread;
 pub mod workload;
 
-use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, rc::Rc, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::sync::{mpsc, oneshot};
@@ -21,7 +21,7 @@ use super::{BenchProgress, Observer, objective::Judge, record::Record, result::L
 use crate::{
     bench::truth::Watch,
     config::latency::{Arrivals, Load, Objective},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, lane::Lanes},
 };
 use gauge::Gauge;
 use open::{Pool, Shortfall};
@@ -97,16 +97,18 @@ pub async fn level(
             };
             tokio::join!(
                 begin,
-                workload.lanes.keep_fresh(),
                 observe(&mut recorded, observer),
                 show(plan, &gauge, on_progress)
             );
             std::future::pending::<Infallible>().await
         };
-        tokio::select! {
-            measured = work => measured??,
-            never = beside => match never {},
-        }
+        let measured = async {
+            tokio::select! {
+                measured = work => measured,
+                never = beside => match never {},
+            }
+        };
+        with_fresh_credentials(&workload.lanes, measured).await??
     };
     while let Ok(record) = recorded.try_recv() {
         observer.inspect(|observer| observer(&record));
@@ -117,6 +119,18 @@ pub async fn level(
         level.server = watch.end(&level).await;
     }
     Ok(level)
+}
+
+/// Does `work` while credentials are renewed.
+pub async fn with_fresh_credentials<W: Future>(lanes: &Lanes, work: W) -> W::Output {
+    let fresh = async {
+        lanes.keep_fresh().await;
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        output = work => output,
+        never = fresh => match never {},
+    }
 }
 
 /// Tells each record to the observer; never ends.

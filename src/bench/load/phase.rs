@@ -27,8 +27,8 @@ pub struct Phase {
 pub struct Ticket {
     /// Number of the request in the level.
     pub number: u64,
-    /// Whether it is in the figures.
-    pub measured: bool,
+    /// Place among the requests that are in the figures, from 0; `None` when it is not.
+    pub place: Option<u64>,
     pub due: Option<Instant>,
 }
 
@@ -77,13 +77,13 @@ impl Phase {
         if over {
             return None;
         }
-        let measured = self.measured && counts;
+        let place = (self.measured && counts).then_some(self.counted);
         self.counted += u64::from(counts);
-        self.excluded += u64::from(!measured);
+        self.excluded += u64::from(place.is_none());
         self.next += 1;
         Some(Ticket {
             number: self.next - 1,
-            measured,
+            place,
             due,
         })
     }
@@ -95,12 +95,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn tickets(phase: &mut Phase, seconds: &[u32]) -> Vec<Option<(u64, bool)>> {
+    fn tickets(phase: &mut Phase, seconds: &[u32]) -> Vec<Option<(u64, Option<u64>)>> {
         let start = phase.start;
         let at = |s: &u32| {
             phase
                 .ticket(start + SECOND * *s, None)
-                .map(|t| (t.number, t.measured))
+                .map(|t| (t.number, t.place))
         };
         seconds.iter().map(at).collect()
     }
@@ -110,10 +110,10 @@ mod tests {
         let mut warm_up = Phase::warm_up(2);
         assert_eq!(
             tickets(&mut warm_up, &[0, 0, 0]),
-            [Some((0, false)), Some((1, false)), None]
+            [Some((0, None)), Some((1, None)), None]
         );
         let mut phase = warm_up.measurement(Limit::Requests(1), Duration::ZERO);
-        assert_eq!(tickets(&mut phase, &[0, 0]), [Some((2, true)), None]);
+        assert_eq!(tickets(&mut phase, &[0, 0]), [Some((2, Some(0))), None]);
         assert_eq!(phase.excluded, 2);
     }
 
@@ -123,11 +123,11 @@ mod tests {
         assert_eq!(
             tickets(&mut phase, &[0, 5, 9, 10, 11, 12]),
             [
-                Some((0, false)),
-                Some((1, false)),
-                Some((2, false)),
-                Some((3, true)),
-                Some((4, true)),
+                Some((0, None)),
+                Some((1, None)),
+                Some((2, None)),
+                Some((3, Some(0))),
+                Some((4, Some(1))),
                 None
             ]
         );
@@ -139,7 +139,7 @@ mod tests {
         let mut phase = Phase::warm_up(0).measurement(Limit::Time(SECOND * 5), SECOND * 10);
         assert_eq!(
             tickets(&mut phase, &[9, 14, 15]),
-            [Some((0, false)), Some((1, true)), None]
+            [Some((0, None)), Some((1, Some(0))), None]
         );
     }
 }

@@ -119,8 +119,8 @@ impl Session {
         let (asked, counted_before) = (prompt.output_tokens, prompt.input_tokens);
         let outgoing = self.workload.outgoing(number, prompt);
         // What fails in the ramp-up fails in the measured time as well, where it is told.
-        let place =
-            (ticket.measured || self.phase.borrow().is_warm_up()).then(|| self.hope.borrow_mut().begin());
+        let order = (ticket.place.is_some() || self.phase.borrow().is_warm_up())
+            .then(|| self.hope.borrow_mut().begin());
         self.gauge.begin();
         let Connection { lane, recorder } = connection;
         recorder.restart();
@@ -140,8 +140,8 @@ impl Session {
             Err(_) => Instant::now(),
         };
         let ttft = result.as_ref().ok().map(|sample| ms(sample.ttft));
-        self.gauge.end(ticket.measured, ttft);
-        if place.is_some_and(|place| !self.hope.borrow_mut().end(place, result.is_ok())) {
+        self.gauge.end(ticket.place.is_some(), ttft);
+        if order.is_some_and(|order| !self.hope.borrow_mut().end(order, result.is_ok())) {
             self.stopped.set(true);
             self.stop.notify_one();
         }
@@ -162,6 +162,7 @@ impl Session {
             kind: "not_sent",
             message: "the request was due and never sent: all connections were in use".to_owned(),
         };
+        self.gauge.count(ticket.place.is_some(), true);
         let now = Instant::now();
         self.settle(ticket, now, now, &Err(failure));
     }
@@ -173,10 +174,10 @@ impl Session {
     }
 
     fn settle(&self, ticket: Ticket, sent: Instant, at: Instant, result: &Result<Answer, Failure>) {
-        if ticket.measured {
+        if let Some(place) = ticket.place {
             let began = ticket.due.unwrap_or(sent);
             let mut tally = self.tally.borrow_mut();
-            tally.add(ticket.number, began, at, result.as_ref());
+            tally.add(place, began, at, result.as_ref());
         }
         if let Some(records) = &self.records {
             // Fails only when the measurement is abandoned.
@@ -190,7 +191,7 @@ impl Session {
         Record {
             level: self.level,
             number: Workload::number(self.level, ticket.number),
-            measured: ticket.measured,
+            measured: ticket.place.is_some(),
             due_at: ticket.due.map(offset),
             sent_at: offset(sent),
             ttft_ms: answer.map(|a| ms(a.sample.ttft)),

@@ -8,13 +8,15 @@ use std::{
 };
 
 use tokio::{
-    runtime::Builder,
     sync::oneshot,
     task::{LocalSet, spawn_local},
 };
 
 use super::pacer::Pacer;
-use crate::bench::{metric::Metric, tally::ms};
+use crate::{
+    bench::{metric::Metric, tally::ms},
+    endpoint::lane::runtime,
+};
 
 /// Times between looks at the thread's lag: random, so that they fall into no rhythm of the server's.
 const LOOK: std::ops::Range<u64> = 5..35;
@@ -32,7 +34,7 @@ where
     let (alive, abandoned) = oneshot::channel::<()>();
     let (done, result) = oneshot::channel();
     let body = move || {
-        let runtime = match Builder::new_current_thread().enable_all().build() {
+        let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(e) => return drop(done.send(Err(format!("the measuring thread has no runtime: {e}")))),
         };

@@ -161,3 +161,25 @@ fn counts_that_a_server_makes_up_do_not_overflow() {
         result.notes
     );
 }
+
+#[test]
+fn a_million_requests_leave_no_more_than_ten_thousand() {
+    let size = |requests: u64| {
+        let start = Instant::now();
+        let mut tally = Tally::new(start);
+        let mut random = fastrand::Rng::with_seed(1);
+        for number in 0..requests {
+            let gaps = [Duration::from_micros(random.u64(1..100_000))];
+            let at = start + Duration::from_millis(number);
+            let answer = answer(random.u64(1..2000), &gaps, Some(2), 2);
+            tally.add(number, at, at, Ok(&answer));
+        }
+        let mut level = Level::empty(LoadShape::Closed { concurrency: 4 });
+        tally.fill(&mut level, false, 1);
+        assert_eq!(level.requests, requests);
+        assert!(level.over_time.len() <= 120 && level.histograms["itl"].len() <= 200);
+        serde_json::to_string(&level).unwrap().len()
+    };
+    let (some, many) = (size(10_000), size(1_000_000));
+    assert!(many < some * 2, "{some} bytes, then {many}");
+}

@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -259,7 +258,7 @@ async fn the_emulators_server_tells_what_the_client_saw() {
             gap: Duration::from_millis(5),
         },
         args: ["tiny", "--served-model-name", "m"].map(str::to_owned).to_vec(),
-        env: BTreeMap::new(),
+        ..StandIn::default()
     };
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();

@@ -33,6 +33,8 @@ use crate::endpoint::error::chain;
 const IDLE: Duration = Duration::from_secs(4);
 /// How long the end of an answer's body may take to follow `[DONE]`, before the next request.
 const DRAIN: Duration = Duration::from_millis(20);
+/// Most bytes of one read, and of an answer's head. hyper's own limit, 400 KiB a connection, is much for a thousand.
+const BUFFER: usize = 32 << 10;
 /// Rounds of one poll before others have their turn.
 const ROUNDS: usize = 32;
 
@@ -62,9 +64,9 @@ impl Connection {
     pub async fn open(route: &Route) -> Result<Self, String> {
         let stamps = Stamps::new();
         let stream = route.connect(&stamps).await?;
-        let (requests, driver) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| chain(&e))?;
+        let mut http = http1::Builder::new();
+        let handshake = http.max_buf_size(BUFFER).handshake(TokioIo::new(stream));
+        let (requests, driver) = handshake.await.map_err(|e| chain(&e))?;
         let turns = Arc::new(Turns::default());
         Ok(Self {
             requests,

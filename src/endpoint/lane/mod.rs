@@ -3,9 +3,9 @@
 //! What the times are:
 //!
 //! - *sent*: just before the first bytes of the request are handed to the socket. The connection is open by then
-//!   (DNS, TCP, proxy and TLS are not in it), the request is serialized, credentials are at hand. A connection that
-//!   has to be opened anew delays the sending, and so shows in what counts from an intended start, not in what
-//!   counts from *sent*. The one thing charged to a request besides its own way is a refused ID token: the second
+//!   (DNS, TCP, proxy and TLS are not in it), the request is serialized, credentials are at hand. Opening a connection
+//!   anew, or waiting some milliseconds for the end of the last answer's body, delays the sending: it shows in what
+//!   counts from an intended start, not in what counts from *sent*. The one thing charged to a request besides its own way is a refused ID token: the second
 //!   sending's time is what [`Lane::stream`] returns, the first one and the renewal are not in it.
 //! - *arrived*: when the thread was woken for the bytes, before any of them was read or parsed (see
 //!   [`stamp`]). Several events that were read at once have the same time.

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::task::AtomicWaker;
@@ -48,7 +48,7 @@ impl Cell {
 
     fn at(&self, value: u64) -> Option<Instant> {
         let nanoseconds = value.checked_sub(1)?;
-        Some(self.origin + std::time::Duration::from_nanos(nanoseconds))
+        Some(self.origin + Duration::from_nanos(nanoseconds))
     }
 }
 

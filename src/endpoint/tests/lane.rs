@@ -174,26 +174,59 @@ async fn a_request_says_what_the_other_client_says_and_its_id() {
 }
 
 #[tokio::test]
+async fn a_long_prompt_is_sent_whole_and_a_long_burst_is_read_whole() {
+    let words = ["word"; 3000];
+    let server = Server::start(move |_| stream_of(&words, "stop", 3000)).await;
+    let prompt = "long ".repeat(40_000);
+    let seen = ask(&mut lane(&server).await, &prompt, LONG).await;
+    seen.end.as_ref().unwrap();
+    assert_eq!(seen.text().matches("content=\"word\"").count(), words.len());
+    assert!(server.seen()[0].contains(&prompt));
+}
+
+#[tokio::test]
 async fn events_of_one_read_share_a_stamp_and_others_do_not() {
     let (a, b) = (token("a"), token("b"));
-    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
-    let pause = Duration::from_millis(5);
-    let parts = vec![
-        (Duration::ZERO, head),
-        (pause, format!("data: {a}\n\ndata: {b}\n\n").into_bytes()),
-        (pause, format!("data: {a}\n\ndata: [DO").into_bytes()),
-        (pause, b"NE]\n\n".to_vec()),
+    let parts = [
+        head("text/event-stream"),
+        format!("data: {a}\n\ndata: {b}\n\n").into_bytes(),
+        format!("data: {a}\n\ndata: [DO").into_bytes(),
+        b"NE]\n\n".to_vec(),
     ];
-    let server = Server::start(move |_| Script::Parts(parts.clone())).await;
-    let mut lane = lane(&server).await;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = Endpoint::new(url.parse().unwrap(), Arc::new(Fixed(None)), None).unwrap();
+    let mut lane = endpoint.lanes().await.unwrap().lane();
     lane.open(LONG).await.unwrap();
     let opened = Instant::now();
-    let seen = ask(&mut lane, "hi", LONG).await;
-    let sent = seen.end.unwrap();
-    let at: Vec<Instant> = seen.events.iter().map(|e| e.at).collect();
-    assert!(opened <= sent && sent + pause <= at[0]);
+    // Each part from the third on is sent when an event of the one before was seen.
+    let seen = tokio::sync::Notify::new();
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.readable().await.unwrap();
+        for (n, part) in parts.iter().enumerate() {
+            if n >= 2 {
+                seen.notified().await;
+            }
+            tokio::io::AsyncWriteExt::write_all(&mut socket, part)
+                .await
+                .unwrap();
+        }
+        socket
+    };
+    let mut at = Vec::new();
+    let observe = |arrived: &Arrived| {
+        at.push(arrived.at);
+        if at.len() >= 2 {
+            seen.notify_one();
+        }
+    };
+    let request = outgoing("hi");
+    let (sent, _socket) = tokio::join!(lane.stream(&request, LONG, observe), server);
+    let sent = sent.unwrap();
+    assert!(opened <= sent && sent <= at[0]);
     assert_eq!(at[0], at[1]);
-    assert!(at[1] + pause / 2 <= at[2] && at[2] + pause / 2 <= at[3], "{at:?}");
+    assert!(at[1] < at[2] && at[2] < at[3] && at.len() == 4, "{at:?}");
 }
 
 #[tokio::test]
@@ -234,10 +267,13 @@ async fn a_connection_that_was_closed_is_opened_again_and_the_request_sent_once(
         ask(&mut lane, "hi", LONG).await.end.unwrap();
         assert_eq!(server.seen().len(), round);
         // The server closes right after its answer; the lane sees it as soon as it has come.
-        while *server.connections.lock().unwrap() == u32::try_from(round).unwrap() {
-            lane.open(LONG).await.unwrap();
-            tokio::task::yield_now().await;
-        }
+        let reopened = async {
+            while *server.connections.lock().unwrap() == u32::try_from(round).unwrap() {
+                lane.open(LONG).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, reopened).await.unwrap();
     }
 }
 

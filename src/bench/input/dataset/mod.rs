@@ -60,6 +60,7 @@ pub async fn read(path: PathBuf, seed: u64) -> Result<Sample, String> {
         .map_err(|_| "the dataset could not be read: the reader crashed".to_owned())?
 }
 
+#[derive(Clone, Copy)]
 struct Limits {
     entries: usize,
     text: usize,
