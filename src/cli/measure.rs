@@ -79,6 +79,9 @@ pub struct LoadArgs {
     /// was due. Several (2,4,8) are measured one after the other.
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = rate)]
     pub rate: Vec<f64>,
+    /// Open loop: most requests in flight; those beyond wait, which is queue delay [default: 4096].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CONCURRENT))]
+    pub max_concurrency: Option<u32>,
     /// When an open loop's requests are due [default: poisson].
     #[arg(long, value_enum)]
     pub arrivals: Option<Arrivals>,

@@ -44,10 +44,13 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
     let options = bench::Options {
         observer: records.as_ref().map(raw::Writer::observer),
         tokenizer: args.input.tokenizer.clone(),
+        most_in_flight: args.load.max_concurrency,
     };
     let Target { endpoint, model, .. } = &target;
     let live = Live::new(&environment, &progress, model);
-    let mut result = bench::run(endpoint, model, &latency, &options, &|at| live.show(&at)).await;
+    let mut result = bench::run(endpoint, model, &latency, &options, &|at| live.show(&at))
+        .await
+        .map_err(Error::input)?;
     // The spinner goes before the result comes.
     drop((live, progress));
     if let (Some(before), Some(path)) = (&baseline, &latency.baseline) {
