@@ -84,7 +84,7 @@ impl Watch {
             };
             let side = difference::server_side(&self.before, &after, level);
             self.seen.lock().await.look(&after, &self.before);
-            let counted = side.e2e_ms.is_none_or(|e2e| e2e.count >= good);
+            let counted = side.e2e_ms.map_or(0, |e2e| e2e.count) >= good;
             if counted || asked == AGAIN {
                 break side;
             }

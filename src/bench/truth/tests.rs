@@ -20,6 +20,7 @@ use crate::{
         ChatRequest, Endpoint,
         testing::{Fixed, Script, Server, answer},
     },
+    tempo::Tempo,
 };
 
 const BEFORE: &str = include_str!("../../../tests/fixtures/vllm/metrics_before.body");
@@ -126,9 +127,7 @@ fn a_counter_that_went_back_leaves_no_figures() {
     assert_eq!((side.ttft_ms, side.prompt_tokens), (None, None));
     assert!(side.notes[0].contains("started anew"), "{:?}", side.notes);
     // Another process that has served more by now: nothing went back, but it says when it was born.
-    let other = AFTER
-        .replace("_created{", "_created {")
-        .replace("1.79551919", "1.79551920");
+    let other = AFTER.replace("1.79551919", "1.79551920");
     let side = between(BEFORE, &other, &level(25));
     assert_eq!(side.ttft_ms, None);
     assert!(
@@ -203,7 +202,7 @@ async fn a_server_without_metrics_is_not_watched() {
     assert!(Watch::begin(&endless.endpoint(None)).await.is_none());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_fullest_kv_cache_of_the_level_is_kept_and_the_end_waits_for_the_last_request() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
@@ -224,9 +223,11 @@ async fn the_fullest_kv_cache_of_the_level_is_kept_and_the_end_waits_for_the_las
         answer("200 OK", "text/plain", &text)
     })
     .await;
-    let watch = Watch::begin(&server.endpoint(None)).await.unwrap();
+    let watch = Watch::begin(&server.endpoint(None).at(Tempo::new(0.1)))
+        .await
+        .unwrap();
     while asked.load(Ordering::SeqCst) < 4 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let side = watch.end(&level(25)).await.unwrap();
     assert_eq!(side.kv_cache_use, Some(0.75));

@@ -36,6 +36,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(30);
 /// How long the log may take to have a start's last line.
 const LOG: Duration = Duration::from_secs(90);
 const LOG_LOOK: Duration = Duration::from_secs(5);
+/// How far this machine's clock may be from Google's.
+const SKEW: TimeDelta = TimeDelta::seconds(30);
 /// Longest wait for the TCP connection that is timed.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Tokens of each round's answer: a few show that it goes on after the first.
@@ -76,6 +78,13 @@ pub async fn measure(services: &Services, target: &Target, wanted: Wanted) -> Re
     }
     result.median = result::median(&result.rounds);
     Ok(result)
+}
+
+/// No instance is there.
+struct Rest {
+    evidence: String,
+    /// When the log's last line until then was written.
+    last_line: Option<DateTime<Utc>>,
 }
 
 /// The live service, and how to reach it.
@@ -130,7 +139,7 @@ impl<'a> Subject<'a> {
             &format!("round {number} of {}", wanted.rounds),
         );
         let began = Instant::now();
-        let evidence = self.until_zero(number, wanted.wait).await?;
+        let Rest { evidence, last_line } = self.until_zero(number, wanted.wait).await?;
         let mut round = Round {
             evidence,
             waited: self
@@ -155,7 +164,7 @@ impl<'a> Subject<'a> {
         );
         round.sent_at = Utc::now();
         match self.ask(wanted.timeout, &mut round).await {
-            Ok(first_token) => self.take_apart(&mut round, first_token).await,
+            Ok(first_token) => self.take_apart(&mut round, first_token, last_line).await,
             Err(error) => round.error = Some(error.to_string()),
         }
         match (round.first_token_ms, &round.error) {
@@ -175,7 +184,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Waits until no instance is there; how that is known.
-    async fn until_zero(&self, number: u32, wait: Duration) -> Result<String, Failed> {
+    async fn until_zero(&self, number: u32, wait: Duration) -> Result<Rest, Failed> {
         let tempo = self.services.environment.tempo;
         let (began, began_at) = (Instant::now(), Utc::now());
         let mut pause = FIRST_LOOK;
@@ -194,7 +203,10 @@ impl<'a> Subject<'a> {
                 .map_err(|e| Failed::google("see how many instances there are", &e))?;
             let lines = self.lines(since.min(began_at)).await?;
             let why = match idle::judge(&counts, &lines, now) {
-                Seen::Zero(evidence) => return Ok(evidence),
+                Seen::Zero(evidence) => {
+                    let last_line = lines.last().map(|line| line.at);
+                    return Ok(Rest { evidence, last_line });
+                }
                 Seen::Up(why) => why,
             };
             let waited = tempo.nominal(began.elapsed());
@@ -295,24 +307,31 @@ impl<'a> Subject<'a> {
     }
 
     /// Reads the log until it has the whole start, or won't have it any more.
-    async fn take_apart(&self, round: &mut Round, first_token: Duration) {
+    async fn take_apart(&self, round: &mut Round, first_token: Duration, last_line: Option<DateTime<Utc>>) {
         let tempo = self.services.environment.tempo;
         let first_token = TimeDelta::from_std(first_token).unwrap_or_default();
         let began = Instant::now();
         self.services
             .progress
             .status(&self.target.service, "reading the log of the start");
+        let since = round.sent_at - SKEW;
         let lines = loop {
-            match self.lines(round.sent_at - TimeDelta::minutes(1)).await {
-                Ok(lines) if split::is_complete(&lines, round.sent_at) => break lines,
-                Ok(lines) if tempo.nominal(began.elapsed()) >= LOG => break lines,
-                Ok(_) => tempo.sleep(LOG_LOOK).await,
+            let lines = match self.lines(since).await {
+                Ok(lines) => lines,
                 Err(failed) => {
                     let said = format!("the time can't be split: {}", failed.failure.cause);
                     round.notes.push(said);
                     return;
                 }
+            };
+            let new = lines
+                .into_iter()
+                .filter(|line| last_line.is_none_or(|last| line.at > last));
+            let new: Vec<Line> = new.collect();
+            if split::is_complete(&new) || tempo.nominal(began.elapsed()) >= LOG {
+                break new;
             }
+            tempo.sleep(LOG_LOOK).await;
         };
         let split = split::split(&lines, round.sent_at, first_token);
         round.instance = split.instance;

@@ -12,8 +12,6 @@ use crate::google::logging::{Line, Source};
 const LOADED: [&str; 2] = ["Loading weights took", "Model loading took"];
 /// Uvicorn's, when the server answers.
 const READY: &str = "Application startup complete.";
-/// How far this machine's clock may be from Google's.
-const SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// One request's start, taken apart.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,17 +21,17 @@ pub struct Split {
     pub notes: Vec<String>,
 }
 
-/// Whether the log has all that it will ever have of this start.
-pub fn is_complete(lines: &[Line], sent: DateTime<Utc>) -> bool {
-    let found = moments(lines, sent).0;
+/// Whether the lines since the request was about to be sent have all that it will ever have of this start.
+pub fn is_complete(lines: &[Line]) -> bool {
+    let found = moments(lines).0;
     let has = |moment| found.iter().any(|(m, _)| *m == moment);
     has(Moment::Request) && has(Moment::StartupProbe) && has(Moment::EngineInit)
 }
 
-/// `sent` by this machine's clock, `first_token` from then on. The log's own clock is used wherever it can be: the
+/// `lines` are those since the request was about to be sent; `sent` by this machine's clock, `first_token` from then on. The log's own clock is used wherever it can be: the
 /// request counts from when the front end logged it.
 pub fn split(lines: &[Line], sent: DateTime<Utc>, first_token: TimeDelta) -> Split {
-    let (mut found, instance, mut notes) = moments(lines, sent);
+    let (mut found, instance, mut notes) = moments(lines);
     if !found
         .iter()
         .any(|(moment, _)| *moment == Moment::InstanceRequested)
@@ -81,15 +79,16 @@ pub fn split(lines: &[Line], sent: DateTime<Utc>, first_token: TimeDelta) -> Spl
 
 type Found = Vec<(Moment, DateTime<Utc>)>;
 
-fn moments(lines: &[Line], sent: DateTime<Utc>) -> (Found, Option<String>, Vec<String>) {
+fn moments(lines: &[Line]) -> (Found, Option<String>, Vec<String>) {
     let (mut found, mut notes): (Found, _) = (Vec::new(), Vec::new());
-    let recent = || lines.iter().filter(|line| line.at >= sent - SKEW);
     let ours = |line: &&Line| match &line.source {
         Source::Request(request) => request.request_url.contains("/v1/chat/completions"),
         _ => false,
     };
-    found.extend(recent().find(ours).map(|line| (Moment::Request, line.at)));
-    let mut starts = recent().filter(|l| l.source == Source::System && l.text.starts_with(STARTING));
+    found.extend(lines.iter().find(ours).map(|line| (Moment::Request, line.at)));
+    let mut starts = lines
+        .iter()
+        .filter(|l| l.source == Source::System && l.text.starts_with(STARTING));
     let Some(start) = starts.next() else {
         return (found, None, notes);
     };
@@ -99,7 +98,7 @@ fn moments(lines: &[Line], sent: DateTime<Utc>) -> (Found, Option<String>, Vec<S
         notes.push(format!("{more} more instances were started at the same time"));
     }
     let own = || {
-        recent().filter(|line| {
+        lines.iter().filter(|line| {
             line.at >= start.at && (start.instance.is_none() || line.instance == start.instance)
         })
     };
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!(stages.iter().map(|s| s.1).sum::<f64>(), 61_500.0);
         assert_eq!(split.instance.as_deref(), Some("a"));
         assert_eq!(split.notes, [] as [&str; 0]);
-        assert!(is_complete(&log(), at(0)));
+        assert!(is_complete(&log()));
     }
 
     #[test]
@@ -232,7 +231,7 @@ mod tests {
         let split = split(&lines, at(0), TimeDelta::milliseconds(1));
         assert_eq!(split.stages, []);
         assert!(split.notes[0].contains("no line of an instance's start"));
-        assert!(!is_complete(&lines, at(0)));
+        assert!(!is_complete(&lines));
     }
 
     #[test]
@@ -240,6 +239,6 @@ mod tests {
         let split = split(&log()[1..], at(0), TimeDelta::milliseconds(61_500));
         assert_eq!(split.stages[0].since, Moment::Request);
         assert!(split.notes[0].contains("this machine's clock"));
-        assert!(!is_complete(&log()[1..], at(0)));
+        assert!(!is_complete(&log()[1..]));
     }
 }
