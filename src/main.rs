@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use llm_deploy::{
-    cli::{Cli, Command},
+    cli::{BenchCommand, Cli, Command},
     commands::{self, Error, INTERRUPTED},
     environment::Environment,
     signal, ui,
@@ -35,15 +35,23 @@ async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
     let masks = ui::masks(&environment, cli.command.prints_json());
     let environment = environment.hiding(masks);
-    let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
+    let serves = match &cli.command {
+        Command::Emulator(_) | Command::Demo(_) => true,
+        Command::Bench(bench) => matches!(bench.command, Some(BenchCommand::KnownTiming(_))),
+        _ => false,
+    };
     // These change nothing, or say themselves what they did: there is nothing to undo and nothing to report.
     let only_looks = matches!(
         cli.command,
-        Command::Plan(_) | Command::Bootstrap(_) | Command::Doctor(_) | Command::Schema
+        Command::Plan(_)
+            | Command::Bench(_)
+            | Command::Bootstrap(_)
+            | Command::Doctor(_)
+            | Command::Schema(_)
     );
     let interrupted = async {
         signal::stopped().await;
-        // These two end by themselves, after their child processes.
+        // These end by themselves, after their child processes.
         if serves {
             std::future::pending::<()>().await;
         }

@@ -35,6 +35,13 @@ pub struct BenchResult {
     pub comparison: Option<Comparison>,
 }
 
+impl BenchResult {
+    /// The level that [`Self::headline`] points at.
+    pub fn headline_level(&self) -> Option<&Level> {
+        self.levels.get(self.headline?)
+    }
+}
+
 /// What a sweep over request rates found.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SweepResult {
@@ -53,7 +60,7 @@ pub struct Level {
     /// Requests in the figures below, failed ones among them.
     pub requests: u64,
     pub errors: u64,
-    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut short` …
+    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut_short` …
     pub errors_by_kind: BTreeMap<String, u64>,
     /// First few distinct error messages. Hostile text.
     pub error_samples: Vec<String>,
@@ -212,6 +219,8 @@ pub struct Bin {
 /// other as gaps within one request are not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Samples {
+    /// Consecutive requests of each group: a power of two, 1 up to 64 requests.
+    pub requests_per_group: u64,
     /// By metric (`ttft`, `itl`, `tpot`, `e2e`), then by group: ascending values in milliseconds and their counts.
     pub groups: BTreeMap<Timing, Vec<Vec<(f64, u64)>>>,
 }
@@ -243,7 +252,8 @@ pub struct ServerTime {
     pub p50: f64,
     pub p95: f64,
     pub p99: f64,
-    /// The client's mean less the server's: network, Cloud Run's front end and what lies between.
+    /// The client's mean (from when a request was sent) less the server's: network, Cloud Run's front end and what
+    /// lies between.
     pub outside: Option<f64>,
 }
 
@@ -284,6 +294,22 @@ pub enum Verdict {
     Inconclusive,
 }
 
+impl Distribution {
+    /// One of the percentiles that are here: 50, 75, 90, 95, 99 or 99.9.
+    pub fn percentile(&self, percentile: f64) -> Option<f64> {
+        let all = [
+            (50.0, self.p50),
+            (75.0, self.p75),
+            (90.0, self.p90),
+            (95.0, self.p95),
+            (99.0, self.p99),
+            (99.9, self.p99_9),
+        ];
+        let (_, value) = all.into_iter().find(|(name, _)| *name == percentile)?;
+        value.is_finite().then_some(value)
+    }
+}
+
 impl Level {
     /// A level of which nothing is known yet.
     pub fn empty(load: LoadShape) -> Self {
@@ -318,6 +344,17 @@ impl Level {
             samples: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Requests that were answered in full.
+    pub fn answers(&self) -> u64 {
+        self.requests.saturating_sub(self.errors)
+    }
+
+    /// `None` without objectives.
+    pub fn objectives_met(&self) -> Option<bool> {
+        let all = self.objectives.iter().all(|outcome| outcome.met);
+        (!self.objectives.is_empty()).then_some(all)
     }
 
     /// Of a time, by name.

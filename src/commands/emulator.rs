@@ -8,7 +8,7 @@ use super::Error;
 use crate::{
     cli::EmulatorArgs,
     emulator::{
-        self, Settings, Speed,
+        self, Scaling, Settings, Speed,
         faults::{self, Rule},
     },
 };
@@ -31,6 +31,10 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
         speed: Speed {
             ttft: Duration::from_millis(args.ttft_ms),
             gap: Duration::from_millis(args.gap_ms),
+        },
+        scaling: Scaling {
+            idle: Duration::from_secs(args.idle_seconds),
+            ..Scaling::default()
         },
     };
     let stop = CancellationToken::new();

@@ -15,7 +15,7 @@ pub mod setup;
 pub mod smoke;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, SchemaOf},
     environment::Environment,
     explain::Facts,
     pipeline::failed::{Blame, Failed},
@@ -93,9 +93,12 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
         Command::Cleanup(args) => cleanup::run(&args, environment).await,
         Command::Bootstrap(args) => bootstrap::run(&args, environment).await,
         Command::Doctor(common) => doctor::run(&common, environment).await,
-        Command::Schema => {
-            let schema = serde_json::to_string_pretty(&crate::config::json_schema())
-                .map_err(|e| Error::service(e.to_string()))?;
+        Command::Schema(args) => {
+            let schema = match args.of {
+                SchemaOf::Config => crate::config::json_schema(),
+                SchemaOf::Bench => crate::bench::output::json::schema(),
+            };
+            let schema = serde_json::to_string_pretty(&schema).map_err(|e| Error::service(e.to_string()))?;
             print(&schema);
             Ok(0)
         }

@@ -8,7 +8,7 @@ pub mod access;
 mod access_tests;
 mod admission;
 pub mod artifact_registry;
-mod certificate;
+pub(crate) mod certificate;
 pub mod cloud_build;
 pub mod cloud_quotas;
 mod denied;
@@ -44,6 +44,7 @@ pub mod sts;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 pub mod tokens;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -72,11 +73,38 @@ pub struct Settings {
     pub pace: f64,
     /// Speed of the built-in endpoint.
     pub speed: Speed,
+    /// How instances come and go.
+    pub scaling: Scaling,
     /// The project is as new: no service accounts, pools or secrets, and only the APIs are on that a new project
     /// has. Otherwise it is prepared as the documentation says.
     pub bare: bool,
     /// Requests that are to meet a fault; more can be added while it runs.
     pub faults: Vec<faults::Rule>,
+}
+
+/// How instances come and go. The pretended times are those of the built-in endpoint alone, whatever the pace.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaling {
+    /// How long an instance that nobody uses is kept.
+    pub idle: std::time::Duration,
+    /// From when an instance is asked for to when its container runs.
+    pub container: std::time::Duration,
+    /// How long the container loads the model.
+    pub load: std::time::Duration,
+    /// From there to when the server answers.
+    pub init: std::time::Duration,
+}
+
+impl Default for Scaling {
+    /// An idle GPU instance is kept for ten minutes; nothing else takes its time.
+    fn default() -> Self {
+        Self {
+            idle: std::time::Duration::from_secs(600),
+            container: std::time::Duration::ZERO,
+            load: std::time::Duration::ZERO,
+            init: std::time::Duration::ZERO,
+        }
+    }
 }
 
 /// Stated speed of the built-in endpoint.

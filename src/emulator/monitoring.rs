@@ -2,12 +2,16 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::{
     Call, Reply, Shared, list,
     logging::filter::{self, instant},
 };
+
+/// Points of a sampled series that are kept; the oldest go first.
+const KEPT: usize = 500;
 
 /// What the service holds.
 #[derive(Default)]
@@ -19,6 +23,22 @@ impl Metrics {
     /// Stores a TimeSeries: metric and resource with their labels, and points, newest first.
     pub fn write(&self, series: Value) {
         self.lock().push(series);
+    }
+
+    /// Adds a point of now to the series with these labels, which is made if it isn't there.
+    pub fn sample(&self, mut series: Value, number: u64) {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let point = json!({"interval": {"startTime": now, "endTime": now},
+            "value": {"int64Value": number.to_string()}});
+        let mut all = self.lock();
+        let same = |s: &&mut Value| s["metric"] == series["metric"] && s["resource"] == series["resource"];
+        if let Some(points) = all.iter_mut().find(same).and_then(|s| s["points"].as_array_mut()) {
+            points.insert(0, point);
+            points.truncate(KEPT);
+            return;
+        }
+        series["points"] = json!([point]);
+        all.push(series);
     }
 
     pub async fn handle(emulator: &Shared, call: &Call) -> Reply {

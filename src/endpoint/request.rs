@@ -1,6 +1,6 @@
 //! What is sent: chat completion requests, with just the fields that are used.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A chat completion request.
 #[derive(Clone, Debug, Serialize)]
@@ -24,10 +24,28 @@ pub struct ChatRequest {
     pub stream_options: Option<StreamOptions>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
-    pub role: &'static str,
+    pub role: Role,
     pub content: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+impl Message {
+    pub fn user(content: impl Into<String>) -> Self {
+        Self {
+            role: Role::User,
+            content: content.into(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -40,10 +58,7 @@ impl ChatRequest {
     pub fn user(model: &str, prompt: &str, max_tokens: u32) -> Self {
         Self {
             model: model.to_owned(),
-            messages: vec![Message {
-                role: "user",
-                content: prompt.to_owned(),
-            }],
+            messages: vec![Message::user(prompt)],
             max_tokens,
             temperature: None,
             ignore_eos: None,
@@ -60,7 +75,7 @@ impl ChatRequest {
             self.messages.insert(
                 0,
                 Message {
-                    role: "system",
+                    role: Role::System,
                     content: system.to_owned(),
                 },
             );

@@ -1,5 +1,8 @@
 //! Cloud Logging: what a container said.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +20,9 @@ pub(crate) struct Entry {
     /// The same for an entry that was stored twice.
     pub insert_id: String,
     pub timestamp: String,
+    log_name: String,
+    labels: BTreeMap<String, String>,
+    http_request: Option<HttpRequest>,
     text_payload: Option<String>,
     json_payload: Option<Value>,
     proto_payload: Option<Value>,
@@ -80,6 +86,95 @@ pub async fn revision_log(
         token = found.next_page_token;
     }
     Ok(Vec::new())
+}
+
+/// One line about a Cloud Run service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub at: DateTime<Utc>,
+    pub source: Source,
+    /// The instance that it is about.
+    pub instance: Option<String>,
+    /// Hostile text; empty for a request.
+    pub text: String,
+}
+
+/// Who wrote a line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Cloud Run itself.
+    System,
+    /// The container.
+    Container,
+    /// The front end, of a request; `at` is when it came in.
+    Request(HttpRequest),
+    Other,
+}
+
+/// `HttpRequest` of a log entry, as far as it is read. Hostile text.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HttpRequest {
+    pub request_method: String,
+    pub request_url: String,
+    pub user_agent: String,
+    pub status: u16,
+}
+
+/// Everything that was logged about a service since a time, of all of its revisions, oldest first; at most
+/// [`PAGES`] × 1000 lines.
+pub async fn service_lines(
+    c: &Client,
+    project: &str,
+    location: &str,
+    service: &str,
+    since: DateTime<Utc>,
+) -> Result<Vec<Line>, Error> {
+    let filter = [
+        ("resource.type", "=", "cloud_run_revision"),
+        ("resource.labels.service_name", "=", service),
+        ("resource.labels.location", "=", location),
+        (
+            "timestamp",
+            ">=",
+            &since.to_rfc3339_opts(SecondsFormat::Micros, true),
+        ),
+    ]
+    .map(|(key, is, value)| format!("{key}{is}{}", quoted(value)))
+    .join(" AND ");
+    let query = Query {
+        project,
+        filter: &filter,
+        newest_first: false,
+        size: 1000,
+    };
+    let (mut token, mut lines) = (String::new(), Vec::new());
+    for _ in 0..PAGES {
+        let found = page(c, &query, &token, format!("read the log of service `{service}`")).await?;
+        lines.extend(found.entries.into_iter().filter_map(line));
+        token = found.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    Ok(lines)
+}
+
+/// `None` when it has no time.
+fn line(mut entry: Entry) -> Option<Line> {
+    let at = DateTime::parse_from_rfc3339(&entry.timestamp).ok()?.to_utc();
+    let source = match (entry.http_request.take(), entry.log_name.rsplit("%2F").next()) {
+        (Some(request), _) => Source::Request(request),
+        (None, Some("stdout" | "stderr")) => Source::Container,
+        (None, Some("system")) => Source::System,
+        (None, _) => Source::Other,
+    };
+    Some(Line {
+        at,
+        source,
+        instance: entry.labels.remove("instanceId"),
+        text: text(entry).unwrap_or_default(),
+    })
 }
 
 /// Request entries have no text and say nothing about a container that doesn't start.

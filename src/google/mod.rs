@@ -10,6 +10,7 @@ mod denied;
 mod error;
 mod failure;
 pub mod logging;
+pub mod monitoring;
 pub mod operation;
 mod pace;
 pub mod permissions;

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod cleanup;
+pub mod cold_start;
 pub mod deploy;
 pub mod doctor;
 pub mod explain;

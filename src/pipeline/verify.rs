@@ -12,18 +12,11 @@ use super::{
 };
 use crate::{
     auth::{Anonymous, Bearer},
-    bench::{
-        self, BenchProgress,
-        result::{BenchResult, SCHEMA_VERSION},
-        statistics,
-    },
+    bench::{self, BenchProgress, result::BenchResult, statistics},
     config::{Access, Model},
     endpoint::Endpoint,
     report::{CheckOutcome, words},
 };
-
-/// Bytes of a baseline; real ones have far less than one percent of it.
-const MOST_BASELINE: u64 = 64 << 20;
 
 /// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
 pub async fn verify(
@@ -75,7 +68,9 @@ async fn measure(
     let passed = recorder
         .stage("latency", async {
             let options = bench::Options::default();
-            let result = bench::run(endpoint, &model.id, &model.latency, &options, &show).await;
+            let result = bench::run(endpoint, &model.id, &model.latency, &options, &show)
+                .await
+                .map_err(|why| Failed::new(Blame::Input, "the latency could not be measured", why))?;
             let verdict = verdict::latency(&result.levels, &model.latency.objectives);
             measured = Some(result);
             verdict.map(|said| ((), said))
@@ -93,7 +88,7 @@ async fn measure(
 
 /// Sets the figures beside the baseline's. What is worse is told, and fails nothing: objectives do that.
 fn compare(recorder: &mut Recorder, path: &Path, result: &BenchResult) {
-    match baseline(path) {
+    match bench::output::json::read(path) {
         Ok(before) => {
             let comparison = statistics::compare(&path.display().to_string(), &before, result);
             for line in words::worse(&comparison) {
@@ -109,27 +104,7 @@ fn compare(recorder: &mut Recorder, path: &Path, result: &BenchResult) {
     }
 }
 
-fn baseline(path: &Path) -> Result<BenchResult, String> {
-    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if size > MOST_BASELINE {
-        return Err(format!(
-            "it has {size} bytes, and at most {MOST_BASELINE} are read"
-        ));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
-    let before: BenchResult =
-        serde_json::from_str(&text).map_err(|e| format!("it is no result of `bench --json` ({e})"))?;
-    if before.schema_version == SCHEMA_VERSION {
-        Ok(before)
-    } else {
-        Err(format!(
-            "it has schema version {}, this program reads {SCHEMA_VERSION}",
-            before.schema_version
-        ))
-    }
-}
-
-fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
+pub fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -> Result<Endpoint, Failed> {
     let bad = |why: String| {
         Failed::new(
             Blame::Service,

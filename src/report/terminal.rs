@@ -318,7 +318,7 @@ const fn symbol(status: Status) -> &'static str {
 
 /// Lines of at most `width` columns. A word that is longer stands whole on a line of its own: a URL that
 /// is broken up can't be clicked.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.last().map_or(0, |l| measure_text_width(l));

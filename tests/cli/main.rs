@@ -6,9 +6,11 @@
 )]
 
 mod api_key;
+mod bench;
 mod bootstrap;
 mod build_logs;
 mod cleanup;
+mod cold_start;
 mod command_line;
 mod config;
 mod demo;
@@ -30,6 +32,7 @@ mod race;
 mod roles;
 mod schedule;
 mod secrets;
+mod self_test;
 mod several_models;
 mod snapshot;
 mod support;

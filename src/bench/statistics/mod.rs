@@ -1,44 +1,24 @@
 //! What noise can explain: confidence intervals of percentiles, and the comparison of two measurements.
+//!
+//! Both resample groups of consecutive requests, since gaps within a request depend on each other, and so do
+//! requests that were in flight together. The method, its assumptions and its measured error rates are in
+//! docs/statistics.md; `cargo bench --bench regression` measures them again.
 
-use std::collections::BTreeMap;
+mod bootstrap;
+mod compare;
+mod counts;
+mod groups;
+mod permutation;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use super::result::{BenchResult, Comparison, Intervals, Samples};
-use crate::config::latency::Timing;
+pub use compare::{MIN_EFFECT, MIN_GROUPS, compare, compare_levels};
+pub use groups::Groups;
 
-/// Values in groups of whole requests, in constant memory.
-#[derive(Default)]
-pub struct Groups {
-    samples: Samples,
-}
-
-impl Groups {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a value (milliseconds) of request number `request` of the level.
-    pub fn add(&mut self, request: u64, timing: Timing, ms: f64) {
-        let _ = (request, ms);
-        self.samples.groups.entry(timing).or_default();
-    }
-
-    /// 95 % confidence intervals of the percentiles. `None` with too few requests to say anything.
-    pub fn intervals(&self, timing: Timing, seed: u64) -> Option<Intervals> {
-        let _ = (timing, seed);
-        None
-    }
-
-    pub fn into_samples(self) -> Samples {
-        self.samples
-    }
-}
-
-/// Compares each load that both results have.
-pub fn compare(name: &str, before: &BenchResult, after: &BenchResult) -> Comparison {
-    let _ = (before, after, BTreeMap::<u8, u8>::new());
-    Comparison {
-        baseline: name.to_owned(),
-        changes: Vec::new(),
-        notes: Vec::new(),
-    }
+/// The nearest rank: how many of `count` values are at most the percentile, at least one. Percentiles are
+/// whole per mille, so that 99.9 % of 1,000 is 999 whatever the rounding.
+pub(super) fn rank(percentile: f64, count: u64) -> u64 {
+    let permille = (percentile * 10.0).round().clamp(0.0, 1000.0) as u64;
+    permille.saturating_mul(count).div_ceil(1000).max(1)
 }

@@ -1,8 +1,53 @@
-//! `bench known-timing`: the server that the self-test measures.
+//! `bench known-timing`: the server that the self-test measures, in a process of its own.
 
-use crate::{cli::KnownTimingArgs, commands::Error};
+use std::{os::unix::process::parent_id, path::Path, time::Duration};
 
-#[allow(clippy::unused_async, reason = "not there yet")]
-pub async fn run(_args: &KnownTimingArgs) -> Result<u8, Error> {
-    Err(Error::input("this command is not there yet"))
+use super::descriptors;
+use crate::{
+    cli::{KnownTimingArgs, TimingArgs},
+    commands::Error,
+    emulator::timing::{Server, Timing},
+};
+
+/// How often it looks whether its parent is still there.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Serves until it is stopped, or until the process that started it has ended.
+pub async fn run(args: &KnownTimingArgs) -> Result<u8, Error> {
+    let parent = parent_id();
+    descriptors::raise();
+    let server = Server::start(timing(&args.timing, args.record), args.port)
+        .map_err(|e| Error::input(format!("the server can't listen on port {}: {e}", args.port)))?;
+    write_port(&args.port_file, server.address().port())?;
+    tokio::select! {
+        () = crate::signal::stopped() => {}
+        () = ended(parent) => {}
+    }
+    Ok(0)
+}
+
+pub fn timing(args: &TimingArgs, record: bool) -> Timing {
+    let duration = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
+    Timing {
+        ttft: duration(args.ttft_ms),
+        gap: duration(args.gap_ms),
+        spread: duration(args.spread_ms),
+        seed: args.seed,
+        record,
+    }
+}
+
+/// Whole at once: whoever waits for the file reads the port and not a part of it.
+fn write_port(path: &Path, port: u16) -> Result<(), Error> {
+    let failed = |e| Error::input(format!("{} can't be written: {e}", path.display()));
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, port.to_string()).map_err(failed)?;
+    std::fs::rename(&unfinished, path).map_err(failed)
+}
+
+/// Whoever loses its parent gets another one.
+async fn ended(parent: u32) {
+    while parent_id() == parent {
+        tokio::time::sleep(LOOK).await;
+    }
 }

@@ -1,8 +1,102 @@
-//! `bench`: measures the endpoint at a URL.
+//! `bench`: measures an endpoint, shows what was found, and writes it down.
 
-use crate::{cli::MeasureArgs, commands::Error, environment::Environment};
+mod live;
+mod settings;
+mod target;
+mod verdict;
 
-#[allow(clippy::unused_async, reason = "not there yet")]
-pub async fn run(_args: &MeasureArgs, _environment: Environment) -> Result<u8, Error> {
-    Err(Error::input("this command is not there yet"))
+use std::path::Path;
+
+use live::Live;
+use target::Target;
+
+use crate::{
+    bench::{
+        self,
+        output::{file, json, raw, terminal, vllm},
+        result::BenchResult,
+        statistics,
+    },
+    cli::{MeasureArgs, OutputArgs},
+    commands::{Error, print, print_page, tell},
+    environment::Environment,
+    ui,
+};
+
+pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Error> {
+    // Whatever can be wrong with files is found before an hour of measuring.
+    let OutputArgs { json, vllm_json, raw } = &args.output;
+    for path in [json, vllm_json]
+        .into_iter()
+        .flatten()
+        .filter(|path| !is_stdout(path))
+    {
+        file::check(path).map_err(Error::input)?;
+    }
+    let progress = ui::progress(&environment, args.output.to_stdout());
+    let target = target::find(args, &environment, &progress).await?;
+    let latency = settings::settle(args, target.latency.clone())?;
+    let baseline = latency.baseline.as_deref().map(json::read).transpose();
+    let baseline = baseline.map_err(Error::input)?;
+    let records = raw.as_deref().map(raw::Writer::create).transpose();
+    let records = records.map_err(Error::input)?;
+
+    let options = bench::Options {
+        observer: records.as_ref().map(raw::Writer::observer),
+        tokenizer: args.input.tokenizer.clone(),
+        most_in_flight: args.load.max_concurrency,
+    };
+    let Target { endpoint, model, .. } = &target;
+    let live = Live::new(&environment, &progress, model);
+    let mut result = bench::run(endpoint, model, &latency, &options, &|at| live.show(&at))
+        .await
+        .map_err(Error::input)?;
+    // The spinner goes before the result comes.
+    drop((live, progress));
+    if let (Some(before), Some(path)) = (&baseline, &latency.baseline) {
+        result.comparison = Some(statistics::compare(&path.display().to_string(), before, &result));
+    }
+    let written = hand_over(&args.output, &result, records);
+    let verdict = verdict::of(&result, args.verdict.fail_on_regression);
+    if let Some(why) = &verdict.why {
+        tell(&format!("failed: {why}"));
+    }
+    written.map_err(Error::service)?;
+    Ok(verdict.code)
+}
+
+/// Shows the result and writes every file, also when one of them fails: the first failure is told.
+fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>) -> Result<(), String> {
+    if !to.to_stdout() {
+        let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
+        print_page(&terminal::render(result, width, console::colors_enabled()));
+    }
+    let document = match &to.json {
+        Some(path) => json::text(result)
+            .map_err(|e| e.to_string())
+            .and_then(|text| write(path, &text)),
+        None => Ok(()),
+    };
+    let fields = match (&to.vllm_json, vllm::text(result)) {
+        (Some(path), Some(text)) => write(path, &text),
+        (Some(path), None) => Err(format!(
+            "{} was not written: nothing was measured",
+            path.display()
+        )),
+        (None, _) => Ok(()),
+    };
+    let records = records.map_or(Ok(()), raw::Writer::finish);
+    document.and(fields).and(records)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if is_stdout(path) {
+        print(text.trim_end());
+        return Ok(());
+    }
+    file::write(path, text)
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }

@@ -1,9 +1,13 @@
 //! `bench`: measures an endpoint.
 
+mod child;
 mod cold_start;
+mod descriptors;
 mod known_timing;
 mod measure;
 mod self_test;
+mod soak;
+mod usage;
 
 use super::Error;
 use crate::{

@@ -41,9 +41,18 @@ use crate::emulator::Speed;
 #[derive(Clone, Debug, Default)]
 pub struct StandIn {
     pub speed: Speed,
+    /// How long it pretends to load a model, and to get ready after that.
+    pub start: Start,
     /// The container's arguments: `vllm serve`'s flags, with or without the leading words and the model.
     pub args: Vec<String>,
     pub env: BTreeMap<String, String>,
+}
+
+/// Pretended times of a start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Start {
+    pub load: std::time::Duration,
+    pub init: std::time::Duration,
 }
 
 /// The server would not start with these arguments; the log has the reason in vLLM's words.

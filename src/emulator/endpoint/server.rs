@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Refused, StandIn,
+    Refused, StandIn, Start,
     answer::{json_response, refusal},
     chat, completions,
     errors::Problem,
@@ -79,7 +79,10 @@ pub async fn serve(
         log,
         flags,
     });
-    announce(&server, listener.local_addr().ok());
+    tokio::select! {
+        () = announce(&server, listener.local_addr().ok(), stand_in.start) => {}
+        () = stop.cancelled() => {}
+    }
     // Small chunks must leave at once, or the pace is Nagle's.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -97,7 +100,7 @@ pub async fn serve(
 }
 
 /// vLLM's log of a start, as far as something of it holds here.
-fn announce(server: &Server, address: Option<SocketAddr>) {
+async fn announce(server: &Server, address: Option<SocketAddr>, start: Start) {
     let stamp = || chrono::Utc::now().format("%m-%d %H:%M:%S").to_string();
     let say = |line: String| (server.log)(line);
     say(format!(
@@ -111,6 +114,19 @@ fn announce(server: &Server, address: Option<SocketAddr>) {
         server.flags.served_names.join(", "),
         server.flags.max_model_len
     ));
+    if !start.load.is_zero() {
+        tokio::time::sleep(start.load).await;
+        let seconds = start.load.as_secs_f64();
+        say(format!(
+            "(EngineCore pid=1) INFO {} [default_loader.py] Loading weights took {seconds:.2} seconds",
+            stamp()
+        ));
+        say(format!(
+            "(EngineCore pid=1) INFO {} [gpu_model_runner.py] Model loading took 0.0 GiB and {seconds:.6} seconds",
+            stamp()
+        ));
+    }
+    tokio::time::sleep(start.init).await;
     if let Some(address) = address {
         say(format!(
             "INFO {} [api_server.py] Starting vLLM server on http://{address}",

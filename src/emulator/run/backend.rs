@@ -63,6 +63,12 @@ impl Drop for Instance {
     }
 }
 
+/// How many instances there are, by state.
+pub struct Instances {
+    pub active: u64,
+    pub idle: u64,
+}
+
 /// Gives a reservation back, however the start ends.
 struct Reserved<'a>(&'a AtomicBool);
 
@@ -156,6 +162,16 @@ impl Backend {
         min.unwrap_or(0) == 0 && self.in_flight.load(Ordering::Relaxed) == 0
     }
 
+    /// Instances that answer requests, and those that are kept in case.
+    pub fn instances(&self) -> Instances {
+        let alive = u64::from(self.port().is_some());
+        let active = alive.min(self.in_flight.load(Ordering::Relaxed) as u64);
+        Instances {
+            active,
+            idle: alive - active,
+        }
+    }
+
     /// Since when no request has been answered.
     pub fn last_used(&self) -> Instant {
         *super::lock(&self.used)
@@ -204,6 +220,9 @@ impl Backend {
     async fn start(&self, emulator: &Shared, launch: &Launch, why: Why) -> Result<Instance, Cause> {
         let log = self.log.instance();
         log.system("INFO", why.text());
+        if emulator.settings.serve.is_none() {
+            tokio::time::sleep(emulator.settings.scaling.container).await;
+        }
         let unhealthy = |_| conditions::unhealthy(launch.port);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unhealthy)?;
         let port = listener.local_addr().map_err(unhealthy)?.port();
@@ -226,6 +245,10 @@ impl Backend {
         } else {
             let stand_in = StandIn {
                 speed: emulator.settings.speed,
+                start: endpoint::Start {
+                    load: emulator.settings.scaling.load,
+                    init: emulator.settings.scaling.init,
+                },
                 args: launch.args_at(port),
                 env: launch.env_at(port),
             };

@@ -46,9 +46,12 @@ impl RevisionLog {
         );
     }
 
-    /// A request's line; `request` is a `HttpRequest`.
-    pub fn request(&self, severity: &str, request: &Value) {
-        self.write("requests", json!({"severity": severity, "httpRequest": request}));
+    /// The line of a request that came in at `received`; `request` is a `HttpRequest`.
+    pub fn request(&self, severity: &str, request: &Value, received: &str) {
+        self.write(
+            "requests",
+            json!({"severity": severity, "httpRequest": request, "timestamp": received}),
+        );
     }
 
     fn write(&self, log: &str, mut entry: Value) {
@@ -57,7 +60,9 @@ impl RevisionLog {
         };
         let project = &self.id.project;
         entry["logName"] = json!(format!("projects/{project}/logs/run.googleapis.com%2F{log}"));
-        entry["timestamp"] = json!(super::conditions::now());
+        if entry["timestamp"].is_null() {
+            entry["timestamp"] = json!(super::conditions::now());
+        }
         entry["resource"] = json!({"type": "cloud_run_revision", "labels": {
             "project_id": project,
             "location": self.id.region,

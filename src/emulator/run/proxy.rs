@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     backend::{self, Backend, InFlight, Why},
+    conditions,
     front::{self, Front},
     invoker::{self, page},
 };
@@ -134,6 +135,7 @@ struct About {
     method: String,
     url: String,
     agent: String,
+    received: String,
 }
 
 impl About {
@@ -143,6 +145,7 @@ impl About {
             method: request.method().to_string(),
             url: format!("{}{}", front.url, request.uri()),
             agent: agent.and_then(|a| a.to_str().ok()).unwrap_or_default().to_owned(),
+            received: conditions::now(),
         }
     }
 
@@ -155,7 +158,7 @@ impl About {
         };
         let request = json!({"requestMethod": self.method, "requestUrl": self.url, "status": status.as_u16(),
             "userAgent": self.agent, "latency": format!("{:.6}s", latency.as_secs_f64()), "protocol": "HTTP/1.1"});
-        backend.log.request(severity, &request);
+        backend.log.request(severity, &request, &self.received);
     }
 }
 

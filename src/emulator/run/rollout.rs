@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +23,7 @@ use crate::emulator::{Emulator, Shared};
 const IMPORT: f64 = 1.2;
 const PROVISION: f64 = 0.8;
 const ROUTE: f64 = 0.4;
-/// How long an idle GPU instance is kept, and how often that is looked at.
-const IDLE: Duration = Duration::from_secs(600);
+/// How often idle instances are looked for and all are counted; oftener when they are kept for a short time.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// One change of a service, on its way.
@@ -332,23 +331,47 @@ fn switch(
     Ok(())
 }
 
-/// Scales instances in that nobody has used for ten minutes, until the service is gone.
+/// Scales instances in that nobody has used for a while, and counts all of them for Cloud Monitoring, until the
+/// service is gone.
 pub async fn scale_in_when_idle(emulator: Weak<Emulator>, id: Id) {
-    let look = |service: &mut Service| {
-        for revision in service.revisions.values() {
-            let backend = &revision.backend;
-            if backend.port().is_some() && backend.is_idle() && backend.last_used().elapsed() > IDLE {
-                backend.scale_in();
-            }
-        }
-        service.stop.clone()
-    };
     loop {
-        let stop = emulator.upgrade().and_then(|e| e.run.with(&id, look));
-        let Some(stop) = stop else { return };
+        let Some(emulator) = emulator.upgrade() else {
+            return;
+        };
+        let idle = emulator.settings.scaling.idle;
+        let look = |service: &mut Service| {
+            for revision in service.revisions.values() {
+                let backend = &revision.backend;
+                if backend.port().is_some() && backend.is_idle() && backend.last_used().elapsed() > idle {
+                    backend.scale_in();
+                }
+                count(&emulator, &id, backend);
+            }
+            service.stop.clone()
+        };
+        let Some(stop) = emulator.run.with(&id, look) else {
+            return;
+        };
+        drop(emulator);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep((idle / 10).clamp(Duration::from_millis(10), LOOK)) => {}
         }
+    }
+}
+
+/// Writes a point of `container/instance_count` for each state.
+fn count(emulator: &Emulator, id: &Id, backend: &Backend) {
+    let instances = backend.instances();
+    for (state, number) in [("active", instances.active), ("idle", instances.idle)] {
+        let series = json!({
+            "metric": {"type": "run.googleapis.com/container/instance_count", "labels": {"state": state}},
+            "resource": {"type": "cloud_run_revision", "labels": {
+                "project_id": id.project, "location": id.region, "service_name": id.service,
+                "configuration_name": id.service, "revision_name": backend.revision,
+            }},
+            "metricKind": "GAUGE", "valueType": "INT64",
+        });
+        emulator.metrics.sample(series, number);
     }
 }

@@ -1,0 +1,187 @@
+//! Who counts input tokens: the server, the model's tokenizer.json, or a guess.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokenizers::Tokenizer;
+
+use crate::endpoint::{ChatRequest, Countable, Endpoint, Error, Message, error::shorten};
+
+/// Most bytes of a tokenizer.json; the largest known ones have about 35 MB.
+const MAX_TOKENIZER: u64 = 256 << 20;
+/// Tries at a count while the server is out of reach, and the pause between them.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Counts tokens, as well as it can be done for this server.
+pub struct Counter {
+    endpoint: Endpoint,
+    model: String,
+    timeout: Duration,
+    way: Way,
+    /// Tokens that the server's `usage` has more than `way` counts: the chat template, where `way` doesn't know it.
+    offset: i64,
+}
+
+enum Way {
+    /// `POST /tokenize`.
+    Server,
+    Tokenizer(Box<Tokenizer>),
+    /// A token a word.
+    Estimate,
+}
+
+impl Counter {
+    /// The server when it has vLLM's `/tokenize`, else the tokenizer when there is one, else a guess.
+    ///
+    /// # Errors
+    /// For the user: the server is out of reach, or the tokenizer can't be read.
+    pub async fn find(
+        endpoint: &Endpoint,
+        model: &str,
+        tokenizer: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let mut counter = Self {
+            endpoint: endpoint.clone(),
+            model: model.to_owned(),
+            timeout,
+            way: Way::Server,
+            offset: 0,
+        };
+        match counter.ask(Countable::chat(&[Message::user("a")])).await {
+            Ok(1..) => return Ok(counter),
+            // An answer, but none that counts: the server has no such path, or one of another shape.
+            Ok(0) | Err(Error::Unexpected { .. } | Error::TooLarge { .. }) => {}
+            Err(Error::Refused { status, .. }) if !matches!(status, 408 | 425 | 429 | 502..=504) => {}
+            Err(error) => return Err(format!("the server could not be asked for token counts: {error}")),
+        }
+        counter.way = match tokenizer.map(Path::to_owned) {
+            None => Way::Estimate,
+            Some(path) => {
+                let loaded = tokio::task::spawn_blocking(move || load(&path)).await;
+                let loaded =
+                    loaded.map_err(|_| "the tokenizer could not be loaded: it crashed".to_owned())??;
+                Way::Tokenizer(Box::new(loaded))
+            }
+        };
+        Ok(counter)
+    }
+
+    /// As in [`super::super::result::InputShape::counted_by`].
+    pub fn name(&self) -> &'static str {
+        match self.way {
+            Way::Server => "server",
+            Way::Tokenizer(_) => "tokenizer",
+            Way::Estimate => "estimate",
+        }
+    }
+
+    /// Compares the count of `messages` with the `usage` of a request for a single token, and adds the difference
+    /// to each count of a conversation from then on. Returns it; `None` when the server sent no usage.
+    pub async fn calibrate(&mut self, messages: &[Message]) -> Result<Option<i64>, String> {
+        let request = ChatRequest {
+            messages: messages.to_vec(),
+            ..ChatRequest::user(&self.model, "", 1)
+        };
+        let usage = match self.endpoint.chat(&request, self.timeout).await {
+            Ok(completion) => completion.usage.filter(|usage| usage.prompt_tokens > 0),
+            // The measured requests will show what is wrong.
+            Err(_) => None,
+        };
+        let Some(usage) = usage else {
+            return Ok(None);
+        };
+        self.offset = 0;
+        let counted = self.conversation(messages).await?;
+        self.offset = usage
+            .prompt_tokens
+            .cast_signed()
+            .saturating_sub(counted.cast_signed());
+        Ok(Some(self.offset))
+    }
+
+    /// Input tokens of a request with these messages.
+    ///
+    /// # Errors
+    /// For the user: the server, which did answer before, does no longer.
+    pub async fn conversation(&self, messages: &[Message]) -> Result<u64, String> {
+        let count = match &self.way {
+            Way::Server => self.ask(Countable::chat(messages)).await.map_err(lost)?,
+            Way::Tokenizer(_) | Way::Estimate => {
+                messages.iter().map(|message| self.local(&message.content)).sum()
+            }
+        };
+        Ok(count.saturating_add_signed(self.offset))
+    }
+
+    /// Tokens of a text by itself.
+    ///
+    /// # Errors
+    /// As [`Self::conversation`].
+    pub async fn text(&self, text: &str) -> Result<u64, String> {
+        match &self.way {
+            Way::Server => self.ask(Countable::text(text)).await.map_err(lost),
+            Way::Tokenizer(_) | Way::Estimate => Ok(self.local(text)),
+        }
+    }
+
+    fn local(&self, text: &str) -> u64 {
+        let encoded = match &self.way {
+            Way::Tokenizer(tokenizer) => tokenizer.encode_fast(text, false).ok(),
+            Way::Server | Way::Estimate => None,
+        };
+        let words = || text.split_whitespace().count();
+        encoded.map_or_else(words, |encoding| encoding.len()) as u64
+    }
+
+    async fn ask(&self, what: Countable<'_>) -> Result<u64, Error> {
+        let mut tries = 1;
+        loop {
+            match self.endpoint.count_tokens(&self.model, what, self.timeout).await {
+                Err(error) if error.is_passing() && !error.is_timeout() && tries < TRIES => tries += 1,
+                result => return result,
+            }
+            self.endpoint.tempo().sleep(PAUSE).await;
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn lost(error: Error) -> String {
+    format!("the server no longer counts tokens: {error}")
+}
+
+/// Reads a tokenizer.json, given by its own path or its folder's.
+fn load(path: &Path) -> Result<Tokenizer, String> {
+    let path: PathBuf = if path.is_dir() {
+        path.join("tokenizer.json")
+    } else {
+        path.to_owned()
+    };
+    let failed = |reason: String| {
+        format!(
+            "the tokenizer {} can't be used: {reason}; give the path of the model's tokenizer.json",
+            path.display()
+        )
+    };
+    let file = File::open(&path).map_err(|e| failed(e.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_TOKENIZER + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| failed(e.to_string()))?;
+    if bytes.len() as u64 > MAX_TOKENIZER {
+        return Err(failed(format!("it has over {} MiB", MAX_TOKENIZER >> 20)));
+    }
+    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| failed(shorten(&e.to_string(), 200)))?;
+    // Both would change the count, and padding is done on a pool of threads.
+    tokenizer.with_padding(None);
+    tokenizer
+        .with_truncation(None)
+        .map_err(|e| failed(shorten(&e.to_string(), 200)))?;
+    Ok(tokenizer)
+}

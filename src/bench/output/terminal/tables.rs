@@ -1,0 +1,184 @@
+//! Percentiles, the curve over the loads, the server's side, the comparison.
+
+use super::{
+    super::super::result::{Change, Comparison, Distribution, Level, ServerSide, ServerTime, Verdict},
+    QUOTE,
+    figures::{interval, load_short, ms, per_second, percent},
+    page::{Mood, Page, row},
+};
+use crate::report::escape::{clip, line};
+
+/// Each time with its percentiles, and their confidence intervals below.
+pub fn percentiles(page: &mut Page, level: &Level) {
+    let times = [
+        ("TTFT", level.ttft_ms),
+        ("ITL", level.itl_ms),
+        ("TPOT", level.tpot_ms),
+        ("E2E", level.e2e_ms),
+        ("Queue", level.queue_ms),
+    ];
+    let measured: Vec<(&str, Distribution)> = times
+        .into_iter()
+        .filter_map(|(name, d)| Some((name, d?)))
+        .collect();
+    if measured.is_empty() {
+        return;
+    }
+    let mut table = page.table(&["", "p50", "p90", "p95", "p99", "p99.9"]);
+    for (name, d) in measured {
+        let values = [d.p50, d.p90, d.p95, d.p99, d.p99_9].map(ms);
+        table.add_row(row(std::iter::once(name.to_owned()).chain(values)));
+        if let Some(ci) = d.ci95 {
+            let between = [(d.p50, ci.p50), (d.p90, ci.p90), (d.p95, ci.p95), (d.p99, ci.p99)];
+            let between = between.map(|(value, bounds)| interval(value, bounds));
+            table.add_row(row(std::iter::once("  95 % sure".to_owned()).chain(between)));
+        }
+    }
+    page.print(&table);
+}
+
+/// A line for each load.
+pub fn curve(page: &mut Page, levels: &[Level]) {
+    let judged = levels.iter().any(|level| !level.objectives.is_empty());
+    let mut head = vec![
+        "Load", "req/s", "tok/s", "TTFT p50", "TTFT p95", "ITL p95", "E2E p95", "failed",
+    ];
+    if judged {
+        head.push("met");
+    }
+    let mut table = page.table(&head);
+    for level in levels {
+        let time = |d: Option<Distribution>, pick: fn(&Distribution) -> f64| {
+            d.map_or_else(|| "–".to_owned(), |d| ms(pick(&d)))
+        };
+        let mut texts = vec![
+            load_short(level.load),
+            per_second(level.requests_per_second),
+            per_second(level.output_tokens_per_second),
+            time(level.ttft_ms, |d| d.p50),
+            time(level.ttft_ms, |d| d.p95),
+            time(level.itl_ms, |d| d.p95),
+            time(level.e2e_ms, |d| d.p95),
+            level.errors.to_string(),
+        ];
+        if judged {
+            let mark = level
+                .objectives_met()
+                .map_or("", |met| if met { "✔" } else { "✖" });
+            texts.push(mark.to_owned());
+        }
+        table.add_row(row(texts));
+    }
+    page.print(&table);
+}
+
+pub fn server(page: &mut Page, server: &ServerSide) {
+    let times = [
+        ("server TTFT", server.ttft_ms),
+        ("server ITL", server.itl_ms),
+        ("server E2E", server.e2e_ms),
+        ("server queue", server.queue_ms),
+    ];
+    let told: Vec<(&str, ServerTime)> = times
+        .into_iter()
+        .filter_map(|(name, time)| Some((name, time?)))
+        .collect();
+    if !told.is_empty() {
+        let mut table = page.table(&["/metrics", "mean", "p50", "p95", "p99", "network"]);
+        for (name, time) in told {
+            let outside = time.outside.map_or_else(|| "–".to_owned(), signed);
+            let texts = [time.mean, time.p50, time.p95, time.p99].map(ms);
+            table.add_row(row(std::iter::once(name.to_owned())
+                .chain(texts)
+                .chain([outside])));
+        }
+        page.print(&table);
+    }
+    let facts = facts(server);
+    if !facts.is_empty() {
+        page.wrapped("  ", "", &facts.join(" · "));
+    }
+    for note in &server.notes {
+        page.wrapped("  ", "- ", &clip(&line(note), QUOTE));
+    }
+}
+
+/// A difference of means may be negative: the clocks' buckets, not the network, are to blame.
+fn signed(difference: f64) -> String {
+    if difference < 0.0 {
+        format!("−{}", ms(-difference))
+    } else {
+        format!("+{}", ms(difference))
+    }
+}
+
+fn facts(server: &ServerSide) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(share) = server.kv_cache_use {
+        facts.push(format!("KV cache used up to {}", percent(share)));
+    }
+    if let Some(share) = server.prefix_cache_hit_rate {
+        facts.push(format!("prefix cache hit {}", percent(share)));
+    }
+    if let Some(count) = server.preemptions {
+        facts.push(format!("{count} preemptions"));
+    }
+    facts
+}
+
+pub fn comparison(page: &mut Page, comparison: &Comparison) {
+    let name = clip(&line(&comparison.baseline), 100);
+    page.title(&format!("Against {name}"));
+    if !comparison.changes.is_empty() {
+        let mut table = page.table(&["Load", "", "before", "now", "change (95 % sure)", "p", ""]);
+        for change in &comparison.changes {
+            table.add_row(row([
+                load_short(change.load),
+                format!("{} p{}", change.timing.name().to_uppercase(), change.percentile),
+                ms(change.before),
+                ms(change.after),
+                relative(change),
+                probability(change.p_value),
+                verdict(change.verdict).to_owned(),
+            ]));
+        }
+        page.print(&table);
+    }
+    for note in &comparison.notes {
+        page.wrapped("  ", "- ", &clip(&line(note), QUOTE));
+    }
+    let worse = comparison.changes.iter().any(|c| c.verdict == Verdict::Worse);
+    if worse {
+        page.marked(
+            "✖",
+            Mood::Bad,
+            "worse than the baseline by more than noise explains",
+        );
+    } else if !comparison.changes.is_empty() {
+        page.marked("✔", Mood::Good, "nothing is worse by more than noise explains");
+    }
+}
+
+/// `+16.6 % (+11.9 … +22.4)`
+fn relative(change: &Change) -> String {
+    let percent = |ratio: f64| (ratio - 1.0) * 100.0;
+    let [low, high] = change.ratio_ci95.map(percent);
+    format!("{:+.1} % ({low:+.1} … {high:+.1})", percent(change.ratio))
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.001 {
+        "<0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
+}
+
+const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "WORSE",
+        Verdict::NoRealChange => "no real change",
+        Verdict::Inconclusive => "too few to tell",
+    }
+}
