@@ -8,7 +8,7 @@ pub mod access;
 mod access_tests;
 mod admission;
 pub mod artifact_registry;
-mod certificate;
+pub(crate) mod certificate;
 pub mod cloud_build;
 pub mod cloud_quotas;
 mod denied;

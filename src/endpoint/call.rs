@@ -1,9 +1,12 @@
 //! One request's deadline, and its answer read with limits.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Method, Response, header::LOCATION};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, LOCATION},
+};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
@@ -81,9 +84,14 @@ pub async fn head(call: &Call, mut response: Response) -> Vec<u8> {
     body
 }
 
-pub async fn refusal(call: &Call, response: Response) -> Error {
-    let status = response.status();
-    let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok());
+/// What a status that is no success means. `head` gives the start of the body, which a redirect doesn't need.
+pub async fn refusal(
+    call: &Call,
+    status: StatusCode,
+    headers: &HeaderMap,
+    head: impl Future<Output = Vec<u8>>,
+) -> Error {
+    let location = headers.get(LOCATION).and_then(|v| v.to_str().ok());
     let message = match location {
         // The query of a redirect to a login page is nobody's business.
         Some(to) if status.is_redirection() => {
@@ -93,12 +101,32 @@ pub async fn refusal(call: &Call, response: Response) -> Error {
                 error::shorten(to, 120)
             )
         }
-        _ => error::server_message(&head(call, response).await),
+        _ => error::server_message(&head.await),
     };
     Error::Refused {
         request: call.name.clone(),
         status: status.as_u16(),
         message,
+    }
+}
+
+/// The content type when it is not that of an event stream.
+pub fn other_type(headers: &HeaderMap) -> Option<&str> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let content_type = content_type.unwrap_or("");
+    let is_stream = content_type.to_ascii_lowercase().starts_with("text/event-stream");
+    (!is_stream).then_some(content_type)
+}
+
+/// An answer of another type, whose body starts with `start`.
+pub fn no_stream(call: &Call, content_type: &str, start: &[u8]) -> Error {
+    Error::Unexpected {
+        request: call.name.clone(),
+        reason: format!(
+            "content type `{}` instead of an event stream",
+            error::shorten(content_type, 80)
+        ),
+        start: error::shorten(&String::from_utf8_lossy(start), error::QUOTE),
     }
 }
 

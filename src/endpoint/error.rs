@@ -91,9 +91,13 @@ impl Error {
 
 /// The whole chain of reasons of a reqwest error, without its URL.
 pub fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    chain(&error.without_url())
+}
+
+/// An error and what is behind it, on one short line.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = error.source();
     while let Some(inner) = source {
         let inner_text = inner.to_string();
         if !text.contains(&inner_text) {

@@ -31,7 +31,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout_at;
 use url::Url;
 
-use crate::{auth::Bearer, environment::require_secure, tempo::Tempo};
+use crate::{auth::Bearer, environment::require_secure, http::USER_AGENT, tempo::Tempo};
 
 use call::{Call, MAX_ERROR_BODY, decode, head, read, refusal};
 
@@ -138,28 +138,16 @@ impl Endpoint {
     pub async fn chat_stream(&self, request: &ChatRequest, timeout: Duration) -> Result<ChatStream, Error> {
         let call = Call::new(Method::POST, "v1/chat/completions", timeout, self.tempo);
         let Sent { response, at } = self.send(&call, Some(body(&request.streamed()))).await?;
-        let content_type = response.headers().get(CONTENT_TYPE).cloned();
-        let content_type = content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("");
-        if !content_type.to_ascii_lowercase().starts_with("text/event-stream") {
-            let start = head(&call, response).await;
-            return Err(Error::Unexpected {
-                request: call.name,
-                reason: format!(
-                    "content type `{}` instead of an event stream",
-                    error::shorten(content_type, 80)
-                ),
-                start: error::shorten(&String::from_utf8_lossy(&start), error::QUOTE),
-            });
+        let headers = response.headers().clone();
+        if let Some(other) = call::other_type(&headers) {
+            return Err(call::no_stream(&call, other, &head(&call, response).await));
         }
         Ok(ChatStream {
-            request: call.name,
+            events: stream::Events::new(call.name.clone()),
             response,
             sent: at,
-            timeout,
-            deadline: call.deadline,
-            parser: stream::Parser::default(),
+            call,
             read_at: at,
-            bytes: 0,
             ended: false,
         })
     }
@@ -182,13 +170,14 @@ impl Endpoint {
                 return Ok(sent);
             }
             if let (Some(bearer), Some(token), false) = (&self.bearer, &id_token, renewed)
-                && self.is_about_id_token(&sent.response)
+                && self.is_about_id_token(sent.response.status(), sent.response.headers())
                 && bearer.reject(token).await
             {
                 renewed = true;
                 continue;
             }
-            return Err(refusal(call, sent.response).await);
+            let (status, headers) = (sent.response.status(), sent.response.headers().clone());
+            return Err(refusal(call, status, &headers, head(call, sent.response)).await);
         }
     }
 
@@ -217,10 +206,10 @@ impl Endpoint {
 
     /// Whether a refusal is Google's of the ID token. With a key of its own vLLM says 401 as well; Google's front
     /// end says which it is.
-    fn is_about_id_token(&self, response: &Response) -> bool {
-        let challenge = response.headers().get(WWW_AUTHENTICATE);
+    fn is_about_id_token(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let challenge = headers.get(WWW_AUTHENTICATE);
         let invalid = challenge.is_some_and(|v| v.to_str().unwrap_or("").contains("invalid_token"));
-        response.status() == StatusCode::UNAUTHORIZED && (self.api_key.is_none() || invalid)
+        status == StatusCode::UNAUTHORIZED && (self.api_key.is_none() || invalid)
     }
 
     async fn credentials(&self, call: &Call) -> Result<Credentials, Error> {
@@ -278,7 +267,7 @@ fn client(base: &Url) -> Result<reqwest::Client, Error> {
         .retry(reqwest::retry::never())
         // uvicorn closes a connection that was idle for five seconds.
         .pool_idle_timeout(Duration::from_secs(4))
-        .user_agent(concat!("llm-deploy/", env!("CARGO_PKG_VERSION")));
+        .user_agent(USER_AGENT);
     if base.scheme() == "http" {
         builder = builder.no_proxy();
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     answer::Chunk,
+    call::Call,
     error::{self, Error, shorten},
     sse::Decoder,
 };
@@ -27,7 +28,8 @@ pub enum Event {
     Done,
 }
 
-/// An event, and when the read that completed it returned (before any parsing).
+/// An event, and when the bytes that completed it came, before any parsing: of a [`ChatStream`] when the read returned,
+/// of a lane when the thread was woken for it (see [`super::lane`]).
 #[derive(Clone, Debug)]
 pub struct Arrived {
     pub at: Instant,
@@ -104,16 +106,87 @@ fn parse(data: &[u8]) -> Result<Chunk, Malformed> {
     }
 }
 
+/// The events of one answer out of its bytes, within limits.
+pub struct Events {
+    request: String,
+    parser: Parser,
+    bytes: usize,
+}
+
+impl Events {
+    pub fn new(request: String) -> Self {
+        Self {
+            request,
+            parser: Parser::default(),
+            bytes: 0,
+        }
+    }
+
+    /// # Errors
+    /// When the answer gets too long.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.bytes += bytes.len();
+        if self.bytes > MAX_STREAM {
+            return Err(self.too_large(MAX_STREAM));
+        }
+        let fed = self.parser.feed(bytes);
+        fed.map_err(|malformed| self.error(malformed))
+    }
+
+    /// The next complete event.
+    pub fn next_event(&mut self) -> Option<Result<Event, Error>> {
+        let event = self.parser.next_event()?;
+        Some(event.map_err(|malformed| self.error(malformed)))
+    }
+
+    /// Whether `[DONE]` came.
+    pub fn is_done(&self) -> bool {
+        self.parser.is_done()
+    }
+
+    /// The bytes ended before `[DONE]`.
+    pub fn cut_short(&self) -> Error {
+        Error::CutShort {
+            request: self.request.clone(),
+        }
+    }
+
+    /// The connection failed under the answer.
+    pub fn broken(&self, reason: String) -> Error {
+        Error::Broken {
+            request: self.request.clone(),
+            reason,
+        }
+    }
+
+    fn too_large(&self, limit: usize) -> Error {
+        Error::TooLarge {
+            request: self.request.clone(),
+            limit,
+        }
+    }
+
+    fn error(&self, malformed: Malformed) -> Error {
+        let request = self.request.clone();
+        match malformed {
+            Malformed::TooLong => self.too_large(super::sse::MAX_LINE),
+            Malformed::NotAChunk { reason, start } => Error::Unexpected {
+                request,
+                reason,
+                start,
+            },
+            Malformed::ServerError(message) => Error::InStream { request, message },
+        }
+    }
+}
+
 /// A streamed answer under way.
 pub struct ChatStream {
-    pub(super) request: String,
     pub(super) response: reqwest::Response,
     pub(super) sent: Instant,
-    pub(super) timeout: Duration,
-    pub(super) deadline: tokio::time::Instant,
-    pub(super) parser: Parser,
+    pub(super) call: Call,
+    pub(super) events: Events,
     pub(super) read_at: Instant,
-    pub(super) bytes: usize,
     pub(super) ended: bool,
 }
 
@@ -126,73 +199,40 @@ impl ChatStream {
     /// The next event; `None` after `[DONE]`. An error is the last thing that is returned. An end without
     /// `[DONE]` is [`Error::CutShort`].
     pub async fn next(&mut self) -> Option<Result<Arrived, Error>> {
-        loop {
-            match self.parser.next_event() {
+        while !self.ended {
+            match self.events.next_event() {
                 Some(Ok(event)) => {
                     return Some(Ok(Arrived {
                         at: self.read_at,
                         event,
                     }));
                 }
-                Some(Err(malformed)) => return self.fail(malformed),
-                None if self.ended => return None,
-                None if self.parser.is_done() => {
-                    self.drain().await;
-                    return None;
+                Some(Err(error)) => return self.fail(error),
+                None if self.events.is_done() => self.drain().await,
+                None => {
+                    if let Err(error) = self.read().await {
+                        return self.fail(error);
+                    }
                 }
-                None => {}
-            }
-            if let Err(error) = self.read().await {
-                self.ended = true;
-                return Some(Err(error));
             }
         }
+        None
+    }
+
+    fn fail(&mut self, error: Error) -> Option<Result<Arrived, Error>> {
+        self.ended = true;
+        Some(Err(error))
     }
 
     async fn read(&mut self) -> Result<(), Error> {
-        let request = self.request.clone();
-        let read = tokio::time::timeout_at(self.deadline, self.response.chunk()).await;
+        let read = tokio::time::timeout_at(self.call.deadline, self.response.chunk()).await;
         self.read_at = Instant::now();
-        let bytes = match read {
-            Ok(Ok(Some(bytes))) => bytes,
-            Ok(Ok(None)) => return Err(Error::CutShort { request }),
-            Ok(Err(e)) => {
-                let reason = error::reason(e);
-                return Err(Error::Broken { request, reason });
-            }
-            Err(_) => {
-                let (after, seen) = (self.timeout, "no complete answer");
-                return Err(Error::Timeout { request, after, seen });
-            }
-        };
-        self.bytes += bytes.len();
-        let fits = self.bytes <= MAX_STREAM && self.parser.feed(&bytes).is_ok();
-        fits.then_some(()).ok_or(Error::TooLarge {
-            request,
-            limit: if self.bytes > MAX_STREAM {
-                MAX_STREAM
-            } else {
-                super::sse::MAX_LINE
-            },
-        })
-    }
-
-    fn fail(&mut self, malformed: Malformed) -> Option<Result<Arrived, Error>> {
-        self.ended = true;
-        let request = self.request.clone();
-        self.parser = Parser::default();
-        Some(Err(match malformed {
-            Malformed::TooLong => Error::TooLarge {
-                request,
-                limit: super::sse::MAX_LINE,
-            },
-            Malformed::NotAChunk { reason, start } => Error::Unexpected {
-                request,
-                reason,
-                start,
-            },
-            Malformed::ServerError(message) => Error::InStream { request, message },
-        }))
+        match read {
+            Ok(Ok(Some(bytes))) => self.events.feed(&bytes),
+            Ok(Ok(None)) => Err(self.events.cut_short()),
+            Ok(Err(e)) => Err(self.events.broken(error::reason(e))),
+            Err(_) => Err(self.call.timed_out("no complete answer")),
+        }
     }
 
     /// Reads what is left, at most for [`DRAIN`]: only a body that was read to its end gives its connection

@@ -32,6 +32,8 @@ pub enum Script {
     Parts(Vec<(Duration, Vec<u8>)>),
     /// Writes the answer and keeps the connection for the next request.
     KeepAlive(Vec<u8>),
+    /// The same in parts, with pauses between them.
+    KeepAliveParts(Vec<(Duration, Vec<u8>)>),
     /// Writes the part again and again until the client goes away.
     Endless(Vec<u8>, Vec<u8>),
     /// Never answers.
@@ -133,6 +135,15 @@ impl Server {
     }
 }
 
+async fn write(socket: &mut TcpStream, parts: Vec<(Duration, Vec<u8>)>) {
+    for (pause, bytes) in parts {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let _ = socket.write_all(&bytes).await;
+    }
+}
+
 async fn serve(
     mut socket: TcpStream,
     script: Arc<dyn Fn(&str) -> Script + Send + Sync>,
@@ -147,13 +158,9 @@ async fn serve(
                     return;
                 }
             }
+            Script::KeepAliveParts(parts) => write(&mut socket, parts).await,
             Script::Parts(parts) => {
-                for (pause, bytes) in parts {
-                    if !pause.is_zero() {
-                        tokio::time::sleep(pause).await;
-                    }
-                    let _ = socket.write_all(&bytes).await;
-                }
+                write(&mut socket, parts).await;
                 return;
             }
             Script::Endless(start, part) => {

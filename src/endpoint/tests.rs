@@ -80,6 +80,7 @@ async fn collect(mut stream: ChatStream) -> (String, Option<Error>) {
     (describe(events), None)
 }
 
+mod lane;
 mod misbehaving;
 
 const STREAMS: [(&str, &[u8], &[u8]); 11] = [
