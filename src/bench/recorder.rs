@@ -2,55 +2,79 @@
 
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Arrived, Event};
+use super::failure::Unusable;
+use crate::endpoint::{Arrived, Event, Usage};
 
-/// Collects the times of one answer.
+/// Collects the times of one answer after the other; what it needs of memory is kept between them.
+#[derive(Default)]
 pub struct Recorder {
-    sent: Instant,
     first: Option<Instant>,
     last: Option<Instant>,
     end: Option<Instant>,
     gaps: Vec<Duration>,
-    completion_tokens: Option<u64>,
+    usage: Option<Usage>,
     finish_reason: Option<String>,
 }
 
-/// What one complete answer gave.
-#[derive(Clone, Debug, PartialEq)]
+/// What one complete answer gave, besides its gaps.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// From sending the request to the first text, of reasoning or content.
+    /// From when the request was due, else sent, to the first text, of reasoning or content.
     pub ttft: Duration,
-    /// From sending the request to the last byte of the stream.
+    /// From when the request was due, else sent, to the last byte of the stream.
     pub e2e: Duration,
-    /// Between one chunk with text and the next.
-    pub gaps: Vec<Duration>,
+    /// From when the request was due to when it was sent.
+    pub queue: Option<Duration>,
+    /// From the first chunk with text to the last.
+    pub span: Duration,
     /// Chunks with text.
     pub chunks: u64,
-    /// Output tokens as the server counted them.
-    pub completion_tokens: Option<u64>,
-    /// Output tokens per second from the first chunk with text to the last. `None` when there was but one, or
-    /// all came in the same instant.
-    pub rate: Option<f64>,
+    /// Tokens as the server counted them.
+    pub usage: Option<Usage>,
 }
 
 impl Sample {
-    /// Tokens by the server's count, or one a chunk.
+    /// Output tokens by the server's count, or one a chunk.
     pub fn tokens(&self) -> u64 {
-        self.completion_tokens.unwrap_or(self.chunks)
+        self.counted().unwrap_or(self.chunks)
+    }
+
+    /// Output tokens as the server counted them. A usage of nothing is a server that does not count: there is text.
+    pub fn counted(&self) -> Option<u64> {
+        self.usage.map(|u| u.completion_tokens).filter(|count| *count > 0)
+    }
+
+    /// Output tokens per second from the first chunk with text to the last. `None` when there was but one, or all
+    /// came in the same instant.
+    pub fn rate(&self) -> Option<f64> {
+        // Counted tokens that are more than the chunks are spread evenly over the chunks; the first chunk's
+        // share was made before the time that is measured here.
+        let after_first = self.tokens() as f64 * (self.chunks - 1) as f64 / self.chunks as f64;
+        let span = self.span.as_secs_f64();
+        (span > 0.0).then(|| after_first / span)
+    }
+
+    /// Mean time per output token after the first. `None` as for [`Self::rate`].
+    pub fn tpot(&self) -> Option<Duration> {
+        let after_first = self.tokens().checked_sub(1).filter(|n| *n > 0)?;
+        let tpot = self.span.as_secs_f64() / after_first as f64;
+        (!self.span.is_zero()).then(|| Duration::from_secs_f64(tpot))
     }
 }
 
 impl Recorder {
-    pub fn new(sent: Instant) -> Self {
-        Self {
-            sent,
-            first: None,
-            last: None,
-            end: None,
-            gaps: Vec::new(),
-            completion_tokens: None,
-            finish_reason: None,
-        }
+    /// Forgets the answer before.
+    pub fn restart(&mut self) {
+        self.gaps.clear();
+        *self = Self {
+            gaps: std::mem::take(&mut self.gaps),
+            ..Self::default()
+        };
+    }
+
+    /// Gaps between one chunk with text and the next.
+    pub fn gaps(&self) -> &[Duration] {
+        &self.gaps
     }
 
     pub fn observe(&mut self, arrived: &Arrived) {
@@ -63,9 +87,7 @@ impl Recorder {
                     self.last = Some(arrived.at);
                 }
                 // With usage in every chunk, the last one has the total.
-                if let Some(usage) = chunk.usage {
-                    self.completion_tokens = Some(usage.completion_tokens);
-                }
+                self.usage = chunk.usage.or(self.usage);
                 let reason = chunk.choices.iter().find(|c| c.index == 0);
                 if let Some(reason) = reason.and_then(|c| c.finish_reason.as_ref()) {
                     self.finish_reason = Some(reason.clone());
@@ -74,37 +96,26 @@ impl Recorder {
         }
     }
 
-    /// The sample of a stream that ended with `[DONE]`. The error is for the user.
-    pub fn finish(self) -> Result<Sample, String> {
-        let end = self.end.ok_or("the stream ended without `data: [DONE]`")?;
+    /// The sample of a stream that ended with `[DONE]`, of a request that was sent at `sent`.
+    pub fn finish(&self, due: Option<Instant>, sent: Instant) -> Result<Sample, Unusable> {
+        let end = self.end.ok_or(Unusable::CutShort)?;
         let (Some(first), Some(last)) = (self.first, self.last) else {
-            return Err("the stream ended without any text".to_owned());
+            return Err(Unusable::NoText);
         };
         match self.finish_reason.as_deref() {
-            None => return Err("the stream ended without a finish_reason".to_owned()),
+            None => return Err(Unusable::Unfinished),
             // What the server gave up on; servers end such a stream with `[DONE]` all the same.
-            Some(gave_up @ ("abort" | "error")) => {
-                return Err(format!(
-                    "the server ended the answer early: finish_reason {gave_up}"
-                ));
-            }
+            Some(gave_up @ ("abort" | "error")) => return Err(Unusable::Aborted(gave_up.to_owned())),
             Some(_) => {}
         }
-        // A usage of nothing is a server that does not count: there is text.
-        let completion_tokens = self.completion_tokens.filter(|count| *count > 0);
-        let chunks = self.gaps.len() as u64 + 1;
-        // Counted tokens that are more than the chunks are spread evenly over the chunks; the first chunk's
-        // share was made before the time that is measured here.
-        let tokens = completion_tokens.unwrap_or(chunks) as f64;
-        let after_first = tokens * self.gaps.len() as f64 / chunks as f64;
-        let span = (last - first).as_secs_f64();
+        let from = due.unwrap_or(sent);
         Ok(Sample {
-            ttft: first - self.sent,
-            e2e: end - self.sent,
-            chunks,
-            completion_tokens,
-            rate: (span > 0.0).then(|| after_first / span),
-            gaps: self.gaps,
+            ttft: first.saturating_duration_since(from),
+            e2e: end.saturating_duration_since(from),
+            queue: due.map(|due| sent.saturating_duration_since(due)),
+            span: last - first,
+            chunks: self.gaps.len() as u64 + 1,
+            usage: self.usage,
         })
     }
 }
@@ -115,9 +126,16 @@ mod tests {
     use crate::endpoint::stream::Parser;
 
     /// Feeds `(milliseconds after sending, events)`: each item is one read.
-    fn record(reads: &[(u64, &str)]) -> Result<Sample, String> {
+    fn record(reads: &[(u64, &str)]) -> Result<(Sample, Vec<Duration>), String> {
         let sent = Instant::now();
-        let (mut recorder, mut parser) = (Recorder::new(sent), Parser::default());
+        let mut recorder = Recorder::default();
+        feed(&mut recorder, sent, reads);
+        let sample = recorder.finish(None, sent).map_err(|e| e.to_string())?;
+        Ok((sample, recorder.gaps().to_vec()))
+    }
+
+    fn feed(recorder: &mut Recorder, sent: Instant, reads: &[(u64, &str)]) {
+        let mut parser = Parser::default();
         for (ms, events) in reads {
             let at = sent + Duration::from_millis(*ms);
             for event in events.split('|') {
@@ -128,7 +146,6 @@ mod tests {
                 recorder.observe(&Arrived { at, event });
             }
         }
-        recorder.finish()
     }
 
     const ROLE: &str = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#;
@@ -149,7 +166,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_reads() {
         let usage = usage(4);
-        let sample = record(&[
+        let (sample, gaps) = record(&[
             (5, ROLE),
             (40, THOUGHT),
             (50, OLD_THOUGHT),
@@ -165,11 +182,11 @@ mod tests {
             Duration::from_millis(40),
             "the role is no token, reasoning is one"
         );
-        assert_eq!(sample.gaps, ms(&[10, 20, 5]));
+        assert_eq!(gaps, ms(&[10, 20, 5]));
         assert_eq!(sample.e2e, Duration::from_millis(90));
         assert_eq!((sample.chunks, sample.tokens()), (4, 4));
         assert!(
-            (sample.rate.unwrap() - 3.0 / 0.035).abs() < 1e-9,
+            (sample.rate().unwrap() - 3.0 / 0.035).abs() < 1e-9,
             "three tokens in 35 ms"
         );
     }
@@ -177,7 +194,7 @@ mod tests {
     #[test]
     fn several_tokens_in_a_chunk_are_counted_by_usage() {
         let usage = usage(12);
-        let sample = record(&[
+        let (sample, gaps) = record(&[
             (10, WORD),
             (20, WORD),
             (30, WORD),
@@ -187,9 +204,9 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((sample.chunks, sample.tokens()), (3, 12));
-        assert_eq!(sample.gaps, ms(&[10, 10]));
+        assert_eq!(gaps, ms(&[10, 10]));
         assert!(
-            (sample.rate.unwrap() - 8.0 / 0.020).abs() < 1e-9,
+            (sample.rate().unwrap() - 8.0 / 0.020).abs() < 1e-9,
             "four a chunk, two chunks after the first"
         );
     }
@@ -197,17 +214,18 @@ mod tests {
     #[test]
     fn several_events_in_a_read_have_no_gap() {
         let read = format!("{ROLE}|{WORD}|{WORD}|{STOP}|{}|[DONE]", usage(2));
-        let sample = record(&[(10, &read)]).unwrap();
-        assert_eq!(sample.gaps, ms(&[0]));
+        let (sample, gaps) = record(&[(10, &read)]).unwrap();
+        assert_eq!(gaps, ms(&[0]));
         assert_eq!(
-            sample.rate, None,
+            sample.rate(),
+            None,
             "no time passed: no rate rather than an infinite one"
         );
     }
 
     #[test]
     fn without_usage_a_chunk_is_a_token() {
-        let sample = record(&[
+        let (sample, gaps) = record(&[
             (10, WORD),
             (20, HELD_BACK),
             (30, WORD),
@@ -215,9 +233,9 @@ mod tests {
             (30, "[DONE]"),
         ])
         .unwrap();
-        assert_eq!((sample.completion_tokens, sample.tokens()), (None, 2));
+        assert_eq!((sample.counted(), sample.tokens()), (None, 2));
         assert_eq!(
-            sample.gaps,
+            gaps,
             ms(&[20]),
             "a token whose bytes were held back has no event of its own"
         );
@@ -230,7 +248,7 @@ mod tests {
                 r#"{{"choices":[{{"index":0,"delta":{{"content":"a"}}}}],"usage":{{"completion_tokens":{n}}}}}"#
             )
         };
-        let sample = record(&[
+        let (sample, _) = record(&[
             (1, &word(1)),
             (2, &word(2)),
             (3, STOP),
@@ -266,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_usage_of_nothing_is_no_count() {
-        let sample = record(&[
+        let (sample, _) = record(&[
             (10, WORD),
             (20, WORD),
             (20, STOP),
@@ -274,7 +292,63 @@ mod tests {
             (20, "[DONE]"),
         ])
         .unwrap();
-        assert_eq!((sample.completion_tokens, sample.tokens()), (None, 2));
-        assert!((sample.rate.unwrap() - 100.0).abs() < 1e-9);
+        assert_eq!((sample.counted(), sample.tokens()), (None, 2));
+        assert!((sample.rate().unwrap() - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn time_per_token_is_the_mean_after_the_first_token() {
+        let (sample, _) = record(&[
+            (10, WORD),
+            (50, WORD),
+            (50, STOP),
+            (50, &usage(5)),
+            (50, "[DONE]"),
+        ])
+        .unwrap();
+        assert_eq!(sample.tpot(), Some(Duration::from_millis(10)));
+        let (one, _) = record(&[(10, WORD), (10, STOP), (10, &usage(1)), (10, "[DONE]")]).unwrap();
+        assert_eq!(one.tpot(), None);
+        let (at_once, _) = record(&[(10, WORD), (10, STOP), (10, &usage(9)), (10, "[DONE]")]).unwrap();
+        assert_eq!(at_once.tpot(), None, "no time passed");
+    }
+
+    #[test]
+    fn times_count_from_when_the_request_was_due() {
+        let due = Instant::now();
+        let sent = due + Duration::from_millis(300);
+        let mut recorder = Recorder::default();
+        feed(
+            &mut recorder,
+            sent,
+            &[(40, WORD), (60, WORD), (60, STOP), (70, "[DONE]")],
+        );
+        let sample = recorder.finish(Some(due), sent).unwrap();
+        assert_eq!(
+            (sample.ttft, sample.e2e, sample.queue),
+            (
+                Duration::from_millis(340),
+                Duration::from_millis(370),
+                Some(Duration::from_millis(300))
+            )
+        );
+        assert_eq!(sample.span, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn nothing_of_one_answer_is_left_in_the_next() {
+        let sent = Instant::now();
+        let mut recorder = Recorder::default();
+        feed(
+            &mut recorder,
+            sent,
+            &[(1, WORD), (2, WORD), (2, STOP), (2, &usage(7)), (3, "[DONE]")],
+        );
+        recorder.restart();
+        assert!(recorder.finish(None, sent).is_err());
+        feed(&mut recorder, sent, &[(5, WORD), (9, STOP), (9, "[DONE]")]);
+        let sample = recorder.finish(None, sent).unwrap();
+        assert_eq!((sample.ttft, sample.tokens()), (Duration::from_millis(5), 1));
+        assert!(recorder.gaps().is_empty());
     }
 }

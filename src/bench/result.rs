@@ -53,7 +53,7 @@ pub struct Level {
     /// Requests in the figures below, failed ones among them.
     pub requests: u64,
     pub errors: u64,
-    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut short` …
+    /// By kind: `refused`, `timeout`, `unreachable`, `broken`, `malformed`, `cut_short` …
     pub errors_by_kind: BTreeMap<String, u64>,
     /// First few distinct error messages. Hostile text.
     pub error_samples: Vec<String>,

@@ -1,57 +1,119 @@
-//! All answers at one concurrency, summed up in constant memory.
+//! All answers at one load, summed up in constant memory.
 
-use std::time::{Duration, Instant};
-
-use super::result::{Level, LoadShape};
-use super::{
-    metric::{MAX, Metric},
-    recorder::Sample,
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
 };
-use crate::endpoint::error::shorten;
+
+use super::{
+    failure::Failure,
+    metric::Metric,
+    recorder::Sample,
+    result::{Distribution, Goodput, Level},
+    slices::Slices,
+    statistics::Groups,
+};
+use crate::config::latency::Timing;
 
 /// Distinct error messages that are kept.
 const ERROR_SAMPLES: usize = 3;
 
-/// How one request ended, and when it began and ended.
-pub struct Outcome {
-    pub began: Instant,
-    pub ended: Instant,
-    pub result: Result<Sample, String>,
+/// One complete answer.
+pub struct Answer<'a> {
+    pub sample: Sample,
+    pub gaps: &'a [Duration],
+    /// Whether it met every time objective, if there is any.
+    pub good: Option<bool>,
+    /// Input tokens as counted beforehand, if they were.
+    pub counted_before: Option<u64>,
+    /// Output tokens that were asked for.
+    pub asked: u32,
 }
 
+/// Least and largest of some counts.
+#[derive(Clone, Copy)]
+pub struct Range {
+    pub least: u64,
+    pub most: u64,
+}
+
+/// Sums over the measured requests of one level.
 pub struct Tally {
-    ttft: Metric,
-    itl: Metric,
-    e2e: Metric,
-    rate: Metric,
-    requests: u64,
-    errors: u64,
+    pub(super) ttft: Metric,
+    pub(super) itl: Metric,
+    pub(super) tpot: Metric,
+    pub(super) e2e: Metric,
+    pub(super) queue: Metric,
+    pub(super) rate: Metric,
+    groups: Groups,
+    slices: Slices,
+    origin: Instant,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) errors_by_kind: BTreeMap<&'static str, u64>,
     error_samples: Vec<String>,
-    tokens: u64,
-    chunks: u64,
-    without_usage: u32,
-    without_rate: u32,
-    fewest: u64,
-    most: u64,
+    good: u64,
+    pub(super) tokens: u64,
+    pub(super) chunks: u64,
+    input_tokens: Option<u64>,
+    pub(super) without_usage: u64,
+    pub(super) without_rate: u64,
+    pub(super) odd_lengths: u64,
+    pub(super) lengths: Range,
+    pub(super) asked: Range,
     span: Option<(Instant, Instant)>,
 }
 
+impl Answer<'_> {
+    /// By the server's count, else as counted beforehand.
+    pub fn input_tokens(&self) -> Option<u64> {
+        let counted = self.sample.usage.map(|u| u.prompt_tokens);
+        counted.filter(|count| *count > 0).or(self.counted_before)
+    }
+}
+
+impl Range {
+    const NONE: Self = Self {
+        least: u64::MAX,
+        most: 0,
+    };
+
+    fn add(&mut self, value: u64) {
+        self.least = self.least.min(value);
+        self.most = self.most.max(value);
+    }
+
+    pub fn is_one(self) -> bool {
+        self.least == self.most
+    }
+}
+
 impl Tally {
-    pub fn new() -> Self {
+    /// `origin` is the start of the measured time.
+    pub fn new(origin: Instant) -> Self {
         Self {
             ttft: Metric::new(),
             itl: Metric::new(),
+            tpot: Metric::new(),
             e2e: Metric::new(),
+            queue: Metric::new(),
             rate: Metric::new(),
+            groups: Groups::new(),
+            slices: Slices::new(),
+            origin,
             requests: 0,
             errors: 0,
+            errors_by_kind: BTreeMap::new(),
             error_samples: Vec::new(),
+            good: 0,
             tokens: 0,
             chunks: 0,
+            input_tokens: Some(0),
             without_usage: 0,
             without_rate: 0,
-            fewest: u64::MAX,
-            most: 0,
+            odd_lengths: 0,
+            lengths: Range::NONE,
+            asked: Range::NONE,
             span: None,
         }
     }
@@ -60,223 +122,134 @@ impl Tally {
         self.requests
     }
 
-    pub fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    pub fn add(&mut self, outcome: Outcome) {
+    /// Adds the measured request `number`, from 0, which began (was due, else sent) and ended at these times.
+    pub fn add(&mut self, number: u64, began: Instant, ended: Instant, result: Result<&Answer, &Failure>) {
         self.requests += 1;
-        let (began, ended) = self.span.unwrap_or((outcome.began, outcome.ended));
-        self.span = Some((began.min(outcome.began), ended.max(outcome.ended)));
-        match outcome.result {
-            Ok(sample) => self.add_sample(&sample),
-            Err(message) => self.add_error(&message),
+        let (first, last) = self.span.unwrap_or((began, ended));
+        self.span = Some((first.min(began), last.max(ended)));
+        let at = ended.saturating_duration_since(self.origin);
+        match result {
+            Ok(answer) => {
+                self.add_times(number, &answer.sample, answer.gaps);
+                self.slices.answer(at, ms(answer.sample.ttft), answer.gaps);
+                self.add_counts(answer);
+            }
+            Err(failure) => {
+                self.slices.error(at);
+                self.add_error(failure);
+            }
         }
     }
 
-    fn add_sample(&mut self, sample: &Sample) {
-        self.ttft.record(ms(sample.ttft));
-        self.e2e.record(ms(sample.e2e));
-        sample.gaps.iter().for_each(|gap| self.itl.record(ms(*gap)));
-        match sample.rate {
+    fn add_times(&mut self, number: u64, sample: &Sample, gaps: &[Duration]) {
+        let (ttft, e2e) = (ms(sample.ttft), ms(sample.e2e));
+        self.ttft.record(ttft);
+        self.groups.add(number, Timing::Ttft, ttft);
+        self.e2e.record(e2e);
+        self.groups.add(number, Timing::E2e, e2e);
+        for gap in gaps {
+            self.itl.record(ms(*gap));
+            self.groups.add(number, Timing::Itl, ms(*gap));
+        }
+        if let Some(tpot) = sample.tpot() {
+            self.tpot.record(ms(tpot));
+            self.groups.add(number, Timing::Tpot, ms(tpot));
+        }
+        if let Some(queue) = sample.queue {
+            self.queue.record(ms(queue));
+        }
+        match sample.rate() {
             Some(rate) => self.rate.record(rate),
             None => self.without_rate += 1,
         }
-        self.without_usage += u32::from(sample.completion_tokens.is_none());
+    }
+
+    fn add_counts(&mut self, answer: &Answer) {
+        let (sample, asked) = (&answer.sample, u64::from(answer.asked));
+        self.good += u64::from(answer.good == Some(true));
+        self.without_usage += u64::from(sample.counted().is_none());
         self.chunks += sample.chunks;
         // A server may claim any count.
         self.tokens = self.tokens.saturating_add(sample.tokens());
-        self.fewest = self.fewest.min(sample.tokens());
-        self.most = self.most.max(sample.tokens());
+        self.input_tokens = self
+            .input_tokens
+            .zip(answer.input_tokens())
+            .map(|(sum, count)| sum.saturating_add(count));
+        self.odd_lengths += u64::from(sample.tokens() != asked);
+        self.lengths.add(sample.tokens());
+        self.asked.add(asked);
     }
 
-    fn add_error(&mut self, message: &str) {
+    fn add_error(&mut self, failure: &Failure) {
         self.errors += 1;
-        let message = shorten(message, 400);
-        if self.error_samples.len() < ERROR_SAMPLES && !self.error_samples.contains(&message) {
-            self.error_samples.push(message);
+        *self.errors_by_kind.entry(failure.kind).or_default() += 1;
+        if self.error_samples.len() < ERROR_SAMPLES && !self.error_samples.contains(&failure.message) {
+            self.error_samples.push(failure.message.clone());
         }
     }
 
-    /// `asked` is the number of output tokens that each request asked for.
-    pub fn result(self, load: LoadShape, asked: u32, mut notes: Vec<String>) -> Level {
-        notes.extend(self.notes(asked));
+    /// Puts the figures into the level. `judged` says whether there are time objectives; the seed is for the
+    /// bootstrap.
+    pub fn fill(self, level: &mut Level, judged: bool, seed: u64) {
+        level.notes.extend(self.notes());
         let seconds = self
             .span
             .map_or(0.0, |(began, ended)| (ended - began).as_secs_f64());
-        Level {
-            requests: self.requests,
-            errors: self.errors,
-            ttft_ms: self.ttft.less_is_better(),
-            itl_ms: self.itl.less_is_better(),
-            e2e_ms: self.e2e.less_is_better(),
-            tokens_per_second: self.rate.more_is_better(),
-            output_tokens_per_second: if seconds > 0.0 {
-                self.tokens as f64 / seconds
+        let per_second = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
             } else {
                 0.0
-            },
-            output_tokens: self.tokens,
-            tokens_counted_by_server: self.requests > self.errors && self.without_usage == 0,
-            chunks: self.chunks,
-            error_samples: self.error_samples,
-            notes,
-            ..Level::empty(load)
-        }
-    }
-
-    fn notes(&self, asked: u32) -> Vec<String> {
-        let mut notes = Vec::new();
-        let (tokens, chunks) = (self.tokens, self.chunks);
-        if self.requests == self.errors {
-            return notes;
-        }
-        if self.without_usage > 0 {
-            notes.push(format!(
-                "{} answers had no usage: their tokens are counted as one a chunk",
-                self.without_usage
-            ));
-        } else if tokens != chunks {
-            notes.push(format!(
-                "the server counted {tokens} tokens in {chunks} chunks with text: inter-token latency is the gap \
-                 between chunks, tokens/s counts tokens"
-            ));
-        }
-        if (self.fewest, self.most) != (u64::from(asked), u64::from(asked)) {
-            let had = if self.fewest == self.most {
-                self.most.to_string()
-            } else {
-                format!("{} to {}", self.fewest, self.most)
-            };
-            notes.push(format!("answers had {had} tokens, {asked} were asked for"));
-        }
-        if self.without_rate > 0 {
-            notes.push(format!(
-                "{} answers came in one chunk or one instant and have no tokens/s",
-                self.without_rate
-            ));
-        }
-        let clamped = [&self.ttft, &self.itl, &self.e2e, &self.rate].map(Metric::clamped);
-        if clamped.iter().any(|c| *c > 0) {
-            let count: u64 = clamped.iter().sum();
-            notes.push(format!("{count} values were over {MAX} and are shown as {MAX}"));
-        }
-        notes
+            }
+        };
+        let answers = self.requests - self.errors;
+        let with_intervals = |distribution: Option<Distribution>, timing| {
+            distribution.map(|d| Distribution {
+                ci95: self.groups.intervals(timing, seed),
+                ..d
+            })
+        };
+        level.requests = self.requests;
+        level.errors = self.errors;
+        level.errors_by_kind = self
+            .errors_by_kind
+            .iter()
+            .map(|(k, n)| ((*k).to_owned(), *n))
+            .collect();
+        level.seconds = seconds;
+        level.ttft_ms = with_intervals(self.ttft.less_is_better(), Timing::Ttft);
+        level.itl_ms = with_intervals(self.itl.less_is_better(), Timing::Itl);
+        level.tpot_ms = with_intervals(self.tpot.less_is_better(), Timing::Tpot);
+        level.e2e_ms = with_intervals(self.e2e.less_is_better(), Timing::E2e);
+        level.queue_ms = self.queue.less_is_better();
+        level.tokens_per_second = self.rate.more_is_better();
+        level.input_tokens = self.input_tokens.filter(|_| answers > 0);
+        level.output_tokens = self.tokens;
+        level.chunks = self.chunks;
+        level.tokens_counted_by_server = answers > 0 && self.without_usage == 0;
+        level.requests_per_second = per_second(answers);
+        level.output_tokens_per_second = per_second(self.tokens);
+        level.total_tokens_per_second = level
+            .input_tokens
+            .map(|input| per_second(input.saturating_add(self.tokens)));
+        level.goodput = (judged && self.requests > 0).then(|| Goodput {
+            share: self.good as f64 / self.requests as f64,
+            requests_per_second: per_second(self.good),
+        });
+        level.histograms = [("ttft", &self.ttft), ("itl", &self.itl), ("e2e", &self.e2e)]
+            .into_iter()
+            .filter(|(_, metric)| !metric.is_empty())
+            .map(|(name, metric)| (name.to_owned(), metric.bins()))
+            .collect();
+        level.error_samples = self.error_samples;
+        level.over_time = self.slices.into_slices();
+        level.samples = (answers > 0).then(|| self.groups.into_samples());
     }
 }
 
-fn ms(duration: Duration) -> f64 {
+pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(ttft: u64, gaps: &[u64], completion_tokens: Option<u64>) -> Sample {
-        let span: u64 = gaps.iter().sum();
-        Sample {
-            ttft: Duration::from_millis(ttft),
-            e2e: Duration::from_millis(ttft + span),
-            gaps: gaps.iter().copied().map(Duration::from_millis).collect(),
-            chunks: gaps.len() as u64 + 1,
-            completion_tokens,
-            rate: (span > 0).then(|| gaps.len() as f64 * 1000.0 / span as f64),
-        }
-    }
-
-    fn tally(outcomes: Vec<(u64, u64, Result<Sample, String>)>) -> Tally {
-        let start = Instant::now();
-        let mut tally = Tally::new();
-        for (began, ended, result) in outcomes {
-            let (began, ended) = (
-                start + Duration::from_millis(began),
-                start + Duration::from_millis(ended),
-            );
-            tally.add(Outcome { began, ended, result });
-        }
-        tally
-    }
-
-    #[test]
-    fn figures_are_of_the_answers_and_errors_are_apart() {
-        let result = tally(vec![
-            (0, 130, Ok(sample(100, &[10, 20], Some(3)))),
-            (0, 9000, Err("POST /x had no answer after 9 s".to_owned())),
-            (130, 330, Ok(sample(120, &[40, 40], Some(3)))),
-        ])
-        .result(LoadShape::Closed { concurrency: 4 }, 3, vec!["first".to_owned()]);
-        assert_eq!(
-            (result.concurrency(), result.requests, result.errors),
-            (Some(4), 3, 1)
-        );
-        let ttft = result.ttft_ms.unwrap();
-        assert_eq!((ttft.mean, ttft.max), (110.0, 120.0));
-        let itl = result.itl_ms.unwrap();
-        assert_eq!((itl.mean, itl.max), (27.5, 40.0));
-        assert_eq!(result.e2e_ms.unwrap().max, 200.0);
-        let rate = result.tokens_per_second.unwrap();
-        assert_eq!(rate.p99, 25.0, "the slowest: 2 tokens in 80 ms");
-        assert_eq!(result.output_tokens, 6);
-        assert!(
-            (result.output_tokens_per_second - 6.0 / 9.0).abs() < 1e-9,
-            "wall time is to the last end"
-        );
-        assert!(result.tokens_counted_by_server);
-        assert_eq!(result.error_samples, ["POST /x had no answer after 9 s"]);
-        assert_eq!(result.notes, ["first"]);
-    }
-
-    #[test]
-    fn what_qualifies_the_figures_is_said() {
-        let result = tally(vec![
-            (0, 10, Ok(sample(1, &[0], Some(8)))),
-            (0, 10, Ok(sample(1, &[1], Some(5)))),
-        ])
-        .result(LoadShape::Closed { concurrency: 1 }, 8, Vec::new());
-        insta::assert_snapshot!(result.notes.join("\n"), @r"
-        the server counted 13 tokens in 4 chunks with text: inter-token latency is the gap between chunks, tokens/s counts tokens
-        answers had 5 to 8 tokens, 8 were asked for
-        1 answers came in one chunk or one instant and have no tokens/s
-        ");
-        let result = tally(vec![(0, 10, Ok(sample(5_000_000, &[1], None)))]).result(
-            LoadShape::Closed { concurrency: 1 },
-            2,
-            Vec::new(),
-        );
-        assert!(!result.tokens_counted_by_server);
-        insta::assert_snapshot!(result.notes.join("\n"), @r"
-        1 answers had no usage: their tokens are counted as one a chunk
-        2 values were over 3600000 and are shown as 3600000
-        ");
-    }
-
-    #[test]
-    fn only_a_few_distinct_errors_are_kept() {
-        let errors = (0..50)
-            .map(|i| (0, 1, Err(format!("error {}\u{1b}[0m", i % 10))))
-            .collect();
-        let result = tally(errors).result(LoadShape::Closed { concurrency: 1 }, 8, Vec::new());
-        assert_eq!((result.requests, result.errors), (50, 50));
-        assert_eq!(
-            result.error_samples,
-            ["error 0 [0m", "error 1 [0m", "error 2 [0m"]
-        );
-        assert_eq!((result.ttft_ms, result.output_tokens_per_second), (None, 0.0));
-        assert!(!result.tokens_counted_by_server && result.notes.is_empty());
-    }
-
-    #[test]
-    fn counts_that_a_server_makes_up_do_not_overflow() {
-        let outcomes = (0..3)
-            .map(|_| (0, 10, Ok(sample(1, &[1], Some(u64::MAX / 2)))))
-            .collect();
-        let result = tally(outcomes).result(LoadShape::Closed { concurrency: 1 }, 2, Vec::new());
-        assert_eq!(result.output_tokens, u64::MAX);
-        assert!(
-            result.notes.iter().any(|n| n.contains("2 were asked for")),
-            "{:?}",
-            result.notes
-        );
-    }
-}
+mod tests;

@@ -70,6 +70,7 @@ async fn measure(
             let options = bench::Options::default();
             results = bench::run(endpoint, &model.id, &model.latency, &options, &show)
                 .await
+                .map_err(|why| Failed::new(Blame::Input, "the latency could not be measured", why))?
                 .levels;
             latency_verdict(&results).map(|said| ((), said))
         })
