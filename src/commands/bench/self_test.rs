@@ -24,6 +24,7 @@ use crate::{
     endpoint::Endpoint,
     environment::Environment,
     progress::Progress,
+    report::escape,
 };
 
 /// Beyond what an answer takes by the server's timing.
@@ -96,8 +97,10 @@ async fn level(
     let stats = server.stats().await?;
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     let joined = join(&seen, server.timings().await?);
-    for sample in result.levels.iter().flat_map(|level| &level.error_samples) {
-        progress.warn("self-test", &crate::report::escape::line(sample));
+    for level in &result.levels {
+        for said in level.error_samples.iter().chain(&level.notes) {
+            progress.note("self-test", &escape::line(said));
+        }
     }
     // Of every token, those of the ramp-up too: their CPU time is in it.
     let tokens = stats["tokens"].as_f64().unwrap_or(0.0).max(1.0);
@@ -156,7 +159,9 @@ pub async fn measure(
             progress.status("self-test", &now.to_string());
         }
     };
-    Ok(bench::run(&endpoint, MODEL, latency, options, &show).await)
+    bench::run(&endpoint, MODEL, latency, options, &show)
+        .await
+        .map_err(Error::service)
 }
 
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {

@@ -98,7 +98,8 @@ pub async fn run(requests: u32, progress: &dyn Progress, json: Option<&Path>) ->
     let options = Options::default();
     let result = tokio::time::timeout(deadline, bench::run(&endpoint, MODEL, &latency, &options, &show))
         .await
-        .map_err(|_| Error::service(format!("{requests} requests took more than {deadline:?}")))?;
+        .map_err(|_| Error::service(format!("{requests} requests took more than {deadline:?}")))?
+        .map_err(Error::service)?;
     let after = usage::now();
     let (done, errors) = result
         .levels
