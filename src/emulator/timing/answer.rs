@@ -21,6 +21,8 @@ use super::{
 
 /// Pause before a full socket is tried again.
 const RETRY: Duration = Duration::from_millis(1);
+/// Most tokens in one write.
+const BURST: usize = 64;
 
 /// A connection as an answer needs it.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub struct Answer {
     due: Instant,
     /// Tokens that have left.
     done: u32,
+    /// Of the tokens that are about to be written.
+    dues: Vec<Instant>,
     /// Bytes that are to be written.
     unsent: Vec<u8>,
     sent: Option<Sent>,
@@ -67,6 +71,7 @@ impl Answer {
             schedule,
             due,
             done,
+            dues: Vec::new(),
             unsent,
             sent: Some(Sent::new(id)),
         }
@@ -91,17 +96,13 @@ impl Answer {
     /// Puts the tokens that are due behind what is to be written, and stamps them.
     fn add_due(&mut self, ledger: &Ledger) {
         let now = Instant::now();
-        let mut dues = [None; 16];
-        for slot in &mut dues {
-            if self.done == self.asked.tokens || self.due > now {
-                break;
-            }
-            *slot = Some(self.due);
+        while self.done < self.asked.tokens && self.due <= now && self.dues.len() < BURST {
+            self.dues.push(self.due);
             self.add_token();
         }
         let at = Instant::now();
-        if let Some(sent) = &mut self.sent {
-            for due in dues.into_iter().flatten() {
+        for due in self.dues.drain(..) {
+            if let Some(sent) = &mut self.sent {
                 sent.token(self.arrived, due, at);
             }
         }
