@@ -82,6 +82,16 @@ pub struct LoadArgs {
     /// Open loop: most requests in flight; those beyond wait, which is queue delay [default: 4096].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CONCURRENT))]
     pub max_concurrency: Option<u32>,
+    /// Finds how much the server completes, the latency at rates up to there, and the highest rate that meets the
+    /// objectives.
+    #[arg(long, conflicts_with_all = ["concurrency", "rate"])]
+    pub sweep: bool,
+    /// Requests at once that give the server as much work as it can take [default: 256].
+    #[arg(long, value_name = "N", requires = "sweep", value_parser = clap::value_parser!(u32).range(1..=MOST_CONCURRENT))]
+    pub sweep_concurrency: Option<u32>,
+    /// Rates up to saturation, evenly spaced; the highest good one is narrowed down after them [default: 10].
+    #[arg(long, value_name = "N", requires = "sweep", value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub sweep_steps: Option<u32>,
     /// When an open loop's requests are due [default: poisson].
     #[arg(long, value_enum)]
     pub arrivals: Option<Arrivals>,
@@ -254,6 +264,8 @@ mod tests {
             ("--rate 0", "requests a second"),
             ("--requests 0", "0"),
             ("--requests 5 --duration 5s", "cannot be used with"),
+            ("--sweep --rate 5", "cannot be used with"),
+            ("--sweep-steps 5", "--sweep"),
             ("--prompt a --input-tokens 5", "cannot be used with"),
             ("--duration 10", "such as"),
             ("--timeout 2h", "from 1s to 3600s"),

@@ -45,6 +45,7 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
         observer: records.as_ref().map(raw::Writer::observer),
         tokenizer: args.input.tokenizer.clone(),
         most_in_flight: args.load.max_concurrency,
+        sweep: settings::sweep(&args.load),
     };
     let Target { endpoint, model, .. } = &target;
     let live = Live::new(&environment, &progress, model);

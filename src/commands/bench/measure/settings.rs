@@ -1,7 +1,8 @@
 //! Options over settings.
 
 use crate::{
-    cli::MeasureArgs,
+    bench::Sweep,
+    cli::{LoadArgs, MeasureArgs},
     commands::Error,
     config::{Latency, latency::Input},
 };
@@ -53,6 +54,21 @@ pub fn settle(args: &MeasureArgs, base: Latency) -> Result<Latency, Error> {
         ));
     }
     Ok(latency)
+}
+
+/// Levels after the ladder, that narrow the answer down.
+const REFINING: u32 = 10;
+
+/// The sweep that is asked for.
+pub fn sweep(load: &LoadArgs) -> Option<Sweep> {
+    let base = Sweep::default();
+    let steps = load.sweep_steps.unwrap_or(base.steps);
+    load.sweep.then_some(Sweep {
+        concurrency: load.sweep_concurrency.unwrap_or(base.concurrency),
+        steps,
+        // The saturating one is the first.
+        most_levels: 1 + steps + REFINING,
+    })
 }
 
 fn replace<T>(setting: &mut T, given: Option<T>) {
