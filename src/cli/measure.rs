@@ -165,6 +165,9 @@ pub struct OutputArgs {
     /// File for the headline load's figures under the names of `vllm bench serve`.
     #[arg(long, value_name = "FILE")]
     pub vllm_json: Option<PathBuf>,
+    /// File for the result as a page with charts.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// File that gets one JSON line for each request while it is measured.
     #[arg(long, value_name = "FILE")]
     pub raw: Option<PathBuf>,

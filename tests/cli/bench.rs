@@ -111,8 +111,7 @@ fn schema(world: &World) -> Value {
 #[test]
 fn every_request_is_a_line_of_the_raw_file_and_vllms_names_have_the_figures() {
     let served = Served::new();
-    let form =
-        "--concurrency 2 --requests 5 --output-tokens 3 --raw raw.jsonl --vllm-json vllm.json --json -";
+    let form = "--concurrency 2 --requests 5 --output-tokens 3 --raw raw.jsonl --vllm-json vllm.json --html page.html --json -";
     let shown = served.bench(form);
     let result: Value = serde_json::from_str(&shown.expect_code(0).stdout).unwrap();
     assert_eq!(result["model"], MODEL, "the only one that is listed");
@@ -125,6 +124,7 @@ fn every_request_is_a_line_of_the_raw_file_and_vllms_names_have_the_figures() {
             .iter()
             .all(|r| r.ttft_ms.is_some() && r.output_tokens == 3)
     );
+    assert!(served.world.read("page.html").contains("<svg"));
     let vllm = served.world.json("vllm.json");
     assert_eq!(vllm["completed"], 5);
     assert_eq!(vllm["total_output_tokens"], 15);

@@ -145,7 +145,7 @@ fn objective(page: &mut Page, outcome: &ObjectiveOutcome) {
         missed => format!(", missed by {}", percent(-missed)),
     });
     let text = format!(
-        "{}  {}{}",
+        "{}, {}{}",
         outcome.written,
         measured.map_or("nothing was measured".to_owned(), |m| format!("measured {m}")),
         margin.unwrap_or_default()

@@ -20,13 +20,18 @@ use crate::{
     cli::{MeasureArgs, OutputArgs},
     commands::{Error, print, print_page, tell},
     environment::Environment,
-    ui,
+    report, ui,
 };
 
 pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Error> {
     // Whatever can be wrong with files is found before an hour of measuring.
-    let OutputArgs { json, vllm_json, raw } = &args.output;
-    for path in [json, vllm_json]
+    let OutputArgs {
+        json,
+        vllm_json,
+        html,
+        raw,
+    } = &args.output;
+    for path in [json, vllm_json, html]
         .into_iter()
         .flatten()
         .filter(|path| !is_stdout(path))
@@ -86,8 +91,14 @@ fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>
         )),
         (None, _) => Ok(()),
     };
+    let page = match &to.html {
+        Some(path) => report::bench::html(result)
+            .map_err(|e| e.to_string())
+            .and_then(|page| write(path, &page)),
+        None => Ok(()),
+    };
     let records = records.map_or(Ok(()), raw::Writer::finish);
-    document.and(fields).and(records)
+    document.and(fields).and(page).and(records)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -13,6 +13,12 @@ pub fn interval(value: f64, [low, high]: [f64; 2]) -> String {
     format!("{}–{}", scaled(low, value).0, scaled(high, value).0)
 }
 
+/// Two values in the unit of the first: `180 → 210 ms`.
+pub fn step(before: f64, after: f64) -> String {
+    let (value, unit) = scaled(before, before);
+    format!("{value} → {} {unit}", scaled(after, before).0)
+}
+
 /// `ms` with the digits and the unit that suit `like`.
 fn scaled(ms: f64, like: f64) -> (String, &'static str) {
     match like {

@@ -40,8 +40,10 @@ impl Page {
     }
 
     pub fn strong(&mut self, text: &str) {
-        let text = self.paint(Style::new().bold(), text);
-        let _ = writeln!(self.out, "{text}");
+        for part in wrap(&line(text), self.width) {
+            let part = self.paint(Style::new().bold(), &part);
+            let _ = writeln!(self.out, "{part}");
+        }
     }
 
     pub fn title(&mut self, text: &str) {

@@ -5,7 +5,7 @@ use super::{
         Change, Comparison, Distribution, Level, LoadShape, ServerSide, ServerTime, Verdict,
     },
     QUOTE,
-    figures::{interval, load_short, ms, per_second, percent},
+    figures::{interval, load_short, ms, per_second, percent, step},
     page::{Mood, Page, row},
 };
 use crate::report::escape::{clip, line};
@@ -141,13 +141,12 @@ pub fn comparison(page: &mut Page, comparison: &Comparison) {
     let name = clip(&line(&comparison.baseline), 100);
     page.title(&format!("Against {name}"));
     if !comparison.changes.is_empty() {
-        let mut table = page.table(&["Load", "", "before", "now", "change (95 % sure)", "p", ""]);
+        let mut table = page.table(&["Load", "", "before → now", "% (95 % sure)", "p", ""]);
         for change in &comparison.changes {
             table.add_row(row([
                 load_short(change.load),
                 format!("{} p{}", change.timing.name().to_uppercase(), change.percentile),
-                ms(change.before),
-                ms(change.after),
+                step(change.before, change.after),
                 relative(change),
                 probability(change.p_value),
                 verdict(change.verdict).to_owned(),
@@ -170,16 +169,16 @@ pub fn comparison(page: &mut Page, comparison: &Comparison) {
     }
 }
 
-/// `+16.6 % (+11.9 … +22.4)`
+/// `+16.6 (+11.9…+22.4)`
 fn relative(change: &Change) -> String {
     let percent = |ratio: f64| (ratio - 1.0) * 100.0;
     let [low, high] = change.ratio_ci95.map(percent);
-    format!("{:+.1} % ({low:+.1} … {high:+.1})", percent(change.ratio))
+    format!("{:+.1} ({low:+.1}…{high:+.1})", percent(change.ratio))
 }
 
 fn probability(p: f64) -> String {
     if p < 0.001 {
-        "<0.001".to_owned()
+        "<.001".to_owned()
     } else {
         format!("{p:.3}")
     }
@@ -190,6 +189,6 @@ const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Better => "better",
         Verdict::Worse => "WORSE",
         Verdict::NoRealChange => "no real change",
-        Verdict::Inconclusive => "too few to tell",
+        Verdict::Inconclusive => "too few",
     }
 }
