@@ -241,10 +241,8 @@ async fn failures_are_counted_quoted_and_end_a_hopeless_level() {
         results[1].requests
     );
     let count = results[0].requests;
-    assert_eq!(
-        results[0].notes,
-        [format!("given up: the first {count} of 40 requests all failed")]
-    );
+    let given_up = format!("given up: the first {count} of 40 requests all failed");
+    assert!(results[0].notes.contains(&given_up), "{:?}", results[0].notes);
     assert_eq!(
         results[0].error_samples,
         ["POST /v1/chat/completions was answered with status 503: no healthy upstream"]

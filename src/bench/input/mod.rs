@@ -48,6 +48,9 @@ struct Entry {
     output_tokens: Option<u32>,
 }
 
+/// Fewer distinct beginnings than this may run out within a measurement.
+const MANY: u64 = 1_000_000;
+
 /// One request's.
 #[derive(Clone, Debug)]
 pub struct Prompt {
@@ -204,12 +207,13 @@ impl Prompts {
 
     fn note_prefix(&mut self) {
         let note = match &self.prefix {
-            Some(prefix) => format!(
-                "each prompt begins with words of its own ({} beginnings before one comes again), so that no request \
-                 finds its text in the server's prefix cache; what the chat template puts before the first message \
-                 can still be shared",
+            Some(prefix) if prefix.distinct() < MANY => format!(
+                "only {} prompts begin unlike each other: the server's prefix cache may have helped the others",
                 prefix.distinct()
             ),
+            Some(_) => {
+                "no prompt begins like another, so that the server's prefix cache doesn't help".to_owned()
+            }
             None => {
                 "prompts are sent as they are: the server's prefix cache may have seen them before".to_owned()
             }

@@ -138,7 +138,7 @@ async fn observe(records: &mut mpsc::UnboundedReceiver<Record>, observer: Option
     while let Some(record) = records.recv().await {
         observer.inspect(|observer| observer(&record));
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Shows the progress; never ends.

@@ -127,7 +127,7 @@ impl Session {
         let handed = Instant::now();
         let sent = lane
             .stream(&outgoing, self.workload.timeout, |arrived| {
-                recorder.observe(arrived)
+                recorder.observe(arrived);
             })
             .await;
         let result = match &sent {

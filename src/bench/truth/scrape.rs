@@ -54,6 +54,8 @@ const COUNTERS: &[(Counter, &[&str])] = &[
     ),
 ];
 const KV_CACHE: &[&str] = &["vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"];
+/// What follows a histogram's name.
+const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// When a server's process made its counters: another time means another process.
 const BORN: &str = "vllm:e2e_request_latency_seconds_created";
 
@@ -101,10 +103,7 @@ impl Scrape {
 }
 
 fn wanted(name: &str) -> bool {
-    let of = |base: &str| {
-        let rest = name.strip_prefix(base);
-        matches!(rest, Some("_bucket" | "_sum" | "_count"))
-    };
+    let of = |base: &str| name.strip_prefix(base).is_some_and(|part| PARTS.contains(&part));
     name.starts_with("vllm:")
         && (name == BORN
             || KV_CACHE.contains(&name)
@@ -136,9 +135,12 @@ fn counts(samples: &[Sample<'_>], name: &str) -> Option<BTreeMap<Series, u64>> {
 
 fn histograms(samples: &[Sample<'_>], base: &str) -> Option<BTreeMap<Series, Histogram>> {
     let mut found: BTreeMap<Series, Histogram> = BTreeMap::new();
-    let parts = samples
-        .iter()
-        .filter_map(|s| Some((s, s.name.strip_prefix(base)?)));
+    let part = |name: &str| {
+        PARTS
+            .into_iter()
+            .find(|part| name.strip_prefix(base) == Some(part))
+    };
+    let parts = samples.iter().filter_map(|s| Some((s, part(s.name)?)));
     for (sample, part) in parts {
         // A sum that never comes makes the histogram unsound.
         let new = || Histogram {

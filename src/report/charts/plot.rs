@@ -139,14 +139,14 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// Marks at 1, 2 and 5 times powers of ten: from `from` to `to`, about `count`.
+/// Marks at round steps (1, 2, 2.5 and 5 times powers of ten), from `from` to `to`, about `count`.
 pub fn marks(from: f64, to: f64, count: f64, text: impl Fn(f64) -> String) -> Vec<(f64, String)> {
     let raw = (to - from) / count;
     if !(raw.is_finite() && raw > 0.0) {
         return Vec::new();
     }
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
         .map(|n| n * power)
         .find(|step| *step >= raw * 0.999)
@@ -165,7 +165,7 @@ pub fn upward(highest: f64, text: impl Fn(f64) -> String) -> Axis {
     Axis {
         from: 0.0,
         to,
-        marks: marks(0.0, to, 4.0, text),
+        marks: marks(0.0, to, 5.0, text),
     }
 }
 

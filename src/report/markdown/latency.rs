@@ -30,6 +30,7 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         let _ = writeln!(out, "{}", prose(&clip(note, limits.prose)));
     }
     out.push('\n');
+    server(&levels, limits, out);
     if let Some(comparison) = &model.comparison {
         compared(comparison, limits, out);
     }
@@ -98,15 +99,8 @@ fn narrow(text: &str) -> String {
 fn details(level: &Level, limits: &Limits, out: &mut String) {
     let load = prose(&clip(&words::load(level), limits.prose));
     let _ = writeln!(out, "- {}: {load}", words::load_name(level.load));
-    for line in words::goodput(level)
-        .into_iter()
-        .chain(level.server.as_ref().and_then(words::server))
-    {
-        let _ = writeln!(out, "  - {line}");
-    }
-    let server = level.server.iter().flat_map(|s| &s.notes);
-    for note in server.take(3) {
-        let _ = writeln!(out, "  - {}", prose(&clip(note, limits.prose.min(300))));
+    if let Some(goodput) = words::goodput(level) {
+        let _ = writeln!(out, "  - {goodput}");
     }
     for sample in level.error_samples.iter().take(3) {
         let _ = writeln!(
@@ -114,6 +108,22 @@ fn details(level: &Level, limits: &Limits, out: &mut String) {
             "  - failed with: {}",
             prose(&clip(sample, limits.prose.min(300)))
         );
+    }
+}
+
+/// The server's own figures, folded: they say where the time goes.
+fn server(levels: &[&Level], limits: &Limits, out: &mut String) {
+    let mut content = String::new();
+    for level in levels {
+        let Some(server) = &level.server else { continue };
+        let shown = words::server(server).unwrap_or_else(|| "no figures".to_owned());
+        let _ = writeln!(content, "- {}: {shown}", words::load_name(level.load));
+        for note in server.notes.iter().take(3) {
+            let _ = writeln!(content, "  - {}", prose(&clip(note, limits.prose.min(300))));
+        }
+    }
+    if !content.is_empty() {
+        fold("🔬 <b>The server's own figures</b>", false, &content, out);
     }
 }
 
