@@ -136,7 +136,9 @@ async fn no_two_prompts_begin_alike_and_the_seed_gives_the_same_again() {
             }
         }
         assert!(
-            one.notes().iter().any(|note| note.contains("begins like another")),
+            one.notes()
+                .iter()
+                .any(|note| note.contains("begins like another")),
             "{:?}",
             one.notes()
         );
