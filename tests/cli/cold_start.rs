@@ -201,5 +201,11 @@ fn the_role_that_is_missing_is_named() {
     command.env("LLM_DEPLOY_WORKLOAD_IDENTITY_PROVIDER", Iam::provider_name());
     let ran = crate::support::ran(command);
     assert_ne!(ran.code, 0);
-    assert!(ran.stderr.contains("roles/monitoring.viewer"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("roles/monitoring.viewer"),
+        "{}: {} {}",
+        ran.code,
+        ran.stdout,
+        ran.stderr
+    );
 }
