@@ -1,9 +1,7 @@
 //! Percentiles, the curve over the loads, the server's side, the comparison.
 
 use super::{
-    super::super::result::{
-        Change, Comparison, Distribution, Level, LoadShape, ServerSide, ServerTime, Verdict,
-    },
+    super::super::result::{Change, Comparison, Distribution, Level, ServerSide, ServerTime, Verdict},
     QUOTE,
     figures::{interval, load_short, ms, per_second, percent, step},
     page::{Mood, Page, row},
@@ -41,15 +39,8 @@ pub fn percentiles(page: &mut Page, level: &Level) {
 
 /// A line for each load, by its size: a sweep measures them in another order.
 pub fn curve(page: &mut Page, levels: &[Level]) {
-    let size = |level: &Level| match level.load {
-        LoadShape::Closed { concurrency } => (0, f64::from(concurrency)),
-        LoadShape::Open { rate, .. } => (1, rate),
-    };
     let mut levels: Vec<&Level> = levels.iter().collect();
-    levels.sort_by(|a, b| {
-        let ((kind, a), (other, b)) = (size(a), size(b));
-        kind.cmp(&other).then(a.total_cmp(&b))
-    });
+    levels.sort_by(|a, b| a.load.by_size(&b.load));
     let judged = levels.iter().any(|level| !level.objectives.is_empty());
     let mut head = vec![
         "Load", "req/s", "tok/s", "TTFT p50", "TTFT p95", "ITL p95", "E2E p95", "failed",
