@@ -125,3 +125,16 @@ fn a_rate_at_which_requests_fail_is_not_good_unless_an_objective_allows_it() {
     let tolerant = Objective::ErrorRate { share: 0.1 };
     assert_eq!(rate(tolerant, 1).highest_good_rate, Some(5.0));
 }
+
+#[test]
+fn rates_have_three_digits() {
+    for (rate, expected) in [
+        (51.297_278, 51.3),
+        (0.012_345, 0.0123),
+        (1_234.5, 1230.0),
+        (0.3, 0.3),
+        (99.96, 100.0),
+    ] {
+        assert_eq!(readable(rate), expected);
+    }
+}
