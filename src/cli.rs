@@ -140,7 +140,7 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
     /// Measures scale-from-zero of the configured service: container start, model load, first token.
-    ColdStart(ColdStartArgs),
+    ColdStart(Box<ColdStartArgs>),
     /// Measures this client itself against a server of known timing.
     SelfTest(SelfTestArgs),
     /// Serves that server of known timing until it is stopped.

@@ -58,9 +58,8 @@ async fn cold_start(world: &World, more: &[&str]) -> Result<u8, Error> {
 fn stage(round: &Value, name: &str) -> f64 {
     let stages = round["stages"].as_array().unwrap();
     let found = stages.iter().find(|s| s["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {round}"))["ms"]
-        .as_f64()
-        .unwrap()
+    assert!(found.is_some(), "no {name} in {round}");
+    found.unwrap()["ms"].as_f64().unwrap()
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Page {
 
     pub fn table(&self, head: &[&str]) -> Table {
         let mut table = Table::new();
-        let head = head.iter().enumerate().map(|(index, text)| cell(index, *text));
+        let head = head.iter().enumerate().map(|(index, text)| cell(index, text));
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
@@ -94,8 +94,8 @@ impl Page {
 const QUOTED_WORD: usize = 300;
 
 /// Names are on the left, figures on the right.
-pub fn cell(index: usize, text: impl ToString) -> Cell {
-    let cell = Cell::new(text.to_string());
+pub fn cell(index: usize, text: &str) -> Cell {
+    let cell = Cell::new(text);
     if index == 0 {
         cell
     } else {
@@ -103,10 +103,10 @@ pub fn cell(index: usize, text: impl ToString) -> Cell {
     }
 }
 
-pub fn row<T: ToString>(texts: impl IntoIterator<Item = T>) -> Vec<Cell> {
+pub fn row<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Vec<Cell> {
     texts
         .into_iter()
         .enumerate()
-        .map(|(i, text)| cell(i, text))
+        .map(|(i, text)| cell(i, text.as_ref()))
         .collect()
 }
