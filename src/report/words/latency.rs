@@ -147,17 +147,20 @@ fn cells(values: &Distribution, format: fn(f64) -> String) -> Vec<Cell> {
 
 /// Every metric that was measured, for the whole table.
 pub fn every_metric(result: &Level) -> Vec<(&'static str, Vec<Cell>)> {
-    let all: [(_, &Option<Distribution>, fn(f64) -> String); 6] = [
-        ("TTFT", &result.ttft_ms, milliseconds),
-        ("ITL", &result.itl_ms, milliseconds),
-        ("TPOT", &result.tpot_ms, milliseconds),
-        ("E2E", &result.e2e_ms, milliseconds),
-        ("Queue", &result.queue_ms, milliseconds),
-        ("Tokens/s", &result.tokens_per_second, rate),
-    ];
-    all.into_iter()
-        .filter_map(|(name, values, format)| Some((name, cells(values.as_ref()?, format))))
-        .collect()
+    let row = |name, values: Option<&Distribution>, format: fn(f64) -> String| {
+        values.map(|values| (name, cells(values, format)))
+    };
+    [
+        row("TTFT", result.ttft_ms.as_ref(), milliseconds),
+        row("ITL", result.itl_ms.as_ref(), milliseconds),
+        row("TPOT", result.tpot_ms.as_ref(), milliseconds),
+        row("E2E", result.e2e_ms.as_ref(), milliseconds),
+        row("Queue", result.queue_ms.as_ref(), milliseconds),
+        row("Tokens/s", result.tokens_per_second.as_ref(), rate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub const fn timing(timing: Timing) -> &'static str {
