@@ -128,6 +128,13 @@ fn time(h: &Histogram, said: &str, client: Option<f64>, notes: &mut Vec<String>)
         p99: at(99.0)?,
         outside: client.map(|client| client - mean),
     };
+    // A server may claim any number.
+    if ![time.mean, time.p50, time.p95, time.p99]
+        .iter()
+        .all(|ms| ms.is_finite())
+    {
+        return None;
+    }
     if let Some((percent, bound)) = beyond {
         notes.push(format!(
             "the server's {said} from p{percent} on is above {bound} s, where its last bucket starts: that is shown"
