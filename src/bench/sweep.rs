@@ -89,9 +89,10 @@ impl Search {
         }
         let (step, steps) = (self.rates.len() as u32 + 1, self.sweep.steps.max(1));
         if step <= steps {
-            return Next::Rate(saturation * f64::from(step) / f64::from(steps));
+            return Next::Rate(readable(saturation * f64::from(step) / f64::from(steps)));
         }
-        self.refine(saturation).map_or(Next::End, Next::Rate)
+        let refined = self.refine(saturation).map(readable);
+        refined.map_or(Next::End, Next::Rate)
     }
 
     /// A rate that narrows the highest good one down; `None` when it is narrow enough, or there are no objectives.
@@ -127,6 +128,14 @@ impl Search {
             saturation_rate: self.saturation.filter(|rate| *rate > 0.0),
         }
     }
+}
+
+/// To three significant digits, which is finer than the search.
+fn readable(rate: f64) -> f64 {
+    let unit = 10f64.powi(rate.log10().floor() as i32 - 2);
+    let rounded = (rate / unit).round() * unit;
+    // Takes what binary fractions add to the end of `0.1 * 3`.
+    format!("{rounded:.6}").parse().unwrap_or(rate)
 }
 
 /// Whether every objective was met; `None` without objectives.

@@ -72,8 +72,24 @@ impl Endpoint {
     ///
     /// # Errors
     /// When `base` holds credentials, is no https URL (http is accepted on loopback), or TLS can't be set up.
-    pub fn new(mut base: Url, bearer: Arc<dyn Bearer>, api_key: Option<SecretString>) -> Result<Self, Error> {
+    pub fn new(base: Url, bearer: Arc<dyn Bearer>, api_key: Option<SecretString>) -> Result<Self, Error> {
         require_secure(&base).map_err(Error::BadUrl)?;
+        Self::at_base(base, Some(bearer), api_key)
+    }
+
+    /// An endpoint that asks for no credentials. As none are sent, plain http will do on any host.
+    ///
+    /// # Errors
+    /// As [`Self::new`], but for http.
+    pub fn open_to_all(base: Url) -> Result<Self, Error> {
+        Self::at_base(base, None, None)
+    }
+
+    fn at_base(
+        mut base: Url,
+        bearer: Option<Arc<dyn Bearer>>,
+        api_key: Option<SecretString>,
+    ) -> Result<Self, Error> {
         if !base.username().is_empty() || base.password().is_some() {
             return Err(Error::BadUrl("it must hold no user name or password".to_owned()));
         }
@@ -85,7 +101,7 @@ impl Endpoint {
         Ok(Self {
             http: client(&base)?,
             base,
-            bearer: Some(bearer),
+            bearer,
             api_key,
             tempo: Tempo::default(),
         })

@@ -344,3 +344,16 @@ fn only_a_safe_url_without_credentials_is_taken() {
         "https://example.com/a/"
     );
 }
+
+#[test]
+fn plain_http_leaves_the_machine_only_without_credentials() {
+    let url: Url = "http://gpu-box:8000".parse().unwrap();
+    let nobody = Arc::new(Fixed(None));
+    assert!(matches!(
+        Endpoint::new(url.clone(), nobody, None),
+        Err(Error::BadUrl(_))
+    ));
+    assert!(Endpoint::open_to_all(url).is_ok());
+    let named = "http://me:secret@gpu-box:8000".parse().unwrap();
+    assert!(matches!(Endpoint::open_to_all(named), Err(Error::BadUrl(_))));
+}

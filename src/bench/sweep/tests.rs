@@ -107,3 +107,16 @@ fn a_server_that_answers_nothing_ends_the_sweep() {
     assert_eq!(search.next(), Next::End);
     assert_eq!(search.result().saturation_rate, None);
 }
+
+#[test]
+fn rates_have_three_digits() {
+    for (rate, expected) in [
+        (51.297_278, 51.3),
+        (0.012_345, 0.0123),
+        (1_234.5, 1230.0),
+        (0.3, 0.3),
+        (99.96, 100.0),
+    ] {
+        assert_eq!(readable(rate), expected);
+    }
+}

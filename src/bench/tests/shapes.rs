@@ -271,5 +271,11 @@ async fn a_sweep_measures_saturation_first_and_then_rates() {
             LoadShape::Closed { .. } => 0.0,
         })
         .collect();
-    assert_eq!(rates, [saturation / 2.0, saturation]);
+    // They are rounded to three digits.
+    let near = |rate: f64, expected: f64| (rate / expected - 1.0).abs() < 0.005;
+    assert!(
+        near(rates[0], saturation / 2.0) && near(rates[1], saturation),
+        "{rates:?}"
+    );
+    assert_eq!(rates.len(), 2);
 }

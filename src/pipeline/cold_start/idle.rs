@@ -15,6 +15,9 @@ use crate::google::{
 /// A series without a point for this long has no instance: it is sampled every minute and told up to three minutes
 /// late (<https://cloud.google.com/monitoring/api/metrics_gcp_p_z>, `container/instance_count`).
 pub const STALE: TimeDelta = TimeDelta::minutes(5);
+/// How long before a count of 0 the log must be silent, too: an instance that is just being started, or has just been, may
+/// not be counted yet. An idle one is kept for far longer.
+pub const QUIET: TimeDelta = TimeDelta::minutes(2);
 /// Beginning of Cloud Run's line about a start.
 pub const STARTING: &str = "Starting new instance.";
 
@@ -27,8 +30,9 @@ pub enum Seen {
     Up(String),
 }
 
-/// Judges the counts and the lines, both of at least the last [`STALE`] before `now`.
-pub fn judge(counts: &[Count], lines: &[Line], now: DateTime<Utc>) -> Seen {
+/// Judges the counts and the lines, both of at least [`STALE`] and `quiet` before `now`. `quiet` is [`QUIET`], at the
+/// run's tempo.
+pub fn judge(counts: &[Count], lines: &[Line], now: DateTime<Utc>, quiet: TimeDelta) -> Seen {
     let mut latest: BTreeMap<(&str, &str), &Count> = BTreeMap::new();
     for count in counts.iter().filter(|count| now - count.at < STALE) {
         let known = latest.entry((&count.revision, &count.state)).or_insert(count);
@@ -60,13 +64,15 @@ pub fn judge(counts: &[Count], lines: &[Line], now: DateTime<Utc>) -> Seen {
     };
     let awake = lines
         .iter()
-        .find(|line| line.at >= since && is_sign_of_life(line));
+        .find(|line| line.at >= since - quiet && is_sign_of_life(line));
     match awake {
         Some(line) if line.text.starts_with(STARTING) => {
             Seen::Up(format!("an instance was started at {}", clock(line.at)))
         }
         Some(line) => Seen::Up(format!("a request came at {}", clock(line.at))),
-        None => Seen::Zero(format!("{said}, and the log has no start and no request since")),
+        None => Seen::Zero(format!(
+            "{said}, and the log has no start and no request since, or shortly before"
+        )),
     }
 }
 
@@ -130,7 +136,7 @@ mod tests {
     }
 
     fn is_zero(counts: &[Count], lines: &[Line]) -> bool {
-        matches!(judge(counts, lines, at(1000)), Seen::Zero(_))
+        matches!(judge(counts, lines, at(1000), QUIET), Seen::Zero(_))
     }
 
     #[test]
@@ -159,7 +165,8 @@ mod tests {
             )
         };
         assert!(!is_zero(&zero, &[start(950)]));
-        assert!(is_zero(&zero, &[start(850)]), "the count is newer");
+        assert!(!is_zero(&zero, &[start(850)]), "it may not have been counted yet");
+        assert!(is_zero(&zero, &[start(770)]), "the count is newer");
         assert!(!is_zero(&zero, &[line(950, request(200), "")]));
         assert!(
             is_zero(&zero, &[line(950, request(403), "")]),
@@ -170,7 +177,7 @@ mod tests {
             &[line(950, Source::Container, "Starting new instance.")]
         ));
         assert!(
-            !is_zero(&[], &[start(800)]),
+            !is_zero(&[], &[start(650)]),
             "without a count the log has to be silent for as long"
         );
     }

@@ -187,10 +187,15 @@ impl<'a> Subject<'a> {
     async fn until_zero(&self, number: u32, wait: Duration) -> Result<Rest, Failed> {
         let tempo = self.services.environment.tempo;
         let (began, began_at) = (Instant::now(), Utc::now());
+        let quiet = idle::QUIET
+            .to_std()
+            .map(|nominal| tempo.of(nominal))
+            .unwrap_or_default();
+        let quiet = TimeDelta::from_std(quiet).unwrap_or(idle::QUIET);
         let mut pause = FIRST_LOOK;
         loop {
             let now = Utc::now();
-            let since = now - idle::STALE - TimeDelta::minutes(1);
+            let since = now - idle::STALE - idle::QUIET - TimeDelta::minutes(1);
             let counts = monitoring::instance_count(
                 &self.services.google,
                 &self.target.project,
@@ -202,7 +207,7 @@ impl<'a> Subject<'a> {
                 .await
                 .map_err(|e| Failed::google("see how many instances there are", &e))?;
             let lines = self.lines(since.min(began_at)).await?;
-            let why = match idle::judge(&counts, &lines, now) {
+            let why = match idle::judge(&counts, &lines, now, quiet) {
                 Seen::Zero(evidence) => {
                     let last_line = lines.last().map(|line| line.at);
                     return Ok(Rest { evidence, last_line });

@@ -162,7 +162,11 @@ fn answer(page: &mut Page, found: &SweepResult) {
     };
     page.wrapped("  ", "", &text);
     if let Some(most) = found.saturation_rate {
-        page.wrapped("  ", "", &format!("The server completes at most {}.", rate(most)));
+        page.wrapped(
+            "  ",
+            "",
+            &format!("With all the work at once the server completed {}.", rate(most)),
+        );
     }
 }
 

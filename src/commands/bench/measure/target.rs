@@ -152,7 +152,10 @@ async fn at_url(
         let models = probe(&endpoint, deadline).await?;
         return Ok((endpoint, models));
     }
-    let open = endpoint(Arc::new(Anonymous))?;
+    let open = match &api_key {
+        Some(_) => endpoint(Arc::new(Anonymous))?,
+        None => Endpoint::open_to_all(url.clone()).map_err(|e| Error::input(e.to_string()))?,
+    };
     match (probe(&open, deadline).await, wanted.auth) {
         (Err(refused), None) if refused.blame == Blame::Input && is_cloud_run(&url) => {
             let Ok(bearer) = id_token(wanted, environment, &url).await else {
