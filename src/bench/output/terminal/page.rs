@@ -103,10 +103,10 @@ pub fn cell(index: usize, text: &str) -> Cell {
     }
 }
 
-pub fn row<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Vec<Cell> {
+pub fn row(texts: impl IntoIterator<Item = String>) -> Vec<Cell> {
     texts
         .into_iter()
         .enumerate()
-        .map(|(i, text)| cell(i, text.as_ref()))
+        .map(|(i, text)| cell(i, &text))
         .collect()
 }
