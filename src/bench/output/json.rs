@@ -136,13 +136,18 @@ fn parse(text: &str) -> Result<BenchResult, String> {
 /// The JSON Schema (draft 2020-12) of the file. Committed as `schema/bench.schema.json`;
 /// `llm-deploy schema bench > schema/bench.schema.json` writes it anew.
 pub fn schema() -> Value {
+    schema_of::<Document<'static>>(ID)
+}
+
+/// The schema of what is written as `T`, under the address `id`.
+pub fn schema_of<T: JsonSchema>(id: &str) -> Value {
     let mut schema = schemars::generate::SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
-        .into_root_schema_for::<Document<'static>>()
+        .into_root_schema_for::<T>()
         .to_value();
     if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), json!(ID));
+        root.insert("$id".to_owned(), json!(id));
         for key in ["description", "title", "$id", "$schema"] {
             if let Some(value) = root.shift_remove(key) {
                 root.shift_insert(0, key.to_owned(), value);

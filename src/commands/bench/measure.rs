@@ -16,7 +16,7 @@ use target::Target;
 use crate::{
     bench::{
         self,
-        output::{file, json, raw, terminal, vllm},
+        output::{file, json, raw, vllm},
         result::BenchResult,
         statistics,
     },
@@ -78,7 +78,7 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
 fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>) -> Result<(), String> {
     if !to.to_stdout() {
         let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-        print_page(&terminal::render(result, width, console::colors_enabled()));
+        print_page(&report::bench::terminal(result, width, console::colors_enabled()));
     }
     let document = match &to.json {
         Some(path) => json::text(result)
