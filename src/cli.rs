@@ -45,7 +45,7 @@ pub enum Command {
     Bootstrap(BootstrapArgs),
     /// Looks at credentials, permissions, quota and everything else that a run needs; changes nothing.
     Doctor(Common),
-    /// Prints the JSON Schema of llm-deploy.yaml, or of what `bench --json` writes.
+    /// Prints the JSON Schema of llm-deploy.yaml, or of what `bench` writes.
     Schema(SchemaArgs),
     /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
     Demo(DemoArgs),
@@ -140,7 +140,7 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
     /// Measures scale-from-zero of the configured service: container start, model load, first token.
-    ColdStart(ColdStartArgs),
+    ColdStart(Box<ColdStartArgs>),
     /// Measures this client itself against a server of known timing.
     SelfTest(SelfTestArgs),
     /// Serves the self-test's server of known timing until it is stopped.
@@ -244,6 +244,8 @@ pub enum SchemaOf {
     Config,
     /// The result of `bench --json`
     Bench,
+    /// The result of `bench cold-start --json`
+    ColdStart,
 }
 
 #[derive(Clone, Debug, Args)]

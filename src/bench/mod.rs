@@ -17,6 +17,7 @@
 //! first to last token over the tokens by `usage`, one mean a request, where gaps between chunks are kept here: with
 //! several tokens a chunk (speculative decoding) its inter-token latency is the lower one.
 
+pub mod descriptors;
 mod failure;
 pub mod input;
 mod load;
@@ -96,6 +97,7 @@ pub async fn run(
     if latency.is_off() && !(measures && options.sweep.is_some()) {
         return Ok(result);
     }
+    descriptors::raise();
     let bench = Bench::prepare(endpoint, model, latency, options, result.seed).await?;
     if let Some(sweep) = options.sweep {
         bench.sweep(sweep, &mut result, on_progress).await?;

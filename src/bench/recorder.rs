@@ -297,6 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn a_usage_that_is_no_count_costs_no_answer() {
+        for wild in ["null", "-3", "2.5", "1e300", "\"many\"", "[]"] {
+            let usage =
+                format!(r#"{{"choices":[],"usage":{{"prompt_tokens":{wild},"completion_tokens":{wild}}}}}"#);
+            let (sample, _) =
+                record(&[(10, WORD), (20, WORD), (20, STOP), (20, &usage), (20, "[DONE]")]).unwrap();
+            assert_eq!((sample.counted(), sample.tokens()), (None, 2), "{wild}");
+        }
+        let most = usage(u64::MAX);
+        let (sample, _) = record(&[(10, WORD), (20, WORD), (20, STOP), (20, &most), (20, "[DONE]")]).unwrap();
+        assert!(sample.rate().unwrap().is_finite() && sample.tpot().is_some());
+    }
+
+    #[test]
     fn time_per_token_is_the_mean_after_the_first_token() {
         let (sample, _) = record(&[
             (10, WORD),

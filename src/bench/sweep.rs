@@ -2,6 +2,7 @@
 //! given what was found, it says what is measured next.
 
 use super::result::{Level, LoadShape, SweepResult};
+use crate::config::latency::Objective;
 
 /// Rates between the highest good and the lowest bad one are not told apart when they are this close.
 const PRECISION: f64 = 0.05;
@@ -138,10 +139,13 @@ fn readable(rate: f64) -> f64 {
     format!("{rounded:.6}").parse().unwrap_or(rate)
 }
 
-/// Whether every objective was met; `None` without objectives.
+/// Whether every objective was met; `None` without objectives. A server that refuses what is too much is quick with
+/// the rest: unless an objective says how many may fail, none may.
 fn good(level: &Level) -> Option<bool> {
+    let mut outcomes = level.objectives.iter();
+    let tolerant = outcomes.any(|outcome| matches!(outcome.objective, Objective::ErrorRate { .. }));
     let met = level.objectives.iter().all(|outcome| outcome.met);
-    (!level.objectives.is_empty()).then_some(met)
+    (!level.objectives.is_empty()).then_some(met && (tolerant || level.errors == 0))
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
             let schema = match args.of {
                 SchemaOf::Config => crate::config::json_schema(),
                 SchemaOf::Bench => crate::bench::output::json::schema(),
+                SchemaOf::ColdStart => crate::pipeline::cold_start::result::schema(),
             };
             let schema = serde_json::to_string_pretty(&schema).map_err(|e| Error::service(e.to_string()))?;
             print(&schema);

@@ -1,6 +1,7 @@
 //! What comes back: model list, completion, stream chunk. Unknown fields are ignored, absent ones tolerated.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// `GET /v1/models`.
 #[derive(Debug, Deserialize)]
@@ -19,10 +20,15 @@ pub struct Served {
 /// Tokens as the server counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Usage {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     pub prompt_tokens: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     pub completion_tokens: u64,
+}
+
+/// What is no count (null, a negative number, a fraction) is 0, none: it shall not cost the answer.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Value::deserialize(deserializer).map(|value| value.as_u64().unwrap_or(0))
 }
 
 /// A chat completion that was not streamed.

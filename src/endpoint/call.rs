@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use bytes::{Bytes, BytesMut};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, LOCATION},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
@@ -116,6 +116,16 @@ pub fn other_type(headers: &HeaderMap) -> Option<&str> {
     let content_type = content_type.unwrap_or("");
     let is_stream = content_type.to_ascii_lowercase().starts_with("text/event-stream");
     (!is_stream).then_some(content_type)
+}
+
+/// The error of an answer that is compressed, which was not asked for and can't be read.
+pub fn compressed(call: &Call, headers: &HeaderMap) -> Option<Error> {
+    let encoding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("?");
+    (!encoding.eq_ignore_ascii_case("identity")).then(|| Error::Unexpected {
+        request: call.name.clone(),
+        reason: "compressed, which was not asked for".to_owned(),
+        start: format!("content-encoding {}", error::shorten(encoding, 80)),
+    })
 }
 
 /// An answer of another type, whose body starts with `start`.

@@ -49,6 +49,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// Without the secrets that were sent: what a server says of a request may hold them.
+    #[must_use]
+    pub fn without(mut self, secrets: &[&str]) -> Self {
+        let told = match &mut self {
+            Self::BadUrl(text)
+            | Self::Client(text)
+            | Self::Credentials { reason: text, .. }
+            | Self::Unreachable { reason: text, .. }
+            | Self::Broken { reason: text, .. }
+            | Self::Refused { message: text, .. }
+            | Self::InStream { message: text, .. } => vec![text],
+            Self::Unexpected { reason, start, .. } => vec![reason, start],
+            Self::Timeout { .. } | Self::TooLarge { .. } | Self::CutShort { .. } => Vec::new(),
+        };
+        for text in told {
+            for secret in secrets {
+                *text = hide(text, secret);
+            }
+        }
+        self
+    }
+
     /// Status of an answer that was a refusal.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -176,6 +198,28 @@ fn html_text(text: &str) -> Option<String> {
     Some(visible)
 }
 
+/// A quote without a secret, also where it ends within that.
+fn hide(text: &str, secret: &str) -> String {
+    const HIDDEN: &str = "***";
+    /// So much of it tells nothing.
+    const PART: usize = 6;
+    if secret.is_empty() {
+        return text.to_owned();
+    }
+    let text = text.replace(secret, HIDDEN);
+    let Some(start) = text.strip_suffix('…') else {
+        return text;
+    };
+    let parts = secret.char_indices().rev().map(|(end, _)| &secret[..end]);
+    let part = parts
+        .filter(|part| part.len() > PART)
+        .find(|part| start.ends_with(part));
+    match part {
+        Some(part) => format!("{}{HIDDEN}…", &start[..start.len() - part.len()]),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +256,23 @@ mod tests {
         ];
         for (body, message) in cases {
             assert_eq!(server_message(body.as_bytes()), message);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_the_server_repeats_is_hidden_also_where_the_quote_ends_within_it() {
+        let error = |message: String| Error::Refused {
+            request: "POST /x".to_owned(),
+            status: 401,
+            message,
+        };
+        let secret = "sk-0123456789";
+        let told = error(format!("no key {secret}, {secret}")).without(&["", secret]);
+        assert_eq!(told.received().unwrap(), "401: no key ***, ***");
+        for shown in QUOTE - secret.len()..QUOTE {
+            let body = "a".repeat(shown) + secret + " is wrong";
+            let told = error(server_message(body.as_bytes())).without(&[secret]);
+            assert!(!told.to_string().contains("sk-0123"), "{told}");
         }
     }
 

@@ -182,13 +182,14 @@ impl Endpoint {
         let mut renewed = false;
         loop {
             let credentials = timeout_at(call.deadline, self.credentials(call)).await;
-            let Credentials { headers, id_token } =
-                credentials.map_err(|_| call.timed_out("no credentials"))??;
-            let sent = self.once(call, url.clone(), headers, body.clone()).await?;
+            let credentials = credentials.map_err(|_| call.timed_out("no credentials"))??;
+            let sent = self
+                .once(call, url.clone(), credentials.headers.clone(), body.clone())
+                .await?;
             if sent.response.status().is_success() {
                 return Ok(sent);
             }
-            if let (Some(bearer), Some(token), false) = (&self.bearer, &id_token, renewed)
+            if let (Some(bearer), Some(token), false) = (&self.bearer, &credentials.id_token, renewed)
                 && self.is_about_id_token(sent.response.status(), sent.response.headers())
                 && bearer.reject(token).await
             {
@@ -196,7 +197,8 @@ impl Endpoint {
                 continue;
             }
             let (status, headers) = (sent.response.status(), sent.response.headers().clone());
-            return Err(refusal(call, status, &headers, head(call, sent.response)).await);
+            let error = refusal(call, status, &headers, head(call, sent.response)).await;
+            return Err(credentials.hide(error));
         }
     }
 
@@ -266,6 +268,15 @@ impl Endpoint {
 struct Credentials {
     headers: HeaderMap,
     id_token: Option<SecretString>,
+}
+
+impl Credentials {
+    /// The error without these, which the server may have repeated.
+    fn hide(&self, error: Error) -> Error {
+        let values = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets: Vec<&str> = values.filter_map(|value| value.strip_prefix("Bearer ")).collect();
+        error.without(&secrets)
+    }
 }
 
 struct Sent {

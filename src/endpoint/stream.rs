@@ -70,7 +70,7 @@ impl Parser {
             return None;
         }
         let data = self.pending.pop_front()?;
-        if data == b"[DONE]" {
+        if data.trim_ascii() == b"[DONE]" {
             self.done = true;
             return Some(Ok(Event::Done));
         }

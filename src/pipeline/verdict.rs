@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(
             failure.cause,
             "At 8 at a time: ttft-p95 is 912 ms, the objective is 800 ms (missed by 14 %)\n\
-             At 8 at a time: itl-p99 is 68 ms, the objective is 60 ms (missed by 14 %)"
+             At 8 at a time: itl-p99 is 68.4 ms, the objective is 60 ms (missed by 14 %)"
         );
         let fix = failure.fix.unwrap();
         assert!(

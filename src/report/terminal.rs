@@ -1,14 +1,18 @@
 //! The report on a terminal: as wide as it is, plain without colours, free of control characters.
 
+mod comparison;
 mod latency;
+mod page;
 
 use std::fmt::Write as _;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use console::{Style, measure_text_width};
+use comfy_table::Cell;
 
 use super::escape::{clip, line, visible};
-use super::{CheckOutcome, Failure, ModelReport, Report, Status, call, words};
+use super::{CheckOutcome, Failure, ModelReport, Report, call, words};
+
+use page::symbol;
+pub use page::{Page, right, row};
 
 /// Lines of a failed part's log.
 const LOG_LINES: usize = 20;
@@ -16,11 +20,7 @@ const LOG_LINES: usize = 20;
 /// The report for a terminal of `width` columns (40 at least). Without `colors` there is no escape sequence
 /// in it, whatever the report holds.
 pub fn render(report: &Report, width: usize, colors: bool) -> String {
-    let mut page = Page {
-        out: String::new(),
-        width: width.clamp(40, 200),
-        colors,
-    };
+    let mut page = Page::new(width, colors);
     page.heading(report);
     for notice in &report.notices {
         page.wrapped("", "! ", notice);
@@ -35,49 +35,7 @@ pub fn render(report: &Report, width: usize, colors: bool) -> String {
     page.out
 }
 
-struct Page {
-    out: String,
-    width: usize,
-    colors: bool,
-}
-
 impl Page {
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.colors {
-            style.force_styling(true).apply_to(text).to_string()
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn status(&self, status: Status, text: &str) -> String {
-        let style = match status {
-            Status::Succeeded => Style::new().green().bold(),
-            Status::Failed => Style::new().red().bold(),
-            Status::Skipped | Status::Cancelled | Status::Superseded | Status::Deleted => {
-                Style::new().yellow().bold()
-            }
-        };
-        self.paint(style, text)
-    }
-
-    fn title(&mut self, text: &str) {
-        let text = self.paint(Style::new().bold(), text);
-        let _ = writeln!(self.out, "\n{text}");
-    }
-
-    /// `text` wrapped at spaces, its first line after `first`, the others indented as far.
-    fn wrapped(&mut self, indent: &str, first: &str, text: &str) {
-        let hang = " ".repeat(measure_text_width(first));
-        let room = self
-            .width
-            .saturating_sub(measure_text_width(indent) + hang.len())
-            .max(20);
-        for (i, part) in wrap(&line(text), room).iter().enumerate() {
-            let _ = writeln!(self.out, "{indent}{}{part}", if i == 0 { first } else { &hang });
-        }
-    }
-
     /// Lines whose layout means something, such as a pointed-at line of a file.
     fn verbatim(&mut self, text: &str) {
         for part in visible(text).lines() {
@@ -210,19 +168,13 @@ impl Page {
         }
         self.title(&format!("Smoke checks: {}", words::checks(model)));
         for check in &model.checks {
-            let status = if check.passed {
-                Status::Succeeded
-            } else {
-                Status::Failed
-            };
-            let mark = self.status(status, symbol(status));
             let text = format!(
                 "{} ({}): {}",
                 clip(&check.name, 100),
                 words::spent(check.duration),
                 clip(&check.detail, 500)
             );
-            self.wrapped("  ", &format!("{mark} "), &text);
+            self.checked(check.passed, &text);
             if !check.passed {
                 self.evidence(check);
             }
@@ -254,12 +206,12 @@ impl Page {
             return;
         }
         self.title("Stages");
-        let mut table = self.table(&["Stage", "", "Time", ""]);
+        let mut table = self.table(["Stage", "", "Time", ""]);
         for stage in &model.stages {
             table.add_row([
                 Cell::new(line(words::stage(&stage.name))),
                 Cell::new(words::status(stage.status)),
-                Cell::new(words::spent(stage.duration)).set_alignment(CellAlignment::Right),
+                right(&words::spent(stage.duration)),
                 Cell::new(clip(&line(&stage.detail), 200)),
             ]);
         }
@@ -287,51 +239,6 @@ impl Page {
         self.out.push('\n');
         self.wrapped("", "", &text);
     }
-
-    fn table(&self, head: &[&str]) -> Table {
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(u16::try_from(self.width - 2).unwrap_or(u16::MAX))
-            .set_header(head);
-        table
-    }
-
-    fn print(&mut self, table: &Table) {
-        for row in table.to_string().lines() {
-            let _ = writeln!(self.out, "  {}", row.trim_end());
-        }
-    }
-}
-
-const fn symbol(status: Status) -> &'static str {
-    match status {
-        Status::Succeeded => "✔",
-        Status::Failed => "✘",
-        Status::Skipped => "–",
-        Status::Cancelled => "■",
-        Status::Superseded => "»",
-        Status::Deleted => "✔",
-    }
-}
-
-/// Lines of at most `width` columns. A word that is longer stands whole on a line of its own: a URL that
-/// is broken up can't be clicked.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last().map_or(0, |l| measure_text_width(l));
-        match lines.last_mut() {
-            Some(current) if last == 0 => current.push_str(word),
-            Some(current) if last + 1 + measure_text_width(word) <= width => {
-                current.push(' ');
-                current.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The words and number formats that all surfaces share.
 
 mod comparison;
+mod figures;
 mod latency;
 mod objectives;
 
@@ -8,10 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use comparison::{Compared, compared, worse};
-pub use latency::{
-    Cell, every_metric, goodput, latency_note, load, load_name, metrics, notes, percent, server, timing,
+pub use comparison::{Compared, compared, signed, worse};
+pub use figures::{
+    chosen_milliseconds, interval, load_name, load_short, milliseconds, percent, plural, rate, step,
 };
+pub use latency::{Cell, every_metric, goodput, latency_note, load, metrics, notes, server, timing};
 pub use objectives::{Outcome, advice, outcome};
 
 use super::{Kind, ModelReport, Report, Status};
@@ -91,33 +93,6 @@ pub fn stage(name: &str) -> &str {
         "traffic" => "traffic switch",
         "cleanup" => "clean-up",
         other => other,
-    }
-}
-
-/// Milliseconds: `8.3 ms`, `845 ms`, `3.07 s`, `12.3 s`.
-pub fn milliseconds(ms: f64) -> String {
-    match ms {
-        ms if !ms.is_finite() => "–".to_owned(),
-        ms if ms < 10.0 => format!("{ms:.1} ms"),
-        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
-        ms if ms < 10_000.0 => format!("{:.2} s", ms / 1000.0),
-        ms => format!("{:.1} s", ms / 1000.0),
-    }
-}
-
-/// Tokens per second, one decimal below a thousand.
-pub fn rate(rate: f64) -> String {
-    match rate {
-        r if !r.is_finite() => "–".to_owned(),
-        r if r < 1000.0 => format!("{r:.1}"),
-        r => format!("{r:.0}"),
-    }
-}
-
-pub fn plural(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
     }
 }
 
@@ -207,14 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_the_digits_that_matter() {
-        assert_eq!(milliseconds(8.34), "8.3 ms");
-        assert_eq!(milliseconds(845.2), "845 ms");
-        assert_eq!(milliseconds(3_071.0), "3.07 s");
-        assert_eq!(milliseconds(12_345.0), "12.3 s");
-        assert_eq!(milliseconds(f64::NAN), "–");
-        assert_eq!(rate(41.23), "41.2");
-        assert_eq!(rate(1234.5), "1234");
+    fn an_image_is_named_by_the_start_of_its_digest() {
         assert_eq!(
             short_image("h/p/r/qwen@sha256:0123456789abcdef"),
             "qwen@sha256:0123456789ab"

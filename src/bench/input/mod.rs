@@ -118,7 +118,7 @@ impl Prompts {
         if prompts.entries.is_empty() {
             return Err("there is no prompt to send: give at least one".to_owned());
         }
-        prompts.note_prefix();
+        prompts.note_prefix(latency.seed);
         Ok(prompts)
     }
 
@@ -205,7 +205,8 @@ impl Prompts {
         lengths.all(|length| length == first).then_some(first)
     }
 
-    fn note_prefix(&mut self) {
+    /// `seed` is the one that was asked for, not drawn.
+    fn note_prefix(&mut self, seed: Option<u64>) {
         let note = match &self.prefix {
             Some(prefix) if prefix.distinct() < MANY => format!(
                 "only {} prompts begin unlike each other: the server's prefix cache may have helped the others",
@@ -219,6 +220,12 @@ impl Prompts {
             }
         };
         self.notes.push(note);
+        if let (Some(_), Some(seed)) = (&self.prefix, seed) {
+            self.notes.push(format!(
+                "an earlier run with seed {seed} sent the same prompts: if there was one, the server's prefix cache may \
+                 still hold them"
+            ));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod session;
 pub mod thread;
 pub mod workload;
 
-use std::{convert::Infallible, future::Future, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, convert::Infallible, future::Future, rc::Rc, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +38,8 @@ pub const MOST_IN_FLIGHT: u32 = 4096;
 const OPEN: Duration = Duration::from_secs(10);
 /// Connections that are opened at once: more would measure the queue of the server's listener.
 const OPEN_AT_ONCE: usize = 32;
+/// Failures after which no more are opened beforehand: each may take [`OPEN`], and the requests will tell.
+const FAILURES: u32 = 3;
 /// Most connections that an open loop opens beforehand.
 const OPEN_BEFOREHAND: f64 = 256.0;
 /// Time between two looks at the progress.
@@ -261,10 +263,12 @@ impl<'a> Driver<'a> {
 
 /// Opens connections, so that no request is charged for a TLS handshake.
 async fn connections(session: &Session, count: u32) -> Vec<Connection> {
+    let failures = Cell::new(0);
     let open = |_| async {
         let mut connection = session.connection();
-        // A failure here shows in the measured requests.
-        let _ = connection.lane.open(OPEN).await;
+        if failures.get() < FAILURES && connection.lane.open(OPEN).await.is_err() {
+            failures.set(failures.get() + 1);
+        }
         connection
     };
     stream::iter(0..count)

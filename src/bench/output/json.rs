@@ -1,6 +1,11 @@
 //! The file of `bench --json`, and reading it back as a baseline.
 
-use std::{borrow::Cow, path::Path};
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -92,15 +97,24 @@ pub fn text(result: &BenchResult) -> Result<String, serde_json::Error> {
 /// # Errors
 /// For the user: the file can't be read, is no result, or is of a newer version.
 pub fn read(path: &Path) -> Result<BenchResult, String> {
+    let text = text_of(path, LARGEST)?;
+    parse(&text).map_err(|why| format!("{} {why}", path.display()))
+}
+
+/// The file's text, whatever it says of its size: a device says 0.
+fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let name = path.display();
-    let size = std::fs::metadata(path).map_err(|e| format!("could not read {name}: {e}"))?;
-    if size.len() > LARGEST {
+    let failed = |e: io::Error| format!("could not read {name}: {e}");
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(most + 1).read_to_string(&mut text).map_err(failed)?;
+    if read as u64 > most {
+        let mebibytes = most >> 20;
         return Err(format!(
-            "{name} is larger than 256 MiB and no result of `bench --json`"
+            "{name} is larger than {mebibytes} MiB and no result of `bench --json`"
         ));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| format!("could not read {name}: {e}"))?;
-    parse(&text).map_err(|why| format!("{name} {why}"))
+    Ok(text)
 }
 
 fn parse(text: &str) -> Result<BenchResult, String> {
@@ -122,13 +136,18 @@ fn parse(text: &str) -> Result<BenchResult, String> {
 /// The JSON Schema (draft 2020-12) of the file. Committed as `schema/bench.schema.json`;
 /// `llm-deploy schema bench > schema/bench.schema.json` writes it anew.
 pub fn schema() -> Value {
+    schema_of::<Document<'static>>(ID)
+}
+
+/// The schema of what is written as `T`, under the address `id`.
+pub fn schema_of<T: JsonSchema>(id: &str) -> Value {
     let mut schema = schemars::generate::SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
-        .into_root_schema_for::<Document<'static>>()
+        .into_root_schema_for::<T>()
         .to_value();
     if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), json!(ID));
+        root.insert("$id".to_owned(), json!(id));
         for key in ["description", "title", "$id", "$schema"] {
             if let Some(value) = root.shift_remove(key) {
                 root.shift_insert(0, key.to_owned(), value);
@@ -211,6 +230,8 @@ mod tests {
             let error = parse(file).unwrap_err();
             assert!(error.contains(said), "{file}: {error}");
         }
+        let error = text_of(Path::new("/dev/zero"), 1 << 20).unwrap_err();
+        assert!(error.contains("larger than 1 MiB"), "{error}");
         let error = read(Path::new("no/such/file.json")).unwrap_err();
         assert!(error.contains("no/such/file.json"), "{error}");
     }

@@ -20,6 +20,9 @@ pub const MIN_EFFECT: f64 = 0.05;
 pub const MIN_GROUPS: usize = 10;
 /// Least change in milliseconds: below it lies what clocks and sockets add.
 const RESOLUTION: f64 = 0.2;
+/// What a percentile of 0 counts as in a ratio, in milliseconds: times are kept to the microsecond, and gaps of tokens
+/// that arrive together are 0.
+const LEAST: f64 = 0.001;
 /// An interval that reaches further than this change tells nothing.
 const TELLING: f64 = 0.25;
 /// Chance of a wrong `Worse` or `Better` anywhere in a comparison.
@@ -104,7 +107,7 @@ fn figures(before: &Level, after: &Level, notes: &mut Vec<String>) -> Vec<Figure
             let mut rng = Rng::with_seed(0x5eed ^ (timing as u64) << 32 ^ percentile.to_bits());
             let statistic = |labels: &[u32]| distance(&both, labels, percentile);
             let p_value = p_value(first.groups(), second.groups(), &mut rng, statistic);
-            let ratio = is.max(f64::MIN_POSITIVE) / was.max(f64::MIN_POSITIVE);
+            let ratio = is.max(LEAST) / was.max(LEAST);
             let Some(spread) = spread([&first, &second], percentile, &mut rng) else {
                 continue;
             };
@@ -210,7 +213,7 @@ fn judged(figures: Vec<Figure>) -> Vec<Change> {
 fn verdict(change: &Change, groups: usize) -> Verdict {
     let matters = |ratio: f64, least: f64| {
         let enough = ratio >= 1.0 + least || ratio <= 1.0 / (1.0 + least);
-        enough && ((ratio - 1.0) * change.before).abs() >= RESOLUTION
+        enough && ((ratio - 1.0) * change.before.max(LEAST)).abs() >= RESOLUTION
     };
     let significant = change.p_value < ALPHA;
     if significant && matters(change.ratio, MIN_EFFECT) {

@@ -110,6 +110,30 @@ fn microseconds_are_no_real_change_whatever_their_share() {
 }
 
 #[test]
+fn tokens_that_came_together_in_one_run_only_are_a_change_with_a_finite_ratio() {
+    let mut together = level(1.0, 100, 5);
+    let itl = together.itl_ms.as_mut().unwrap();
+    (itl.p50, itl.p95) = (0.0, 0.0);
+    let groups = &mut together.samples.as_mut().unwrap().groups;
+    groups.insert(Timing::Itl, vec![vec![(0.0, 100)]; 50]);
+    let apart = level(1.0, 100, 6);
+    for (before, after, verdict) in [
+        (&together, &apart, Verdict::Worse),
+        (&apart, &together, Verdict::Better),
+        (&together, &together, Verdict::NoRealChange),
+    ] {
+        let (changes, _) = compare_levels(before, after);
+        let gaps: Vec<_> = changes.iter().filter(|c| c.timing == Timing::Itl).collect();
+        assert_eq!(gaps.len(), 2);
+        for change in gaps {
+            assert_eq!(change.verdict, verdict, "{change:?}");
+            let ratios = [change.ratio, change.ratio_ci95[0], change.ratio_ci95[1]];
+            assert!(ratios.iter().all(|ratio| ratio.is_finite()), "{change:?}");
+        }
+    }
+}
+
+#[test]
 fn a_handful_of_requests_is_inconclusive_unless_the_difference_is_plain() {
     let (changes, _) = compare_levels(&level(1.0, 8, 7), &level(1.05, 8, 8));
     assert!(

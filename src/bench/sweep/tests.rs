@@ -109,6 +109,24 @@ fn a_server_that_answers_nothing_ends_the_sweep() {
 }
 
 #[test]
+fn a_rate_at_which_requests_fail_is_not_good_unless_an_objective_allows_it() {
+    let rate = |objective, errors| {
+        let arrivals = Arrivals::Constant;
+        let mut level = level(LoadShape::Open { rate: 5.0, arrivals }, Some(10.0));
+        level.objectives[0].objective = objective;
+        (level.requests, level.errors) = (100, errors);
+        let mut search = Search::new(Sweep::default());
+        search.add(&level);
+        search.result()
+    };
+    let strict = Objective::Goodput { share: 0.9 };
+    assert_eq!(rate(strict, 0).highest_good_rate, Some(5.0));
+    assert_eq!(rate(strict, 1).lowest_bad_rate, Some(5.0));
+    let tolerant = Objective::ErrorRate { share: 0.1 };
+    assert_eq!(rate(tolerant, 1).highest_good_rate, Some(5.0));
+}
+
+#[test]
 fn rates_have_three_digits() {
     for (rate, expected) in [
         (51.297_278, 51.3),

@@ -129,6 +129,28 @@ async fn an_open_loop_that_fell_behind_for_good_ends() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_connection_is_not_asked_for_each_beforehand() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let tried = Arc::new(AtomicU32::new(0));
+    let count = tried.clone();
+    tokio::spawn(async move {
+        // Closes before TLS is set up.
+        while listener.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let bearer = Arc::new(crate::endpoint::testing::Fixed(None));
+    let endpoint = Endpoint::new(url.parse().unwrap(), bearer, None).unwrap();
+    let asked = latency(200, &[200], 2);
+    let result = run(&endpoint, "m", &asked, &Options::default(), &|_| ()).await;
+    let requests = result.unwrap().levels[0].errors;
+    assert!(requests > 0);
+    let beforehand = u64::from(tried.load(Ordering::Relaxed)) - requests;
+    assert!(beforehand < 100, "{beforehand}");
+}
+
+#[tokio::test]
 async fn warm_up_and_ramp_up_are_in_no_figure() {
     let server = Server::start(|_| stream_of(&["a", "b"], "length", 2)).await;
     let (options, records) = observed();
@@ -218,8 +240,13 @@ async fn the_same_seed_asks_the_same() {
     let mut asked = Vec::new();
     for _ in 0..2 {
         let server = Server::start(|_| stream_of(&["a", "b"], "length", 2)).await;
-        measure(&server, &seeded, &Options::default()).await;
+        let level = measure(&server, &seeded, &Options::default()).await;
         asked.push(prompts(&server));
+        assert!(
+            level.notes.iter().any(|n| n.contains("run with seed 7")),
+            "{:?}",
+            level.notes
+        );
     }
     assert_eq!(asked[0], asked[1]);
     assert_eq!(asked[0].len(), 7);

@@ -11,19 +11,19 @@ use crate::bench::result::{Level, ServerSide, ServerTime};
 /// The server's figures of the time between the readings.
 pub fn server_side(before: &Scrape, after: &Scrape, level: &Level) -> ServerSide {
     let mut side = ServerSide::default();
-    let timer = |timer| {
+    let timer = |timer: Timer| {
         added(
             &before.timers,
             &after.timers,
-            timer,
+            &timer,
             Histogram::since,
             Histogram::plus,
         )
     };
-    let counter = |counter| {
+    let counter = |counter: Counter| {
         let since = |now: &u64, then: &u64| now.checked_sub(*then);
         let plus = |a: &u64, b: &u64| a.checked_add(*b);
-        added(&before.counters, &after.counters, counter, since, plus)
+        added(&before.counters, &after.counters, &counter, since, plus)
     };
     let read = || {
         let mut timers = BTreeMap::new();
@@ -81,14 +81,14 @@ struct Backwards;
 fn added<N: Ord, T: Clone + PartialEq>(
     before: &BTreeMap<N, BTreeMap<String, T>>,
     after: &BTreeMap<N, BTreeMap<String, T>>,
-    name: N,
+    name: &N,
     since: impl Fn(&T, &T) -> Option<T>,
     plus: impl Fn(&T, &T) -> Option<T>,
 ) -> Result<Option<T>, Backwards> {
     let none = BTreeMap::new();
     let (then, now) = (
-        before.get(&name).unwrap_or(&none),
-        after.get(&name).unwrap_or(&none),
+        before.get(name).unwrap_or(&none),
+        after.get(name).unwrap_or(&none),
     );
     if then.keys().any(|series| !now.contains_key(series)) {
         return Err(Backwards);
@@ -128,6 +128,13 @@ fn time(h: &Histogram, said: &str, client: Option<f64>, notes: &mut Vec<String>)
         p99: at(99.0)?,
         outside: client.map(|client| client - mean),
     };
+    // A server may claim any number.
+    if ![time.mean, time.p50, time.p95, time.p99]
+        .iter()
+        .all(|ms| ms.is_finite())
+    {
+        return None;
+    }
     if let Some((percent, bound)) = beyond {
         notes.push(format!(
             "the server's {said} from p{percent} on is above {bound} s, where its last bucket starts: that is shown"

@@ -58,7 +58,7 @@ impl KnownTiming {
         let answer = self.client.post(self.page("reset")).send().await;
         answer
             .and_then(reqwest::Response::error_for_status)
-            .map_err(silent)?;
+            .map_err(|e| silent(&e))?;
         Ok(())
     }
 
@@ -73,13 +73,18 @@ impl KnownTiming {
     }
 
     async fn get<T: DeserializeOwned>(&self, page: &str) -> Result<T, Error> {
-        let answer = self.client.get(self.page(page)).send().await.map_err(silent)?;
+        let answer = self
+            .client
+            .get(self.page(page))
+            .send()
+            .await
+            .map_err(|e| silent(&e))?;
         answer
             .error_for_status()
-            .map_err(silent)?
+            .map_err(|e| silent(&e))?
             .json()
             .await
-            .map_err(silent)
+            .map_err(|e| silent(&e))
     }
 
     fn page(&self, page: &str) -> String {
@@ -87,7 +92,7 @@ impl KnownTiming {
     }
 }
 
-fn silent(error: reqwest::Error) -> Error {
+fn silent(error: &reqwest::Error) -> Error {
     Error::service(format!(
         "the known-timing server does not tell what it did: {error}"
     ))

@@ -6,6 +6,7 @@ use chrono::Utc;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
+    bench::output::file,
     cli::ColdStartArgs,
     commands::{self, Error, event, setup},
     config::{Config, Model},
@@ -27,6 +28,9 @@ use crate::{
 const KEPT: Duration = Duration::from_secs(600);
 
 pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, Error> {
+    if let Some(path) = &args.json {
+        file::check(path).map_err(Error::input)?;
+    }
     let config = setup::config(&args.common)?;
     let model = chosen(&config, args.service.as_deref())?;
     let context = event::place(&environment);
@@ -56,12 +60,7 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
     let result = measured.map_err(Error::from)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&result).map_err(|e| Error::service(e.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(|e| {
-            Error::input(format!(
-                "the result could not be written to {}: {e}. Name a file in a folder that is there",
-                path.display()
-            ))
-        })?;
+        file::write(path, &(text + "\n")).map_err(Error::service)?;
     }
     commands::print_page(&page(&result));
     let failed = result.rounds.iter().any(|round| round.error.is_some());

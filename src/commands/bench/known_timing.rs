@@ -2,8 +2,8 @@
 
 use std::{os::unix::process::parent_id, path::Path, time::Duration};
 
-use super::descriptors;
 use crate::{
+    bench::descriptors,
     cli::{KnownTimingArgs, TimingArgs},
     commands::Error,
     emulator::timing::{Server, Timing},

@@ -5,7 +5,10 @@ mod settings;
 mod target;
 mod verdict;
 
-use std::path::Path;
+use std::{
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
 use live::Live;
 use target::Target;
@@ -13,12 +16,12 @@ use target::Target;
 use crate::{
     bench::{
         self,
-        output::{file, json, raw, terminal, vllm},
+        output::{file, json, raw, vllm},
         result::BenchResult,
         statistics,
     },
     cli::{MeasureArgs, OutputArgs},
-    commands::{Error, print, print_page, tell},
+    commands::{Error, print_page, tell},
     environment::Environment,
     report, ui,
 };
@@ -75,7 +78,7 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
 fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>) -> Result<(), String> {
     if !to.to_stdout() {
         let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-        print_page(&terminal::render(result, width, console::colors_enabled()));
+        print_page(&report::bench::terminal(result, width, console::colors_enabled()));
     }
     let document = match &to.json {
         Some(path) => json::text(result)
@@ -103,12 +106,46 @@ fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     if is_stdout(path) {
-        print(text.trim_end());
-        return Ok(());
+        return hand_out(std::io::stdout().lock(), text);
     }
     file::write(path, text)
 }
 
+/// A reader that went away (`| head`) has what it wanted; with any other failure the result is lost.
+fn hand_out(mut out: impl Write, text: &str) -> Result<(), String> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("could not write the result to standard output: {e}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_result_that_was_lost_is_told_and_a_reader_that_went_away_is_not() {
+        let error = hand_out(Failing(ErrorKind::StorageFull), "{}").unwrap_err();
+        assert!(error.contains("standard output"), "{error}");
+        hand_out(Failing(ErrorKind::BrokenPipe), "{}").unwrap();
+    }
 }

@@ -2,7 +2,6 @@
 
 mod child;
 mod cold_start;
-mod descriptors;
 mod known_timing;
 mod measure;
 mod self_test;

@@ -9,11 +9,11 @@ use std::{
 use serde_json::Value;
 use url::Url;
 
-use super::{child::KnownTiming, descriptors, soak, usage};
+use super::{child::KnownTiming, soak, usage};
 use crate::{
     auth::Anonymous,
     bench::{
-        self, BenchProgress, Options,
+        self, BenchProgress, Options, descriptors,
         result::BenchResult,
         self_test::{LevelErrors, Seen, SelfTest, StatedTiming, Verdict, join, render},
     },

@@ -37,7 +37,7 @@ use tokio::time::timeout_at;
 
 use super::{
     Arrived, ChatRequest, Endpoint, Error, body,
-    call::{Call, MAX_ERROR_BODY, no_stream, other_type, refusal},
+    call::{Call, MAX_ERROR_BODY, compressed, no_stream, other_type, refusal},
     stream::Events,
 };
 use crate::http;
@@ -152,10 +152,23 @@ impl Lane {
         &mut self,
         outgoing: &Outgoing,
         timeout: Duration,
+        observe: impl FnMut(&Arrived),
+    ) -> Result<Instant, Error> {
+        let sent = self.exchange(outgoing, timeout, observe).await;
+        sent.map_err(|error| self.shared.keeper.current().credentials.hide(error))
+    }
+
+    async fn exchange(
+        &mut self,
+        outgoing: &Outgoing,
+        timeout: Duration,
         mut observe: impl FnMut(&Arrived),
     ) -> Result<Instant, Error> {
         let call = self.call(timeout);
         let (mut connection, response) = self.ask(&call, outgoing).await?;
+        if let Some(error) = compressed(&call, response.headers()) {
+            return Err(error);
+        }
         if let Some(other) = other_type(response.headers()) {
             return Err(no_stream(&call, other, &head(&call, &mut connection).await));
         }

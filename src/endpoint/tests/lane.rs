@@ -137,6 +137,46 @@ async fn what_goes_wrong_is_told_as_by_the_other_client() {
 }
 
 #[tokio::test]
+async fn a_compressed_answer_is_told_as_such() {
+    let server = Server::start(|_| {
+        let kind = "text/event-stream\r\ncontent-encoding: gzip";
+        answer("200 OK", kind, "\u{1f}\u{8b}")
+    })
+    .await;
+    let error = ask(&mut lane(&server).await, "hi", LONG).await.end.unwrap_err();
+    assert!(error.to_string().contains("content-encoding gzip"), "{error}");
+    assert!(!server.seen()[0].to_lowercase().contains("accept-encoding"));
+}
+
+#[tokio::test]
+async fn a_token_or_key_that_the_server_repeats_is_in_no_error() {
+    let server = Server::start(|request| {
+        let sent = |name: &str| {
+            let line = request.lines().find(|l| l.to_lowercase().starts_with(name));
+            line.unwrap_or("").to_owned()
+        };
+        let said = sent("authorization: ") + &sent("x-serverless-authorization: ");
+        answer("403 Forbidden", "text/plain", &format!("not with {said}"))
+    })
+    .await;
+    let bearer = Arc::new(Fixed(Some("id-token-1")));
+    let endpoint = Endpoint::new(server.url.clone(), bearer, Some("vllm-key-1".into())).unwrap();
+    let mut lane = endpoint.lanes().await.unwrap().lane();
+    let errors = [
+        ask(&mut lane, "hi", LONG).await.end.unwrap_err(),
+        endpoint.models(LONG).await.unwrap_err(),
+    ];
+    for error in errors {
+        let text = format!("{error} {error:?}");
+        assert!(text.matches("***").count() >= 2, "{text}");
+        assert!(
+            !text.contains("vllm-key-1") && !text.contains("id-token-1"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn recorded_answers_are_read_in_any_split() {
     for (name, body, response) in STREAMS {
         let server = Server::start(move |request| {

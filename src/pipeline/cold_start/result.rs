@@ -3,6 +3,11 @@
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::bench::output::json;
+
+const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/schema/cold-start.schema.json";
 
 /// Version of the result's shape; raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -26,6 +31,12 @@ pub struct ColdStart {
     pub median: Option<Median>,
     /// US dollars for an hour of one instance, from list prices; `None` where they aren't known.
     pub hourly_cost_usd: Option<f64>,
+}
+
+/// The JSON Schema (draft 2020-12) of the file. Committed as `schema/cold-start.schema.json`;
+/// `llm-deploy schema cold-start > schema/cold-start.schema.json` writes it anew.
+pub fn schema() -> Value {
+    json::schema_of::<ColdStart>(ID)
 }
 
 /// One start from zero.
@@ -156,5 +167,16 @@ mod tests {
             None,
             "one is missing"
         );
+    }
+
+    #[test]
+    fn the_committed_schema_is_the_current_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/cold-start.schema.json");
+        let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert!(
+            committed == schema(),
+            "out of date: run `llm-deploy schema cold-start > schema/cold-start.schema.json`"
+        );
+        jsonschema::meta::validate(&committed).unwrap();
     }
 }

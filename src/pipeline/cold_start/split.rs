@@ -111,7 +111,7 @@ fn moments(lines: &[Line]) -> (Found, Option<String>, Vec<String>) {
     };
     let all = [
         (Moment::ContainerStart, container().next()),
-        (Moment::ModelLoad, container().filter(loaded).last()),
+        (Moment::ModelLoad, container().rfind(loaded)),
         (
             Moment::EngineInit,
             container().find(|line| line.text.contains(READY)),

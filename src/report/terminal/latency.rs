@@ -1,11 +1,11 @@
 //! The measurement on a terminal: objectives, figures by load, the comparison with a baseline.
 
-use comfy_table::{Cell, CellAlignment};
+use comfy_table::Cell;
 
-use super::{Page, symbol};
-use crate::bench::result::{Comparison, Level};
+use super::{Page, right};
+use crate::bench::result::Level;
 use crate::report::escape::clip;
-use crate::report::{ModelReport, Status, words};
+use crate::report::{ModelReport, words};
 
 impl Page {
     pub(super) fn latency(&mut self, model: &ModelReport) {
@@ -32,7 +32,7 @@ impl Page {
     }
 
     fn figures(&mut self, levels: &[Level]) {
-        let mut table = self.table(&["Load", "", "p50", "p95", "p99"]);
+        let mut table = self.table(["Load", "", "p50", "p95", "p99"]);
         for result in levels {
             for (i, metric) in words::metrics(result).iter().enumerate() {
                 let at = if i == 0 {
@@ -40,7 +40,7 @@ impl Page {
                 } else {
                     String::new()
                 };
-                let numbers = metric.values.iter().map(right);
+                let numbers = metric.values.iter().map(|n| right(n));
                 table.add_row([Cell::new(at), Cell::new(metric.name)].into_iter().chain(numbers));
             }
         }
@@ -73,55 +73,10 @@ impl Page {
         self.title("Objectives");
         for level in levels {
             for outcome in &level.objectives {
-                let shown = words::outcome(outcome);
-                let status = if shown.met {
-                    Status::Succeeded
-                } else {
-                    Status::Failed
-                };
-                let mark = self.status(status, symbol(status));
-                let margin = if shown.margin.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {}", shown.margin)
-                };
-                let text = format!(
-                    "{} at {}: {} ({} {}{margin})",
-                    shown.key,
-                    words::load_name(level.load),
-                    shown.measured,
-                    shown.bound,
-                    shown.limit
-                );
-                self.wrapped("  ", &format!("{mark} "), &text);
+                let at = words::load_name(level.load);
+                let text = format!("{}, {at}", words::outcome(outcome));
+                self.checked(outcome.met, &text);
             }
         }
     }
-
-    fn compared(&mut self, comparison: &Comparison) {
-        self.title("Compared with the baseline");
-        self.wrapped("  ", "", &clip(&comparison.baseline, 200));
-        if !comparison.changes.is_empty() {
-            let mut table = self.table(&["", "Load", "Before", "Now", "Change", ""]);
-            for change in &comparison.changes {
-                let shown = words::compared(change);
-                table.add_row([
-                    Cell::new(shown.figure),
-                    Cell::new(shown.load),
-                    right(&shown.before),
-                    right(&shown.after),
-                    Cell::new(format!("{} ({})", shown.change, shown.interval)),
-                    Cell::new(shown.verdict),
-                ]);
-            }
-            self.print(&table);
-        }
-        for note in &comparison.notes {
-            self.wrapped("  ", "", note);
-        }
-    }
-}
-
-fn right(text: &String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
 }

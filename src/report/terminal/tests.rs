@@ -30,7 +30,7 @@ fn a_narrow_terminal_is_kept_to() {
     let unbroken = |row: &&str| row.split(' ').all(|word| word.len() < 30);
     let pasted = text.find("Call it").unwrap();
     for row in text[..pasted].lines().filter(unbroken) {
-        assert!(measure_text_width(row) <= 50, "{row}");
+        assert!(console::measure_text_width(row) <= 50, "{row}");
     }
 }
 

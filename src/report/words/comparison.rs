@@ -39,8 +39,8 @@ pub fn compared(change: &Change) -> Compared {
     }
 }
 
-/// `+9.2` of a ratio of 1.092.
-fn signed(ratio: f64) -> String {
+/// In per cent: `+9.2` of a ratio of 1.092.
+pub fn signed(ratio: f64) -> String {
     if ratio.is_finite() {
         format!("{:+.1}", (ratio - 1.0) * 100.0)
     } else {

@@ -1,8 +1,8 @@
 //! A load's figures in words.
 
-use super::{milliseconds, plural, rate};
-use crate::bench::result::{Distribution, Intervals, Level, LoadShape, ServerSide, ServerTime};
-use crate::config::latency::{Arrivals, Timing};
+use super::{load_name, milliseconds, percent, plural, rate};
+use crate::bench::result::{Distribution, Intervals, Level, ServerSide, ServerTime};
+use crate::config::latency::Timing;
 
 /// One line of the short latency table: what, and p50, p95, p99 as text.
 pub struct Metric {
@@ -27,21 +27,6 @@ pub fn metrics(result: &Level) -> Vec<Metric> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// `4 at a time`, `2.5 requests/s`
-pub fn load_name(load: LoadShape) -> String {
-    match load {
-        LoadShape::Closed { concurrency } => format!("{concurrency} at a time"),
-        LoadShape::Open {
-            rate,
-            arrivals: Arrivals::Poisson,
-        } => format!("{rate} requests/s"),
-        LoadShape::Open {
-            rate,
-            arrivals: Arrivals::Constant,
-        } => format!("{rate} requests/s, evenly spaced"),
-    }
 }
 
 /// What the abbreviations mean, and how the numbers came about.
@@ -147,17 +132,20 @@ fn cells(values: &Distribution, format: fn(f64) -> String) -> Vec<Cell> {
 
 /// Every metric that was measured, for the whole table.
 pub fn every_metric(result: &Level) -> Vec<(&'static str, Vec<Cell>)> {
-    let all: [(_, &Option<Distribution>, fn(f64) -> String); 6] = [
-        ("TTFT", &result.ttft_ms, milliseconds),
-        ("ITL", &result.itl_ms, milliseconds),
-        ("TPOT", &result.tpot_ms, milliseconds),
-        ("E2E", &result.e2e_ms, milliseconds),
-        ("Queue", &result.queue_ms, milliseconds),
-        ("Tokens/s", &result.tokens_per_second, rate),
-    ];
-    all.into_iter()
-        .filter_map(|(name, values, format)| Some((name, cells(values.as_ref()?, format))))
-        .collect()
+    let row = |name, values: Option<&Distribution>, format: fn(f64) -> String| {
+        values.map(|values| (name, cells(values, format)))
+    };
+    [
+        row("TTFT", result.ttft_ms.as_ref(), milliseconds),
+        row("ITL", result.itl_ms.as_ref(), milliseconds),
+        row("TPOT", result.tpot_ms.as_ref(), milliseconds),
+        row("E2E", result.e2e_ms.as_ref(), milliseconds),
+        row("Queue", result.queue_ms.as_ref(), milliseconds),
+        row("Tokens/s", result.tokens_per_second.as_ref(), rate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub const fn timing(timing: Timing) -> &'static str {
@@ -167,12 +155,6 @@ pub const fn timing(timing: Timing) -> &'static str {
         Timing::Tpot => "TPOT",
         Timing::E2e => "E2E",
     }
-}
-
-/// A share as `97.2 %`.
-pub fn percent(share: f64) -> String {
-    let text = format!("{:.1}", share * 100.0);
-    format!("{} %", text.trim_end_matches(".0"))
 }
 
 /// Absent without objectives for times.

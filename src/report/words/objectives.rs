@@ -1,6 +1,8 @@
 //! Objectives in words: what was asked, what was measured, and what usually helps.
 
-use super::{milliseconds, percent, rate};
+use std::fmt;
+
+use super::{chosen_milliseconds, milliseconds, percent, rate};
 use crate::bench::result::ObjectiveOutcome;
 use crate::config::latency::{Objective, Timing};
 
@@ -26,7 +28,6 @@ pub fn outcome(outcome: &ObjectiveOutcome) -> Outcome {
         Objective::ErrorRate { share } => (share, Unit::Share, "≤"),
         Objective::OutputTokensPerSecond { least } => (least, Unit::Rate, "≥"),
     };
-    let shown = unit.text(limit);
     Outcome {
         met: outcome.met,
         key: outcome.objective.key(),
@@ -34,11 +35,11 @@ pub fn outcome(outcome: &ObjectiveOutcome) -> Outcome {
             || "nothing".to_owned(),
             |measured| match unit.text(measured) {
                 // Rounded like the limit it would seem to meet it.
-                same if same == shown && !outcome.met => unit.exactly(measured),
+                same if same == unit.text(limit) && !outcome.met => unit.exactly(measured),
                 text => text,
             },
         ),
-        limit: shown,
+        limit: unit.chosen(limit),
         bound,
         margin: outcome
             .margin
@@ -77,12 +78,35 @@ impl Unit {
         }
     }
 
+    fn chosen(self, value: f64) -> String {
+        match self {
+            Self::Time => chosen_milliseconds(value),
+            Self::Share => percent(value),
+            Self::Rate => format!("{value} tokens/s"),
+        }
+    }
+
     fn exactly(self, value: f64) -> String {
         match self {
             Self::Time => format!("{value:.3} ms"),
             Self::Share => format!("{:.3} %", value * 100.0),
             Self::Rate => format!("{value:.3} tokens/s"),
         }
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// `ttft-p95: 912 ms (≤ 800 ms, missed by 14 %)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} ({} {}",
+            self.key, self.measured, self.bound, self.limit
+        )?;
+        if !self.margin.is_empty() {
+            write!(f, ", {}", self.margin)?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -129,36 +153,33 @@ mod tests {
     use super::*;
 
     fn judged(key: &str, value: &str, measured: Option<f64>, met: bool, margin: Option<f64>) -> String {
-        let shown = outcome(&ObjectiveOutcome {
+        outcome(&ObjectiveOutcome {
             objective: Objective::parse(key, value).unwrap(),
             written: String::new(),
             measured,
             met,
             margin,
-        });
-        format!(
-            "{} {} {} {} ({})",
-            shown.key, shown.measured, shown.bound, shown.limit, shown.margin
-        )
+        })
+        .to_string()
     }
 
     #[test]
     fn each_kind_is_told_in_its_unit() {
         assert_eq!(
             judged("ttft-p95", "800ms", Some(912.0), false, Some(-0.14)),
-            "ttft-p95 912 ms ≤ 800 ms (missed by 14 %)"
+            "ttft-p95: 912 ms (≤ 800 ms, missed by 14 %)"
         );
         assert_eq!(
             judged("goodput", "0.99", Some(0.995), true, Some(0.005)),
-            "goodput 99.5 % ≥ 99 % (0.5 % to spare)"
+            "goodput: 99.5 % (≥ 99 %, 0.5 % to spare)"
         );
         assert_eq!(
             judged("output-tokens-per-second", "500", Some(612.3), true, Some(0.225)),
-            "output-tokens-per-second 612.3 tokens/s ≥ 500.0 tokens/s (22 % to spare)"
+            "output-tokens-per-second: 612.3 tokens/s (≥ 500 tokens/s, 22 % to spare)"
         );
         assert_eq!(
             judged("itl-p99", "60ms", None, false, None),
-            "itl-p99 nothing ≤ 60 ms ()"
+            "itl-p99: nothing (≤ 60 ms)"
         );
     }
 
@@ -166,7 +187,7 @@ mod tests {
     fn a_near_miss_does_not_look_like_a_hit() {
         assert_eq!(
             judged("ttft-p95", "800ms", Some(800.2), false, Some(-0.00025)),
-            "ttft-p95 800.200 ms ≤ 800 ms (missed by 0 %)"
+            "ttft-p95: 800.200 ms (≤ 800 ms, missed by 0 %)"
         );
     }
 }

@@ -174,7 +174,8 @@ fn base(url: &str) -> Result<Url, Error> {
     let wrong = |why: String| {
         Error::input(format!(
             "--url {}: {why}. Give the endpoint's base URL, such as http://127.0.0.1:8000",
-            shorten(url, 200)
+            // What stands before an @ may be a password.
+            shorten(url.rsplit('@').next().unwrap_or(""), 200)
         ))
     };
     let mut base = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
@@ -287,6 +288,10 @@ mod tests {
             let error = base(wrong).unwrap_err();
             assert_eq!(error.blame.exit_code(), 2);
             assert!(error.message.contains("--url"), "{}", error.message);
+        }
+        for secret in ["ftp://me:pass@host/", "me:pass@host"] {
+            let error = base(secret).unwrap_err();
+            assert!(!error.message.contains("pass"), "{}", error.message);
         }
     }
 

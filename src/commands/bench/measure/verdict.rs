@@ -27,6 +27,12 @@ pub fn of(result: &BenchResult, fail_on_regression: bool) -> Verdict {
     if judged.iter().all(|level| was_unreachable(level)) {
         return failed(3, "no request reached the endpoint".to_owned());
     }
+    if judged.iter().all(|level| level.requests == 0) {
+        return failed(
+            1,
+            "no request was due in the measured time: measure longer".to_owned(),
+        );
+    }
     let mut reasons: Vec<String> = Vec::new();
     reasons.extend(errors(&judged));
     let missed: Vec<&str> = judged
@@ -111,6 +117,13 @@ mod tests {
         let verdict = of(&result, false);
         assert_eq!(verdict.code, 1);
         assert_eq!(verdict.why.as_deref(), Some("missed itl-p99: 20ms"));
+    }
+
+    #[test]
+    fn a_time_in_which_no_request_was_due_is_no_success() {
+        let mut result = samples::one_level();
+        result.levels = vec![Level::empty(result.levels[0].load)];
+        assert_eq!(of(&result, false).code, 1);
     }
 
     #[test]

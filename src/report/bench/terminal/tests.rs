@@ -1,4 +1,5 @@
-use super::{super::samples, *};
+use super::*;
+use crate::bench::output::samples;
 
 #[test]
 fn each_kind_of_result_reads_well_at_80_columns() {

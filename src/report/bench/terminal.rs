@@ -1,20 +1,21 @@
 //! A result on a terminal: readable at 80 columns, plain without colours, free of control characters.
 
-mod figures;
-mod page;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-use super::super::result::{BenchResult, InputShape, Level, ObjectiveOutcome, SweepResult};
-use crate::{
-    config::latency::{Objective, PrefixCache},
-    report::escape::{clip, line},
-};
-use figures::{count, ms, per_second, percent, seconds};
-use page::{Mood, Page};
+use std::time::Duration;
 
-pub use figures::{load_name, ms as milliseconds};
+use crate::{
+    bench::result::{BenchResult, InputShape, Level, SweepResult},
+    config::latency::PrefixCache,
+    report::{
+        escape::{clip, line},
+        terminal::Page,
+        words::{self, load_name, percent, plural, rate},
+    },
+    units::human_duration,
+};
 
 /// Longest quote of somebody else's text, in characters.
 const QUOTE: usize = 300;
@@ -23,7 +24,7 @@ const SAMPLES: usize = 3;
 
 /// The result for a terminal of `width` columns (60 at least). Without `colors` there is no escape sequence in it.
 pub fn render(result: &BenchResult, width: usize, colors: bool) -> String {
-    let mut page = Page::new(width, colors);
+    let mut page = Page::new(width.max(60), colors);
     heading(&mut page, result);
     let several = result.levels.len() > 1;
     for (index, level) in result.levels.iter().enumerate() {
@@ -40,7 +41,7 @@ pub fn render(result: &BenchResult, width: usize, colors: bool) -> String {
         answer(&mut page, found);
     }
     if let Some(comparison) = &result.comparison {
-        tables::comparison(&mut page, comparison);
+        page.compared(comparison);
     }
     notes(&mut page, result);
     page.out
@@ -92,15 +93,15 @@ fn block(page: &mut Page, level: &Level) {
     page.title(&format!(
         "{}: {}{failed}, in {}",
         load_name(level.load),
-        count(level.requests, "request"),
-        seconds(level.seconds)
+        plural(level.requests, "request"),
+        human_duration(Duration::try_from_secs_f64(level.seconds).unwrap_or_default())
     ));
     tables::percentiles(page, level);
     if level.answers() > 0 {
         page.wrapped("  ", "", &throughput(level));
     }
     for outcome in &level.objectives {
-        objective(page, outcome);
+        page.checked(outcome.met, &words::outcome(outcome).to_string());
     }
     errors(page, level);
     if let Some(server) = &level.server {
@@ -110,47 +111,23 @@ fn block(page: &mut Page, level: &Level) {
 
 fn throughput(level: &Level) -> String {
     let mut parts = vec![
-        format!("{} requests/s", per_second(level.requests_per_second)),
-        format!("{} output tokens/s", per_second(level.output_tokens_per_second)),
+        format!("{} requests/s", rate(level.requests_per_second)),
+        format!("{} output tokens/s", rate(level.output_tokens_per_second)),
     ];
     if let Some(total) = level.total_tokens_per_second {
-        parts.push(format!("{} tokens/s with input", per_second(total)));
+        parts.push(format!("{} tokens/s with input", rate(total)));
     }
     if let Some(one) = level.tokens_per_second {
-        parts.push(format!(
-            "{} tokens/s of one request (median)",
-            per_second(one.p50)
-        ));
+        parts.push(format!("{} tokens/s of one request (median)", rate(one.p50)));
     }
     if let Some(good) = level.goodput {
-        let rate = per_second(good.requests_per_second);
-        parts.push(format!("goodput {} ({rate} requests/s)", percent(good.share)));
+        let good_rate = rate(good.requests_per_second);
+        parts.push(format!(
+            "goodput {} ({good_rate} requests/s)",
+            percent(good.share)
+        ));
     }
     parts.join(" · ")
-}
-
-fn objective(page: &mut Page, outcome: &ObjectiveOutcome) {
-    let (mark, mood) = if outcome.met {
-        ("✔", Mood::Good)
-    } else {
-        ("✖", Mood::Bad)
-    };
-    let measured = outcome.measured.map(|value| match outcome.objective {
-        Objective::AtMost { .. } => ms(value),
-        Objective::Goodput { .. } | Objective::ErrorRate { .. } => percent(value),
-        Objective::OutputTokensPerSecond { .. } => per_second(value),
-    });
-    let margin = outcome.margin.map(|margin| match margin {
-        inside if inside >= 0.0 => format!(", {} inside", percent(inside)),
-        missed => format!(", missed by {}", percent(-missed)),
-    });
-    let text = format!(
-        "{}, {}{}",
-        outcome.written,
-        measured.map_or("nothing was measured".to_owned(), |m| format!("measured {m}")),
-        margin.unwrap_or_default()
-    );
-    page.marked(mark, mood, &text);
 }
 
 fn errors(page: &mut Page, level: &Level) {
@@ -162,14 +139,14 @@ fn errors(page: &mut Page, level: &Level) {
         .iter()
         .map(|(kind, n)| format!("{n} {}", clip(&line(kind), 40)))
         .collect();
-    page.marked("✖", Mood::Bad, &format!("failed: {}", kinds.join(", ")));
+    page.checked(false, &format!("failed: {}", kinds.join(", ")));
     for sample in level.error_samples.iter().take(SAMPLES) {
         page.wrapped("    ", "", &clip(&line(sample), QUOTE));
     }
 }
 
 fn answer(page: &mut Page, found: &SweepResult) {
-    let rate = |rate: f64| format!("{} requests/s", per_second(rate));
+    let rate = |per_second: f64| format!("{} requests/s", rate(per_second));
     let text = match (found.highest_good_rate, found.lowest_bad_rate) {
         (Some(good), Some(bad)) => format!(
             "Highest rate that meets the objectives: {}; {} does not.",
@@ -193,28 +170,14 @@ fn answer(page: &mut Page, found: &SweepResult) {
     }
 }
 
-/// What qualifies the figures, each thing once; what holds for one load only names it.
+/// What qualifies the figures.
 fn notes(page: &mut Page, result: &BenchResult) {
-    let mut told: Vec<String> = Vec::new();
-    for level in &result.levels {
-        for note in &level.notes {
-            let everywhere = result.levels.iter().all(|other| other.notes.contains(note));
-            let note = clip(&line(note), QUOTE);
-            let note = if everywhere {
-                note
-            } else {
-                format!("{}: {note}", load_name(level.load))
-            };
-            if !told.contains(&note) {
-                told.push(note);
-            }
-        }
-    }
-    if told.is_empty() {
+    let notes = words::notes(&result.levels);
+    if notes.is_empty() {
         return;
     }
     page.title("Notes");
-    for note in told {
-        page.wrapped("  ", "- ", &note);
+    for note in notes {
+        page.wrapped("  ", "- ", &clip(&line(&note), QUOTE));
     }
 }

@@ -1,12 +1,14 @@
-//! Percentiles, the curve over the loads, the server's side, the comparison.
+//! Percentiles, the curve over the loads, the server's side.
 
-use super::{
-    super::super::result::{Change, Comparison, Distribution, Level, ServerSide, ServerTime, Verdict},
-    QUOTE,
-    figures::{interval, load_short, ms, per_second, percent, step},
-    page::{Mood, Page, row},
+use super::QUOTE;
+use crate::{
+    bench::result::{Distribution, Level, ServerSide, ServerTime},
+    report::{
+        escape::{clip, line},
+        terminal::{Page, row},
+        words::{interval, load_short, milliseconds, percent, rate},
+    },
 };
-use crate::report::escape::{clip, line};
 
 /// Each time with its percentiles, and their confidence intervals below.
 pub fn percentiles(page: &mut Page, level: &Level) {
@@ -24,9 +26,9 @@ pub fn percentiles(page: &mut Page, level: &Level) {
     if measured.is_empty() {
         return;
     }
-    let mut table = page.table(&["", "p50", "p90", "p95", "p99", "p99.9"]);
+    let mut table = page.table(row(["", "p50", "p90", "p95", "p99", "p99.9"]));
     for (name, d) in measured {
-        let values = [d.p50, d.p90, d.p95, d.p99, d.p99_9].map(ms);
+        let values = [d.p50, d.p90, d.p95, d.p99, d.p99_9].map(milliseconds);
         table.add_row(row(std::iter::once(name.to_owned()).chain(values)));
         if let Some(ci) = d.ci95 {
             let between = [(d.p50, ci.p50), (d.p90, ci.p90), (d.p95, ci.p95), (d.p99, ci.p99)];
@@ -48,15 +50,15 @@ pub fn curve(page: &mut Page, levels: &[Level]) {
     if judged {
         head.push("met");
     }
-    let mut table = page.table(&head);
+    let mut table = page.table(row(head));
     for level in levels {
         let time = |d: Option<Distribution>, pick: fn(&Distribution) -> f64| {
-            d.map_or_else(|| "–".to_owned(), |d| ms(pick(&d)))
+            d.map_or_else(|| "–".to_owned(), |d| milliseconds(pick(&d)))
         };
         let mut texts = vec![
             load_short(level.load),
-            per_second(level.requests_per_second),
-            per_second(level.output_tokens_per_second),
+            rate(level.requests_per_second),
+            rate(level.output_tokens_per_second),
             time(level.ttft_ms, |d| d.p50),
             time(level.ttft_ms, |d| d.p95),
             time(level.itl_ms, |d| d.p95),
@@ -66,7 +68,7 @@ pub fn curve(page: &mut Page, levels: &[Level]) {
         if judged {
             let mark = level
                 .objectives_met()
-                .map_or("", |met| if met { "✔" } else { "✖" });
+                .map_or("", |met| if met { "✔" } else { "✘" });
             texts.push(mark.to_owned());
         }
         table.add_row(row(texts));
@@ -86,10 +88,10 @@ pub fn server(page: &mut Page, server: &ServerSide) {
         .filter_map(|(name, time)| Some((name, time?)))
         .collect();
     if !told.is_empty() {
-        let mut table = page.table(&["/metrics", "mean", "p50", "p95", "p99", "network"]);
+        let mut table = page.table(row(["/metrics", "mean", "p50", "p95", "p99", "network"]));
         for (name, time) in told {
             let outside = time.outside.map_or_else(|| "–".to_owned(), signed);
-            let texts = [time.mean, time.p50, time.p95, time.p99].map(ms);
+            let texts = [time.mean, time.p50, time.p95, time.p99].map(milliseconds);
             table.add_row(row(std::iter::once(name.to_owned())
                 .chain(texts)
                 .chain([outside])));
@@ -108,9 +110,9 @@ pub fn server(page: &mut Page, server: &ServerSide) {
 /// A difference of means may be negative: the clocks' buckets, not the network, are to blame.
 fn signed(difference: f64) -> String {
     if difference < 0.0 {
-        format!("−{}", ms(-difference))
+        format!("−{}", milliseconds(-difference))
     } else {
-        format!("+{}", ms(difference))
+        format!("+{}", milliseconds(difference))
     }
 }
 
@@ -126,60 +128,4 @@ fn facts(server: &ServerSide) -> Vec<String> {
         facts.push(format!("{count} preemptions"));
     }
     facts
-}
-
-pub fn comparison(page: &mut Page, comparison: &Comparison) {
-    let name = clip(&line(&comparison.baseline), 100);
-    page.title(&format!("Against {name}"));
-    if !comparison.changes.is_empty() {
-        let mut table = page.table(&["Load", "", "before → now", "% (95 % sure)", "p", ""]);
-        for change in &comparison.changes {
-            table.add_row(row([
-                load_short(change.load),
-                format!("{} p{}", change.timing.name().to_uppercase(), change.percentile),
-                step(change.before, change.after),
-                relative(change),
-                probability(change.p_value),
-                verdict(change.verdict).to_owned(),
-            ]));
-        }
-        page.print(&table);
-    }
-    for note in &comparison.notes {
-        page.wrapped("  ", "- ", &clip(&line(note), QUOTE));
-    }
-    let worse = comparison.changes.iter().any(|c| c.verdict == Verdict::Worse);
-    if worse {
-        page.marked(
-            "✖",
-            Mood::Bad,
-            "worse than the baseline by more than noise explains",
-        );
-    } else if !comparison.changes.is_empty() {
-        page.marked("✔", Mood::Good, "nothing is worse by more than noise explains");
-    }
-}
-
-/// `+16.6 (+11.9…+22.4)`
-fn relative(change: &Change) -> String {
-    let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-    let [low, high] = change.ratio_ci95.map(percent);
-    format!("{:+.1} ({low:+.1}…{high:+.1})", percent(change.ratio))
-}
-
-fn probability(p: f64) -> String {
-    if p < 0.001 {
-        "<.001".to_owned()
-    } else {
-        format!("{p:.3}")
-    }
-}
-
-const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "WORSE",
-        Verdict::NoRealChange => "no real change",
-        Verdict::Inconclusive => "too few",
-    }
 }

@@ -1,6 +1,10 @@
-//! The page that `bench --html` writes: one file, as `report.html` is.
+//! A measurement by itself: on the terminal, and as the page that `bench --html` writes.
+
+mod terminal;
 
 use askama::Template;
+
+pub use terminal::render as terminal;
 
 use super::escape::{clip, line};
 use super::html::Latency;
@@ -8,7 +12,7 @@ use super::words;
 use crate::bench::result::{BenchResult, InputShape, SweepResult};
 use crate::config::latency::PrefixCache;
 
-/// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
+/// The page: one file, as `report.html` is. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
 /// # Errors
 /// When the template can't be rendered, which in-memory text has no cause for.
