@@ -144,7 +144,7 @@ fn a_missed_objective_ends_with_1_and_is_told_and_a_met_one_with_0() {
         "{}",
         missed.stderr
     );
-    assert!(missed.stdout.contains("✖"), "{}", missed.stdout);
+    assert!(missed.stdout.contains("✘ ttft-p50"), "{}", missed.stdout);
     assert_eq!(served.world.json("out.json")["objectives_met"], false);
 }
 
@@ -171,7 +171,10 @@ fn a_baseline_is_compared_with_and_what_is_none_is_refused() {
     served.bench(&format!("{form} --json one.json")).expect_code(0);
     let compared = served.bench(&format!("{form} --baseline one.json --json two.json"));
     assert!(
-        compared.expect_code(0).stdout.contains("Against one.json"),
+        compared
+            .expect_code(0)
+            .stdout
+            .contains("Compared with the baseline\n  one.json"),
         "{}",
         compared.stdout
     );
