@@ -21,10 +21,7 @@ pub struct BenchProgress {
 
 impl fmt::Display for BenchProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.load {
-            LoadShape::Closed { concurrency } => write!(f, "concurrency {concurrency}: {}", self.done)?,
-            LoadShape::Open { rate, .. } => write!(f, "{rate} requests/s: {}", self.done)?,
-        }
+        write!(f, "{}: {}", self.load, self.done)?;
         if let Some(total) = self.total {
             write!(f, " of {total}")?;
         }

@@ -2,7 +2,7 @@
 //!
 //! Every time is in milliseconds. What these names mean is written in docs/benchmarking.md.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -120,6 +120,31 @@ pub enum LoadShape {
     Closed { concurrency: u32 },
     /// So many requests a second.
     Open { rate: f64, arrivals: Arrivals },
+}
+
+impl LoadShape {
+    /// Closed loops first, each kind by its size: a sweep measures in another order.
+    pub fn by_size(&self, other: &Self) -> Ordering {
+        let size = |load: &Self| match *load {
+            Self::Closed { concurrency } => (0, f64::from(concurrency)),
+            Self::Open { rate, .. } => (1, rate),
+        };
+        let ((kind, size), (other_kind, other_size)) = (size(self), size(other));
+        kind.cmp(&other_kind).then(size.total_cmp(&other_size))
+    }
+}
+
+/// `4 at a time`, `2.5 requests/s`. A rate that a sweep computed is cut to what tells it apart.
+impl fmt::Display for LoadShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Closed { concurrency } => write!(f, "{concurrency} at a time"),
+            Self::Open { rate, .. } => {
+                let digits = if rate < 1.0 { 1_000.0 } else { 100.0 };
+                write!(f, "{} requests/s", (rate * digits).round() / digits)
+            }
+        }
+    }
 }
 
 impl From<Load> for LoadShape {

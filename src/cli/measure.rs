@@ -77,7 +77,7 @@ pub struct LoadArgs {
     pub concurrency: Vec<u32>,
     /// Open loop: requests a second, sent whether the ones before are answered or not; latency counts from when each
     /// was due. Several (2,4,8) are measured one after the other.
-    #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = rate)]
+    #[arg(long, value_name = "R,…", value_delimiter = ',', allow_negative_numbers = true, value_parser = rate)]
     pub rate: Vec<f64>,
     /// Open loop: most requests in flight; those beyond wait, which is queue delay [default: 4096].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CONCURRENT))]

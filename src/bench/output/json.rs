@@ -1,6 +1,11 @@
 //! The file of `bench --json`, and reading it back as a baseline.
 
-use std::{borrow::Cow, path::Path};
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -95,15 +100,24 @@ pub fn text(result: &BenchResult) -> Result<String, serde_json::Error> {
 /// # Errors
 /// For the user: the file can't be read, is no result, or is of a newer version.
 pub fn read(path: &Path) -> Result<BenchResult, String> {
+    let text = text_of(path, LARGEST)?;
+    parse(&text).map_err(|why| format!("{} {why}", path.display()))
+}
+
+/// The file's text, whatever it says of its size: a device says 0.
+fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let name = path.display();
-    let size = std::fs::metadata(path).map_err(|e| format!("could not read {name}: {e}"))?;
-    if size.len() > LARGEST {
+    let failed = |e: io::Error| format!("could not read {name}: {e}");
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(most + 1).read_to_string(&mut text).map_err(failed)?;
+    if read as u64 > most {
+        let mebibytes = most >> 20;
         return Err(format!(
-            "{name} is larger than 256 MiB and no result of `bench --json`"
+            "{name} is larger than {mebibytes} MiB and no result of `bench --json`"
         ));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| format!("could not read {name}: {e}"))?;
-    parse(&text).map_err(|why| format!("{name} {why}"))
+    Ok(text)
 }
 
 fn parse(text: &str) -> Result<BenchResult, String> {
@@ -202,6 +216,8 @@ mod tests {
             let error = parse(file).unwrap_err();
             assert!(error.contains(said), "{file}: {error}");
         }
+        let error = text_of(Path::new("/dev/zero"), 1 << 20).unwrap_err();
+        assert!(error.contains("larger than 1 MiB"), "{error}");
         let error = read(Path::new("no/such/file.json")).unwrap_err();
         assert!(error.contains("no/such/file.json"), "{error}");
     }

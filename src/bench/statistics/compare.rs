@@ -10,7 +10,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    bench::result::{BenchResult, Change, Comparison, Level, LoadShape, Samples, Verdict},
+    bench::result::{BenchResult, Change, Comparison, Level, Samples, Verdict},
     config::latency::Timing,
 };
 
@@ -51,12 +51,12 @@ pub fn compare(name: &str, before: &BenchResult, after: &BenchResult) -> Compari
                 notes.extend(unlike(other, level));
                 changes.extend(figures(other, level, &mut notes));
             }
-            None => notes.push(format!("{}: not in the baseline", named(level.load))),
+            None => notes.push(format!("{}: not in the baseline", level.load)),
         }
     }
     for level in &before.levels {
         if after.levels.iter().all(|other| other.load != level.load) {
-            notes.push(format!("{}: only in the baseline", named(level.load)));
+            notes.push(format!("{}: only in the baseline", level.load));
         }
     }
     Comparison {
@@ -81,7 +81,7 @@ struct Figure {
 }
 
 fn figures(before: &Level, after: &Level, notes: &mut Vec<String>) -> Vec<Figure> {
-    let load = named(after.load);
+    let load = after.load;
     let (Some(old), Some(new)) = (&before.samples, &after.samples) else {
         let side = if before.samples.is_none() {
             "the baseline"
@@ -232,7 +232,7 @@ fn verdict(change: &Change, groups: usize) -> Verdict {
 
 /// Why the two levels may differ by more than the server.
 fn unlike(before: &Level, after: &Level) -> Vec<String> {
-    let load = named(after.load);
+    let load = after.load;
     let mut notes = Vec::new();
     let (old, new) = (&before.input, &after.input);
     let differing: Vec<&str> = [
@@ -263,11 +263,4 @@ fn unlike(before: &Level, after: &Level) -> Vec<String> {
         ));
     }
     notes
-}
-
-fn named(load: LoadShape) -> String {
-    match load {
-        LoadShape::Closed { concurrency } => format!("concurrency {concurrency}"),
-        LoadShape::Open { rate, .. } => format!("{rate} requests/s"),
-    }
 }

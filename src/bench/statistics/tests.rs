@@ -183,11 +183,11 @@ fn what_cannot_be_compared_has_a_note() {
     );
     for expected in [
         "measured model another, this run m",
-        "concurrency 1: the runs are not alike, they differ in: output tokens",
-        "concurrency 1: 0 % of the requests failed in the baseline and 13 % in this run",
-        "concurrency 4: the baseline has no samples",
-        "concurrency 8: not in the baseline",
-        "concurrency 2: only in the baseline",
+        "1 at a time: the runs are not alike, they differ in: output tokens",
+        "1 at a time: 0 % of the requests failed in the baseline and 13 % in this run",
+        "4 at a time: the baseline has no samples",
+        "8 at a time: not in the baseline",
+        "2 at a time: only in the baseline",
     ] {
         assert!(
             found.notes.iter().any(|note| note.contains(expected)),

@@ -17,11 +17,13 @@ use crate::config::latency::PrefixCache;
 /// # Errors
 /// When the template can't be rendered, which in-memory text has no cause for.
 pub fn html(result: &BenchResult) -> Result<String, askama::Error> {
+    let mut levels = result.levels.clone();
+    levels.sort_by(|a, b| a.load.by_size(&b.load));
     Page {
         model: clip(&line(&result.model), 200),
         url: clip(&line(&result.url), 500),
         facts: facts(result),
-        latency: Latency::of(&result.levels, result.comparison.as_ref(), None),
+        latency: Latency::of(&levels, result.comparison.as_ref(), None),
         tool_version: line(&result.tool_version),
         started: words::time(result.started_at),
     }
@@ -71,7 +73,12 @@ fn settings(input: &InputShape) -> Vec<(&'static str, String)> {
         PrefixCache::Bust => "kept from helping: each prompt begins unlike any other",
         PrefixCache::Keep => "as it is: prompts may share a beginning",
     };
-    let mut facts = vec![("Prompts", format!("{}{tokens}{counted}", line(&input.kind)))];
+    let kind = match input.kind.as_str() {
+        "prompts" => "fixed".to_owned(),
+        "dataset" => "from a dataset".to_owned(),
+        other => line(other),
+    };
+    let mut facts = vec![("Prompts", format!("{kind}{tokens}{counted}"))];
     facts.extend(length);
     facts.push(("Prefix cache", cache.to_owned()));
     facts

@@ -7,8 +7,7 @@ use crate::bench::result::{Distribution, Level, LoadShape};
 const NAMED: usize = 7;
 
 pub fn charts(levels: &[Level]) -> Vec<Option<Chart>> {
-    let (closed, open): (Vec<&Level>, Vec<&Level>) =
-        levels.iter().partition(|level| level.concurrency().is_some());
+    let (closed, open) = by_size(levels.iter());
     let one = |levels: &[&Level], against: &str| {
         [
             chart(levels, "Time to first token", against, |l| l.ttft_ms),
@@ -18,6 +17,15 @@ pub fn charts(levels: &[Level]) -> Vec<Option<Chart>> {
     let mut charts = Vec::from(one(&closed, "requests at a time"));
     charts.extend(one(&open, "requests a second"));
     charts
+}
+
+/// Closed and open loops, each by its size: they may have been measured in any order.
+pub fn by_size<'a>(levels: impl Iterator<Item = &'a Level>) -> (Vec<&'a Level>, Vec<&'a Level>) {
+    let mut levels: Vec<&Level> = levels.collect();
+    levels.sort_by(|a, b| a.load.by_size(&b.load));
+    levels
+        .into_iter()
+        .partition(|level| level.concurrency().is_some())
 }
 
 /// The load as a number: at a time, or a second.

@@ -8,10 +8,7 @@ const POINTS: std::ops::RangeInclusive<usize> = 3..=20;
 
 /// The chart's source; `None` when it would not be readable. Of closed and open loops those that there are more of.
 pub fn chart(levels: &[Level]) -> Option<String> {
-    let (closed, open): (Vec<&Level>, Vec<&Level>) = levels
-        .iter()
-        .filter(|level| level.ttft_ms.is_some())
-        .partition(|level| level.concurrency().is_some());
+    let (closed, open) = by_load::by_size(levels.iter().filter(|level| level.ttft_ms.is_some()));
     let (levels, against) = if closed.len() >= open.len() {
         (closed, "requests at a time")
     } else {

@@ -43,7 +43,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(expected("it is no JSON object"));
     }
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|e| expected(&shorten(&e.to_string(), 160)))?;
+    let raw: Raw = serde_json::from_slice(bytes).map_err(|e| expected(&unreadable(&e)))?;
     let output_tokens = raw.output_tokens.or(raw.max_tokens);
     if output_tokens == Some(0) {
         return Err("`output_tokens` (or `max_tokens`) is 0: expected at least 1".to_owned());
@@ -69,6 +69,17 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Parsed>, String> {
             output_tokens,
         },
     }))
+}
+
+/// An entry has no lines of its own: the column is told, where it is on one line.
+fn unreadable(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or(&text);
+    let place = match error.line() {
+        1 => format!(" at column {}", error.column()),
+        _ => String::new(),
+    };
+    format!("{}{place}", shorten(reason, 160))
 }
 
 fn expected(found: &str) -> String {

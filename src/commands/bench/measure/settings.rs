@@ -4,7 +4,10 @@ use crate::{
     bench::Sweep,
     cli::{LoadArgs, MeasureArgs},
     commands::Error,
-    config::{Latency, latency::Input},
+    config::{
+        Latency,
+        latency::{Input, Objective},
+    },
 };
 
 /// The settings of this measurement: what the options say, else `base`.
@@ -46,6 +49,13 @@ pub fn settle(args: &MeasureArgs, base: Latency) -> Result<Latency, Error> {
     if latency.is_off() {
         return Err(Error::input(
             "there is nothing to measure: `latency` in llm-deploy.yaml is turned off. Give --requests N or --duration TIME",
+        ));
+    }
+    let has = |wanted: fn(&Objective) -> bool| latency.objectives.iter().any(wanted);
+    if has(|o| matches!(o, Objective::Goodput { .. })) && !has(|o| matches!(o, Objective::AtMost { .. })) {
+        return Err(Error::input(
+            "goodput is the share of the requests that meet the objectives for times, and there is none: add one, such as \
+             --objective ttft-p95=800ms",
         ));
     }
     if args.verdict.fail_on_regression && latency.baseline.is_none() {
@@ -141,6 +151,25 @@ mod tests {
         let latency = settle(&args, base).unwrap();
         assert_eq!((latency.max_tokens, latency.seed), (33, Some(4)));
         assert_eq!(latency.input, Input::Synthetic { input_tokens: 512 });
+    }
+
+    #[test]
+    fn goodput_needs_an_objective_for_a_time() {
+        let asked = |keys: &[(&str, &str)]| {
+            let objectives = keys.iter().map(|(k, v)| Objective::parse(k, v).unwrap());
+            let verdict = VerdictArgs {
+                objectives: objectives.collect(),
+                ..VerdictArgs::default()
+            };
+            let args = MeasureArgs {
+                verdict,
+                ..MeasureArgs::default()
+            };
+            settle(&args, Latency::default())
+        };
+        let error = asked(&[("goodput", "0.9")]).unwrap_err();
+        assert!(error.message.contains("ttft-p95"), "{}", error.message);
+        assert!(asked(&[("goodput", "0.9"), ("e2e-p50", "2s")]).is_ok());
     }
 
     #[test]

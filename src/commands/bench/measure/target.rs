@@ -252,8 +252,9 @@ fn model(
         (Some(name), ids) => {
             // Not every server lists every name that it answers to: the measurement will tell.
             if !ids.iter().any(|id| id == name) {
-                let text = format!("the server doesn't list this model; it lists {}", shown());
-                progress.warn(name, &text);
+                let name = shorten(name, NAME);
+                let text = format!("the server doesn't list {name}; it lists {}", shown());
+                progress.warn("model", &text);
             }
             Ok(name.to_owned())
         }

@@ -2,7 +2,7 @@
 
 use super::QUOTE;
 use crate::{
-    bench::result::{Distribution, Level, LoadShape, ServerSide, ServerTime},
+    bench::result::{Distribution, Level, ServerSide, ServerTime},
     report::{
         escape::{clip, line},
         terminal::{Page, row},
@@ -41,15 +41,8 @@ pub fn percentiles(page: &mut Page, level: &Level) {
 
 /// A line for each load, by its size: a sweep measures them in another order.
 pub fn curve(page: &mut Page, levels: &[Level]) {
-    let size = |level: &Level| match level.load {
-        LoadShape::Closed { concurrency } => (0, f64::from(concurrency)),
-        LoadShape::Open { rate, .. } => (1, rate),
-    };
     let mut levels: Vec<&Level> = levels.iter().collect();
-    levels.sort_by(|a, b| {
-        let ((kind, a), (other, b)) = (size(a), size(b));
-        kind.cmp(&other).then(a.total_cmp(&b))
-    });
+    levels.sort_by(|a, b| a.load.by_size(&b.load));
     let judged = levels.iter().any(|level| !level.objectives.is_empty());
     let mut head = vec![
         "Load", "req/s", "tok/s", "TTFT p50", "TTFT p95", "ITL p95", "E2E p95", "failed",
