@@ -23,7 +23,7 @@ pub enum BenchCommand {
     ColdStart(Box<ColdStartArgs>),
     /// Measures this client itself against a server of known timing.
     SelfTest(SelfTestArgs),
-    /// Serves that server of known timing until it is stopped.
+    /// Serves the self-test's server of known timing until it is stopped.
     #[command(hide = true)]
     KnownTiming(KnownTimingArgs),
 }
