@@ -1,6 +1,6 @@
 //! Load against time to first token as GitHub draws it.
 
-use super::by_load;
+use super::{by_load, plot};
 use crate::bench::result::Level;
 
 /// Fewer loads are no curve, more are not readable.
@@ -27,8 +27,11 @@ pub fn chart(levels: &[Level]) -> Option<String> {
         .iter()
         .map(|level| format!("\"{}\"", by_load::size(level)))
         .collect();
+    let [p50, p95, ..] = plot::COLOURS;
+    // In GitHub's own colours the first line can hardly be seen on white.
     Some(format!(
-        "xychart-beta\n    title \"Time to first token, p50 and p95\"\n    x-axis \"{against}\" [{}]\n    \
+        "%%{{init: {{\"themeVariables\": {{\"xyChart\": {{\"plotColorPalette\": \"{p50}, {p95}\"}}}}}}}}%%\n\
+         xychart-beta\n    title \"Time to first token, p50 and p95\"\n    x-axis \"{against}\" [{}]\n    \
          y-axis \"ms\" 0 --> {highest:.0}\n    line [{}]\n    line [{}]",
         sizes.join(", "),
         list(times.iter().map(|t| t.p50).collect()),
