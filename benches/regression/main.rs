@@ -117,7 +117,8 @@ fn coverage(runs: u32) {
                     }
                 }
                 let shares = covered.map(|count| share(count, runs));
-                println!("| {timing:?}{suffix} | {requests} | {} |", shares.join(" | "));
+                let name = timing.name().to_uppercase();
+                println!("| {name}{suffix} | {requests} | {} |", shares.join(" | "));
             }
         }
     }

@@ -1,3 +1,7 @@
+//! A measurement, module by module: [`input`] makes the prompts, `sweep` chooses the loads, `load` sends the requests of
+//! one, `recorder` times each answer, `tally` sums them up in `metric`'s histograms, [`objective`] judges, [`truth`] sets
+//! the server's `/metrics` beside them, [`statistics`] compares with a baseline, and [`result`] is what [`output`] writes.
+//!
 //! Latency of an endpoint under load: a closed loop (so many requests in flight at once) or an open one (so many a
 //! second, whatever becomes of those before), for a number of requests or for a time.
 //!

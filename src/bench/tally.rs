@@ -122,6 +122,10 @@ impl Tally {
         self.requests
     }
 
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
     /// Adds the measured request `number`, from 0, which began (was due, else sent) and ended at these times.
     pub fn add(&mut self, number: u64, began: Instant, ended: Instant, result: Result<&Answer, &Failure>) {
         self.requests += 1;

@@ -268,8 +268,5 @@ fn replace(file: &File) -> std::io::Result<()> {
     if let Some(folder) = file.path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    let mut beside = file.path.clone().into_os_string();
-    beside.push(".new");
-    std::fs::write(&beside, &file.text)?;
-    std::fs::rename(&beside, &file.path)
+    crate::file::replace(&file.path, &file.text)
 }

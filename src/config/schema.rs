@@ -1,8 +1,9 @@
 //! The JSON Schema of `llm-deploy.yaml`, for editors and for the check of the file itself.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::raw;
+use crate::schema;
 
 /// Where editors find the schema.
 const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/schema/llm-deploy.schema.json";
@@ -10,17 +11,7 @@ const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/s
 /// The JSON Schema (draft 2020-12) of the configuration file. Committed as `schema/llm-deploy.schema.json`;
 /// `llm-deploy schema > schema/llm-deploy.schema.json` writes it anew.
 pub fn json_schema() -> Value {
-    let mut schema = schemars::schema_for!(raw::File).to_value();
-    if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), json!(ID));
-        // What it is comes first.
-        for key in ["description", "title", "$id", "$schema"] {
-            if let Some(value) = root.shift_remove(key) {
-                root.shift_insert(0, key.to_owned(), value);
-            }
-        }
-    }
-    schema
+    schema::read::<raw::File>(ID)
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub fn latency(levels: &[Level], objectives: &[Objective]) -> Result<String, Fai
         .any(|o| matches!(o, Objective::ErrorRate { .. }));
     let errors: u64 = levels.iter().map(|l| l.errors).sum();
     let requests: u64 = levels.iter().map(|l| l.requests).sum();
+    if requests == 0 {
+        let why = "no request was due in the measured time, or none was sent";
+        let fix = "Give `latency.duration` more time, or a higher `latency.rate`";
+        return Err(Failed::new(Blame::Deployment, "nothing was measured", why).fix(fix));
+    }
     if errors > 0 && !budget {
         return Err(failed_requests(levels, errors, requests));
     }
@@ -111,6 +116,12 @@ mod tests {
         keys.iter()
             .map(|(k, v)| Objective::parse(k, v).unwrap())
             .collect()
+    }
+
+    #[test]
+    fn a_measurement_without_requests_is_no_success() {
+        let failed = latency(&[Level::empty(LoadShape::Closed { concurrency: 1 })], &[]).unwrap_err();
+        assert_eq!(failed.failure.title, "nothing was measured");
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub fn level(plan: &Plan, peak: u64, measured: Measured, seed: u64) -> Level {
     level.notes.extend(excluded(plan, measured.excluded));
     let requests = measured.tally.requests();
     if measured.given_up {
-        level.notes.push(given_up(plan, requests));
+        let answered = requests > measured.tally.errors();
+        level.notes.push(given_up(plan, requests, answered));
     }
     let shortfall = measured.shortfall;
     if shortfall.waited > 0 {
@@ -57,9 +58,14 @@ fn excluded(plan: &Plan, count: u64) -> Option<String> {
     ))
 }
 
-fn given_up(plan: &Plan, requests: u64) -> String {
-    match plan.limit {
-        Limit::Requests(total) => format!("given up: the first {requests} of {total} requests all failed"),
-        Limit::Time(_) => format!("given up: the first {requests} requests all failed"),
+fn given_up(plan: &Plan, requests: u64, answered: bool) -> String {
+    let count = match plan.limit {
+        Limit::Requests(total) => format!("{requests} of {total} requests"),
+        Limit::Time(_) => format!("{requests} requests"),
+    };
+    if answered {
+        format!("given up after {count}: the last ones all failed")
+    } else {
+        format!("given up: the first {count} all failed")
     }
 }

@@ -1,6 +1,11 @@
 //! The open loop: requests are sent when they are due, whatever became of those before.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -13,6 +18,10 @@ use super::{
     schedule::Schedule,
     session::{Connection, Session},
 };
+
+/// So long before a request is due its connection is looked after: one that was idle for too long, or that the server
+/// has closed, is opened anew then. At low rates each request would wait for that.
+const LEAD: Duration = Duration::from_millis(500);
 
 /// Connections of an open loop: an idle one is used again, else one more is opened, up to a cap.
 pub struct Pool {
@@ -32,6 +41,16 @@ impl Pool {
     fn connection(&self, session: &Session) -> Connection {
         let idle = self.idle.borrow_mut().pop();
         idle.unwrap_or_else(|| session.connection())
+    }
+
+    /// Sees to it that the connection which is next is open.
+    async fn freshen(&self) {
+        let next = self.idle.borrow_mut().pop();
+        if let Some(mut connection) = next {
+            // A failure here shows in the request.
+            let _ = connection.lane.open(LEAD).await;
+            self.idle.borrow_mut().push(connection);
+        }
     }
 }
 
@@ -57,7 +76,7 @@ pub async fn run(session: &Rc<Session>, pacer: &Pacer, pool: &Rc<Pool>, schedule
             break;
         };
         tokio::select! {
-            _ = pacer.until(due) => {}
+            () = wait(pacer, pool, due) => {}
             () = session.stopped() => break,
         }
         let room = tokio::select! {
@@ -80,6 +99,14 @@ pub async fn run(session: &Rc<Session>, pacer: &Pacer, pool: &Rc<Pool>, schedule
     }
     while requests.join_next().await.is_some() {}
     shortfall
+}
+
+async fn wait(pacer: &Pacer, pool: &Pool, due: Instant) {
+    if let Some(before) = due.checked_sub(LEAD).filter(|before| *before > Instant::now()) {
+        pacer.until(before).await;
+        pool.freshen().await;
+    }
+    pacer.until(due).await;
 }
 
 /// Waits until fewer than the most requests are in flight. `None` when that took the request's whole timeout.

@@ -9,9 +9,12 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::super::result::{BenchResult, Distribution, Goodput, Level, LoadShape, SCHEMA_VERSION};
+use crate::{
+    bench::result::{BenchResult, Distribution, Goodput, Level, LoadShape, SCHEMA_VERSION},
+    schema,
+};
 
 /// Where the schema is published.
 const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/schema/bench.schema.json";
@@ -136,30 +139,13 @@ fn parse(text: &str) -> Result<BenchResult, String> {
 /// The JSON Schema (draft 2020-12) of the file. Committed as `schema/bench.schema.json`;
 /// `llm-deploy schema bench > schema/bench.schema.json` writes it anew.
 pub fn schema() -> Value {
-    schema_of::<Document<'static>>(ID)
-}
-
-/// The schema of what is written as `T`, under the address `id`.
-pub fn schema_of<T: JsonSchema>(id: &str) -> Value {
-    let mut schema = schemars::generate::SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value();
-    if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), json!(id));
-        for key in ["description", "title", "$id", "$schema"] {
-            if let Some(value) = root.shift_remove(key) {
-                root.shift_insert(0, key.to_owned(), value);
-            }
-        }
-    }
-    schema
+    schema::written::<Document<'static>>(ID)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::samples, *};
+    use serde_json::json;
 
     #[test]
     fn the_committed_schema_is_the_current_one() {

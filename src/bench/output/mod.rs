@@ -1,6 +1,5 @@
 //! A result for others: files, schema, other tools' fields.
 
-pub mod file;
 pub mod json;
 pub mod raw;
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::{
-    super::{Observer, record::Record},
+use crate::{
+    bench::{Observer, record::Record},
     file::unwritable,
 };
 

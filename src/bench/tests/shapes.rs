@@ -151,6 +151,46 @@ async fn a_server_that_takes_no_connection_is_not_asked_for_each_beforehand() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_is_opened_anew_before_the_next_request_is_due() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let seen = waits.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (accepted, seen) = (Instant::now(), seen.clone());
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let read = socket.read(&mut request).await.unwrap_or(0);
+                let script = match request[..read].starts_with(b"POST") {
+                    true => stream_of(&["a", "b"], "length", 2),
+                    false => answer("404 Not Found", "text/plain", ""),
+                };
+                if let (Script::KeepAlive(bytes), 1..) = (script, read) {
+                    seen.lock().unwrap().push((request[0], accepted.elapsed()));
+                    // Closes without a word.
+                    let _ = socket.write_all(&bytes).await;
+                }
+            });
+        }
+    });
+    let bearer = Arc::new(crate::endpoint::testing::Fixed(None));
+    let endpoint = Endpoint::new(url.parse().unwrap(), bearer, None).unwrap();
+    let result = run(&endpoint, "m", &open(1.0, 2), &Options::default(), &|_| ()).await;
+    let level = &result.unwrap().levels[0];
+    assert_eq!(
+        (level.requests, level.errors),
+        (2, 0),
+        "{:?}",
+        level.error_samples
+    );
+    let waits = waits.lock().unwrap();
+    let last = waits.iter().rfind(|(method, _)| *method == b'P').unwrap();
+    assert!(last.1 >= PAUSE / 2, "{waits:?}");
+}
+
+#[tokio::test]
 async fn warm_up_and_ramp_up_are_in_no_figure() {
     let server = Server::start(|_| stream_of(&["a", "b"], "length", 2)).await;
     let (options, records) = observed();

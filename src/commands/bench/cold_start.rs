@@ -6,11 +6,11 @@ use chrono::Utc;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
-    bench::output::file,
     cli::ColdStartArgs,
     commands::{self, Error, event, setup},
     config::{Config, Model},
     environment::Environment,
+    file,
     pipeline::{
         cold_start::{
             self, Wanted,

@@ -1,12 +1,13 @@
 //! `bench known-timing`: the server that the self-test measures, in a process of its own.
 
-use std::{os::unix::process::parent_id, path::Path, time::Duration};
+use std::{os::unix::process::parent_id, time::Duration};
 
 use crate::{
     bench::descriptors,
     cli::{KnownTimingArgs, TimingArgs},
     commands::Error,
     emulator::timing::{Server, Timing},
+    file,
 };
 
 /// How often it looks whether its parent is still there.
@@ -18,7 +19,8 @@ pub async fn run(args: &KnownTimingArgs) -> Result<u8, Error> {
     descriptors::raise();
     let server = Server::start(timing(&args.timing, args.record), args.port)
         .map_err(|e| Error::input(format!("the server can't listen on port {}: {e}", args.port)))?;
-    write_port(&args.port_file, server.address().port())?;
+    // Whole at once: whoever waits for the file reads the port and not a part of it.
+    file::write(&args.port_file, &server.address().port().to_string()).map_err(Error::input)?;
     tokio::select! {
         () = crate::signal::stopped() => {}
         () = ended(parent) => {}
@@ -35,14 +37,6 @@ pub fn timing(args: &TimingArgs, record: bool) -> Timing {
         seed: args.seed,
         record,
     }
-}
-
-/// Whole at once: whoever waits for the file reads the port and not a part of it.
-fn write_port(path: &Path, port: u16) -> Result<(), Error> {
-    let failed = |e| Error::input(format!("{} can't be written: {e}", path.display()));
-    let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, port.to_string()).map_err(failed)?;
-    std::fs::rename(&unfinished, path).map_err(failed)
 }
 
 /// Whoever loses its parent gets another one.

@@ -16,14 +16,14 @@ use target::Target;
 use crate::{
     bench::{
         self,
-        output::{file, json, raw, vllm},
+        output::{json, raw, vllm},
         result::BenchResult,
         statistics,
     },
     cli::{MeasureArgs, OutputArgs},
     commands::{Error, print_page, tell},
     environment::Environment,
-    report, ui,
+    file, report, ui,
 };
 
 pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Error> {

@@ -165,9 +165,8 @@ pub async fn measure(
 }
 
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
-    let failed = |e: String| Error::input(format!("{} can't be written: {e}", path.display()));
-    let text = serde_json::to_string_pretty(value).map_err(|e| failed(e.to_string()))?;
-    std::fs::write(path, text + "\n").map_err(|e| failed(e.to_string()))
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::input(e.to_string()))?;
+    crate::file::write(path, &(text + "\n")).map_err(Error::input)
 }
 
 /// How busy the machine has been over the last minute.

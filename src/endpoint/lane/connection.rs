@@ -95,6 +95,11 @@ impl Connection {
         ready && !self.closed
     }
 
+    /// From now on counts the time after which it isn't used any more.
+    pub fn begin_idling(&mut self) {
+        self.used = Instant::now();
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Response<()>, NoAnswer> {
         self.stamps.expect_write();

@@ -136,11 +136,12 @@ impl Lanes {
 }
 
 impl Lane {
-    /// Opens the connection unless it is open.
+    /// Opens the connection unless it is open. It is to be used within a second: servers close idle ones.
     pub async fn open(&mut self, timeout: Duration) -> Result<(), Error> {
         let call = self.call(timeout);
         let opened = timeout_at(call.deadline, self.connect(&call)).await;
-        let (connection, _) = opened.map_err(|_| call.timed_out("no connection"))??;
+        let (mut connection, _) = opened.map_err(|_| call.timed_out("no connection"))??;
+        connection.begin_idling();
         self.connection = Some(connection);
         Ok(())
     }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bench::output::json;
+use crate::schema;
 
 const ID: &str = "https://raw.githubusercontent.com/org/llm-deploy-action/main/schema/cold-start.schema.json";
 
@@ -36,7 +36,7 @@ pub struct ColdStart {
 /// The JSON Schema (draft 2020-12) of the file. Committed as `schema/cold-start.schema.json`;
 /// `llm-deploy schema cold-start > schema/cold-start.schema.json` writes it anew.
 pub fn schema() -> Value {
-    json::schema_of::<ColdStart>(ID)
+    schema::written::<ColdStart>(ID)
 }
 
 /// One start from zero.

@@ -21,7 +21,11 @@ pub fn write(path: &Path, text: &str) -> Result<(), String> {
     done.map_err(|error| unwritable(path, &error))
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Of a regular file, or where none is yet.
+///
+/// # Errors
+/// As the file system gives them; the old file is then as it was.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let temporary = beside(path);
     let done = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     if done.is_err() {
