@@ -4,6 +4,7 @@
 //! is there, [`pipeline`] builds, deploys and tests it through [`google`], [`github`], [`endpoint`] and
 //! [`bench`], and [`report`] renders the outcome; [`explain`] knows what failures mean. Dependencies point in that direction only.
 
+pub mod arrival;
 pub mod auth;
 pub mod bench;
 pub mod bootstrap;

@@ -9,6 +9,8 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::arrival;
+
 use super::{
     Shared,
     answer::{Answer, Line},
@@ -30,6 +32,7 @@ pub async fn serve(
         };
         // Tokens must leave at once.
         socket.set_nodelay(true)?;
+        arrival::note(&socket);
         let shared = shared.clone();
         tokio::spawn(async move {
             // The client went away; there is nobody to tell.
@@ -73,15 +76,19 @@ async fn converse(socket: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Adds what there is to read; returns when it was there to be read, `None` at the end.
+/// Adds what there is to read; returns when it came (where the kernel doesn't tell, when this thread was woken for it),
+/// `None` at the end.
 async fn read(socket: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<Option<Instant>> {
+    let mut buffer = [0; 4096];
     loop {
         socket.readable().await?;
-        let at = Instant::now();
-        bytes.reserve(4096);
-        match socket.try_read_buf(bytes) {
-            Ok(0) => return Ok(None),
-            Ok(_) => return Ok(Some(at)),
+        let woken = Instant::now();
+        match arrival::read(socket, &mut buffer) {
+            Ok((0, _)) => return Ok(None),
+            Ok((count, at)) => {
+                bytes.extend_from_slice(&buffer[..count]);
+                return Ok(Some(at.unwrap_or(woken)));
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }

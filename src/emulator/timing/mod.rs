@@ -1,7 +1,7 @@
 //! A streaming endpoint whose timing is known: the truth that clients are measured against.
 //!
 //! `POST /v1/chat/completions` answers `max_tokens` tokens by a stated [`Timing`]. No timer is exact, so what counts is
-//! what was really sent: a request arrives when its last byte can be read, a token leaves right before its bytes
+//! what was really sent: a request arrives when the kernel receives its last byte, a token leaves right before its bytes
 //! are written, and both are stamped then. `GET /stats` sums that up, `GET /timings` has it for each request by its
 //! `X-Request-Id`, `POST /reset` starts anew.
 //!

@@ -7,8 +7,8 @@
 //!   anew, or waiting some milliseconds for the end of the last answer's body, delays the sending: it shows in what
 //!   counts from an intended start, not in what counts from *sent*. The one thing charged to a request besides its own way is a refused ID token: the second
 //!   sending's time is what [`Lane::stream`] returns, the first one and the renewal are not in it.
-//! - *arrived*: when the thread was woken for the bytes, before any of them was read or parsed (see
-//!   [`stamp`]). Several events that were read at once have the same time.
+//! - *arrived*: when the kernel received the bytes, or where it doesn't tell, when the thread was woken for them, before
+//!   any of them was read or parsed (see [`stamp`]). Several events that were read at once have the same time.
 //!
 //! A lane's connection is polled in the task of its request; nothing is spawned, and a streamed token costs one
 //! `read`. A request is sent once. It is sent again only when not one byte of it was taken by the socket of a

@@ -24,7 +24,10 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::stamp::{Stamped, Stamps};
-use crate::endpoint::{CONNECT, Error, error};
+use crate::{
+    arrival,
+    endpoint::{CONNECT, Error, error},
+};
 
 /// An open connection, whatever it goes through.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -158,6 +161,7 @@ async fn ask_for_tunnel(
 async fn dial(host: &str, port: u16, stamps: &Arc<Stamps>) -> Result<Stamped<TcpStream>, Failure> {
     let socket = TcpStream::connect((host, port)).await?;
     socket.set_nodelay(true)?;
+    arrival::note(&socket);
     Ok(Stamped::new(socket, Arc::clone(stamps)))
 }
 

@@ -14,8 +14,14 @@ use std::{
 use futures::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     task::coop::has_budget_remaining,
 };
+
+use crate::arrival;
+
+/// Most bytes of one read; a token's chunk has some hundreds.
+const MOST: usize = 8 << 10;
 
 /// An instant that both ends of a connection see; unset at first.
 struct Cell {
@@ -100,9 +106,41 @@ impl Wake for Woken {
     }
 }
 
+/// What is read, with the time at which it came if somebody noted it.
+pub trait Source: Unpin {
+    /// As [`AsyncRead::poll_read`], at most [`MOST`] bytes.
+    fn poll_read_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Option<Instant>>>;
+}
+
+impl Source for TcpStream {
+    fn poll_read_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Option<Instant>>> {
+        loop {
+            ready!(self.poll_read_ready(cx))?;
+            let room = buf.remaining().min(MOST);
+            match arrival::read(self, buf.initialize_unfilled_to(room)) {
+                Ok((count, at)) => {
+                    buf.advance(count);
+                    return Poll::Ready(Ok(at));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+}
+
 /// A socket that stamps its reads and writes.
 ///
-/// A read's stamp is not when the read was made, which on a busy thread is after the reads and the parsing of all
+/// A read's stamp is the time at which the kernel received the bytes, of several packets the last one's, where it tells
+/// (Linux). Elsewhere it is not when the read was made, which on a busy thread is after the reads and the parsing of all
 /// other streams that became readable with it, but when the runtime's driver, straight after `epoll_wait`, called the
 /// reader's waker. This is sound where
 ///
@@ -138,7 +176,7 @@ impl<S> Stamped<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
+impl<S: Source> AsyncRead for Stamped<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -147,19 +185,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
         let this = &mut *self;
         this.woken.task.register(cx.waker());
         let woken = this.woken.at.take().filter(|_| this.known_empty);
-        let (before, room) = (buf.filled().len(), buf.remaining());
+        let (before, room) = (buf.filled().len(), buf.remaining().min(MOST));
         let has_budget = has_budget_remaining();
-        let polled = Pin::new(&mut this.socket).poll_read(&mut Context::from_waker(&this.waker), buf);
+        let polled = this
+            .socket
+            .poll_read_at(&mut Context::from_waker(&this.waker), buf);
         let Poll::Ready(result) = polled else {
             this.known_empty = has_budget;
             return Poll::Pending;
         };
+        let noted = result?;
         let read = buf.filled().len() - before;
         if read > 0 {
-            this.stamps.read.set(woken.unwrap_or_else(Instant::now));
+            let at = noted.or(woken).unwrap_or_else(Instant::now);
+            this.stamps.read.set(at);
         }
         this.known_empty = read < room;
-        Poll::Ready(result)
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -213,14 +255,15 @@ mod tests {
     struct Script {
         bytes: Vec<u8>,
         waker: Option<Waker>,
+        noted: Option<Instant>,
     }
 
-    impl AsyncRead for Script {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
+    impl Source for Script {
+        fn poll_read_at(
+            &mut self,
             cx: &mut Context<'_>,
             buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
+        ) -> Poll<io::Result<Option<Instant>>> {
             if self.bytes.is_empty() {
                 self.waker = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -228,7 +271,7 @@ mod tests {
             let n = self.bytes.len().min(buf.remaining());
             buf.put_slice(&self.bytes[..n]);
             self.bytes.drain(..n);
-            Poll::Ready(Ok(()))
+            Poll::Ready(Ok(self.noted))
         }
     }
 
@@ -288,6 +331,17 @@ mod tests {
         let reading = Instant::now();
         assert_eq!(bench.read(), Poll::Ready(2), "the rest, without another wake");
         assert!(reading <= bench.stamps.read().unwrap());
+    }
+
+    #[test]
+    fn the_time_that_the_kernel_noted_goes_before_all() {
+        let mut bench = Bench::new();
+        let noted = Instant::now();
+        bench.io.socket.noted = Some(noted);
+        assert_eq!(bench.read(), Poll::Pending);
+        bench.receive(b"a");
+        assert_eq!(bench.read(), Poll::Ready(1));
+        assert_eq!(bench.stamps.read(), Some(noted));
     }
 
     #[test]
