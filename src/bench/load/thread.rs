@@ -56,7 +56,8 @@ where
     })
 }
 
-/// How late this thread notices what happens elsewhere: an arrival is stamped that much too late.
+/// How late this thread notices what happens elsewhere, and so sends what comes next. Where the kernel doesn't tell when
+/// bytes came, an arrival is stamped that much too late as well.
 pub struct Lag(Rc<RefCell<Metric>>);
 
 impl Lag {
@@ -83,9 +84,11 @@ impl Lag {
 fn note(metric: &Metric) -> Option<String> {
     let lag = metric.less_is_better()?;
     (lag.count >= LOOKS && lag.p99 > TELL).then(|| {
+        // Linux tells when bytes came, whenever they are noticed.
+        let off = if cfg!(target_os = "linux") { "" } else { ", and times may be that much off" };
         format!(
-            "this machine was too busy: the client noticed arrivals up to {:.1} ms late (99th percentile), and times \
-             may be that much off; use a larger or quieter machine",
+            "this machine was too busy: the client acted up to {:.1} ms late (99th percentile), so that requests may \
+             have left that much later{off}; use a larger or quieter machine",
             lag.p99
         )
     })

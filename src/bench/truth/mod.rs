@@ -70,7 +70,7 @@ impl Watch {
         })
     }
 
-    /// Reads them again; what they say of the time between. Never waits longer than half a minute.
+    /// Reads them again; what they say of the time between. Never waits longer than a minute.
     pub async fn end(self, level: &Level) -> Option<ServerSide> {
         drop(self.looking);
         let good = level.requests - level.errors.min(level.requests);
