@@ -48,6 +48,28 @@ pub struct PullRequest {
     pub head_ref: String,
     /// Whether the head is in another repository.
     pub fork: bool,
+    /// Branch that it is to be merged into; empty when the event doesn't say.
+    pub base_ref: String,
+    /// Names of its labels when the event happened. Hostile text.
+    pub labels: Vec<String>,
+    /// Of a closed one: whether it was merged.
+    pub merged: bool,
+}
+
+impl PullRequest {
+    /// One of which nothing but the number is known: a person named it.
+    pub fn of_number(number: u64, head_sha: &str) -> Self {
+        Self {
+            number,
+            title: String::new(),
+            head_sha: head_sha.to_owned(),
+            head_ref: String::new(),
+            fork: false,
+            base_ref: String::new(),
+            labels: Vec::new(),
+            merged: false,
+        }
+    }
 }
 
 /// Where the run happens: what the report links to and what is labelled.
@@ -150,6 +172,15 @@ struct PullRequestPayload {
     state: String,
     head: Side,
     base: Side,
+    #[serde(default)]
+    labels: Vec<Label>,
+    /// Null while GitHub is still finding out.
+    merged: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -319,6 +350,9 @@ fn pull_request(payload: &Payload, context: &mut Context) -> Result<Trigger, Str
         head_ref: raw.head.git_ref.clone(),
         // A fork that is gone has no repository any more. Unknown counts as foreign.
         fork: head.is_none() || head != base,
+        base_ref: raw.base.git_ref.clone(),
+        labels: raw.labels.iter().map(|label| label.name.clone()).collect(),
+        merged: raw.merged.unwrap_or(false),
     };
     context.sha.clone_from(&pull_request.head_sha);
     context.ref_name.clone_from(&pull_request.head_ref);

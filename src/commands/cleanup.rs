@@ -10,13 +10,7 @@ use crate::{
 pub async fn run(args: &CleanupArgs, environment: Environment) -> Result<u8, Error> {
     let context = event::place(&environment);
     let trigger = match args.pull_request {
-        Some(number) => Trigger::Closed(PullRequest {
-            number,
-            title: String::new(),
-            head_sha: context.sha.clone(),
-            head_ref: String::new(),
-            fork: false,
-        }),
+        Some(number) => Trigger::Closed(PullRequest::of_number(number, &context.sha)),
         None => Trigger::Cleanup,
     };
     run::by_hand(&args.common, environment, trigger, context).await

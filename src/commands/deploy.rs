@@ -10,13 +10,7 @@ use crate::{
 pub async fn run(args: &DeployArgs, environment: Environment) -> Result<u8, Error> {
     let context = event::place(&environment);
     let trigger = match args.pull_request {
-        Some(number) => Trigger::Preview(PullRequest {
-            number,
-            title: String::new(),
-            head_sha: context.sha.clone(),
-            head_ref: String::new(),
-            fork: false,
-        }),
+        Some(number) => Trigger::Preview(PullRequest::of_number(number, &context.sha)),
         None => Trigger::Production,
     };
     run::by_hand(&args.common, environment, trigger, context).await

@@ -215,6 +215,8 @@ fn empty(run: &Run) -> Report {
         models: Vec::new(),
         failure: None,
         notices: run.notices.clone(),
+        environment: Vec::new(),
+        memory: report::memory::Memory::default(),
     }
 }
 

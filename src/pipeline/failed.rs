@@ -62,6 +62,8 @@ impl Failed {
             fix: None,
             said: None,
             log: Vec::new(),
+            settings: Vec::new(),
+            place: None,
         });
         Self {
             blame,
@@ -88,6 +90,12 @@ impl Failed {
     /// What to do besides what is known of the cause.
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.failure.fix = Some(fix.into());
+        self
+    }
+
+    /// A setting that causes it, as it is written below a model: `service.gpu`.
+    pub fn setting(mut self, setting: impl Into<String>) -> Self {
+        self.failure.settings.push(setting.into());
         self
     }
 

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod facts;
 pub mod failed;
 pub mod github_pages;
+pub mod history;
 pub mod jobs;
 pub mod model;
 pub mod others;

@@ -43,7 +43,11 @@ impl Recorder {
             failure: None,
             links: Vec::new(),
             hourly_cost_usd: None,
+            idle_cost_usd: None,
             expires_at: None,
+            differences: None,
+            trend: Vec::new(),
+            requests: Vec::new(),
         };
         Self {
             report,

@@ -7,7 +7,9 @@ pub mod escape;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod memory;
 mod outputs;
+pub mod record;
 #[cfg(test)]
 mod samples;
 pub mod terminal;
@@ -16,9 +18,11 @@ pub(crate) mod words;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use memory::Memory;
+use record::Record;
+use serde::{Deserialize, Serialize};
 
-use crate::bench::result::{Comparison, Level};
+use crate::bench::result::{Comparison, Level, LoadShape};
 
 pub use outputs::outputs;
 
@@ -46,6 +50,18 @@ pub struct Report {
     pub failure: Option<Failure>,
     /// Plain sentences for the user: why nothing was deployed, that the endpoint is a stand-in …
     pub notices: Vec<String>,
+    /// Where and with what it ran: runner, region, versions; for the HTML report.
+    pub environment: Vec<Fact>,
+    /// Earlier results of the same pull request.
+    #[serde(skip)]
+    pub memory: Memory,
+}
+
+/// A name and its value, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    pub name: String,
+    pub value: String,
 }
 
 /// Pull request the report belongs to. The title is hostile text.
@@ -67,9 +83,13 @@ pub enum Kind {
 }
 
 /// How a run, a model or a stage ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// Not begun. Only while a run goes on.
+    Queued,
+    /// Under way. Only while a run goes on.
+    Running,
     Succeeded,
     Failed,
     /// Nothing to do, or not reached.
@@ -116,8 +136,40 @@ pub struct ModelReport {
     pub links: Vec<Link>,
     /// US dollars for one hour of one running instance at list price, when the price is known.
     pub hourly_cost_usd: Option<f64>,
+    /// US dollars for one hour in which nobody calls: that of the minimum instances.
+    pub idle_cost_usd: Option<f64>,
     /// When the preview will be deleted.
     pub expires_at: Option<DateTime<Utc>>,
+    /// A preview against production as it is live; `None` when there is no production to compare with.
+    pub differences: Option<Vec<Difference>>,
+    /// Earlier results of the same service, oldest first, for the trend.
+    pub trend: Vec<Record>,
+    /// Some of the measured requests, the slowest among them.
+    pub requests: Vec<RequestRow>,
+}
+
+/// One thing that the preview does differently from production: a flag, the image, a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// `--max-model-len`, `image`, `memory`.
+    pub what: String,
+    /// Empty where production has none.
+    pub production: String,
+    /// Empty where the preview has none.
+    pub preview: String,
+}
+
+/// One measured request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestRow {
+    pub load: LoadShape,
+    /// Seconds from the start of the load's measured time.
+    pub at_seconds: f64,
+    pub ttft_ms: Option<f64>,
+    pub e2e_ms: Option<f64>,
+    pub output_tokens: Option<u64>,
+    /// Hostile text.
+    pub error: Option<String>,
 }
 
 /// One stage of the pipeline: plan, build, deploy, smoke, latency, traffic, cleanup.
@@ -170,6 +222,19 @@ pub struct Failure {
     pub said: Option<String>,
     /// Last lines of the container's or the build's log.
     pub log: Vec<String>,
+    /// Settings that cause it, as they are written below a model: `service.gpu`.
+    pub settings: Vec<String>,
+    /// Where the first of them stands in the configuration.
+    pub place: Option<Place>,
+}
+
+/// A line of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Path in the checkout.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
 }
 
 /// A link for the reader. URLs come from us or from a service's answer, labels from us.

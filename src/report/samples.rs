@@ -66,6 +66,8 @@ pub fn report(kind: Kind, status: Status, models: Vec<ModelReport>) -> Report {
         models,
         failure: None,
         notices: Vec::new(),
+        environment: Vec::new(),
+        memory: Memory::default(),
     }
 }
 
@@ -168,7 +170,11 @@ pub fn model() -> ModelReport {
             ),
         ],
         hourly_cost_usd: Some(1.07),
+        idle_cost_usd: None,
         expires_at: Some(at(27, 9)),
+        differences: None,
+        trend: Vec::new(),
+        requests: Vec::new(),
     }
 }
 
@@ -339,6 +345,8 @@ pub fn hostile() -> Report {
         fix: Some(text.clone()),
         said: Some(text.clone()),
         log: vec![text.clone(), "````".to_owned()],
+        settings: Vec::new(),
+        place: None,
     });
     let mut measured = latency(1, 1.0);
     measured.errors = 2;

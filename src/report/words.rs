@@ -21,6 +21,8 @@ use crate::units::human_duration;
 
 pub const fn emoji(status: Status) -> &'static str {
     match status {
+        Status::Queued => "🕒",
+        Status::Running => "⏳",
         Status::Succeeded => "✅",
         Status::Failed => "❌",
         Status::Skipped => "⏭️",
@@ -32,6 +34,8 @@ pub const fn emoji(status: Status) -> &'static str {
 
 pub const fn status(status: Status) -> &'static str {
     match status {
+        Status::Queued => "queued",
+        Status::Running => "running",
         Status::Succeeded => "succeeded",
         Status::Failed => "failed",
         Status::Skipped => "skipped",

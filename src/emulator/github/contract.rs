@@ -31,19 +31,20 @@ static OPERATIONS: LazyLock<BTreeMap<String, Operation>> =
 pub fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Operation, Vec<&'a str>)> {
     let parts: Vec<&str> = path.split('/').collect();
     let matching = |pattern: &str| -> Option<(usize, Vec<&'a str>)> {
+        // A file's path has slashes of its own.
+        if let Some(folder) = pattern.strip_suffix("/{path}") {
+            let folder: Vec<&str> = folder.split('/').collect();
+            let (first, rest) = parts.split_at_checked(folder.len())?;
+            let file = path.len() - rest.iter().map(|part| part.len() + 1).sum::<usize>() + 1;
+            let (count, mut values) = fitting(&folder, first)?;
+            values.push(path.get(file..).filter(|file| !file.is_empty())?);
+            return Some((count + 1, values));
+        }
         let pattern: Vec<&str> = pattern.split('/').collect();
         if pattern.len() != parts.len() {
             return None;
         }
-        let mut values = Vec::new();
-        for (wanted, given) in pattern.iter().zip(&parts) {
-            if wanted.starts_with('{') {
-                values.push(*given);
-            } else if wanted != given {
-                return None;
-            }
-        }
-        Some((values.len(), values))
+        fitting(&pattern, &parts)
     };
     OPERATIONS
         .iter()
@@ -58,6 +59,19 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Operation, V
         // `issues/comments/{id}` before `issues/{number}/comments` and the like.
         .min_by_key(|(variables, ..)| *variables)
         .map(|(_, operation, values)| (operation, values))
+}
+
+/// The values of a pattern's variables, and their number, when the parts fit it.
+fn fitting<'a>(pattern: &[&str], parts: &[&'a str]) -> Option<(usize, Vec<&'a str>)> {
+    let mut values = Vec::new();
+    for (wanted, given) in pattern.iter().zip(parts) {
+        if wanted.starts_with('{') {
+            values.push(*given);
+        } else if wanted != given {
+            return None;
+        }
+    }
+    Some((values.len(), values))
 }
 
 /// # Errors
@@ -207,12 +221,18 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_file_is_there() {
-        assert_eq!(OPERATIONS.len(), 19);
+        assert_eq!(OPERATIONS.len(), 23);
         let (operation, values) = find(&Method::GET, "repos/o/r/issues/comments/7").unwrap();
         assert_eq!(
             (operation.id.as_str(), values),
             ("issues/get-comment", vec!["o", "r", "7"])
         );
+        let (operation, values) = find(&Method::GET, "repos/o/r/contents/infra/llm-deploy.yaml").unwrap();
+        assert_eq!(
+            (operation.id.as_str(), values),
+            ("repos/get-content", vec!["o", "r", "infra/llm-deploy.yaml"])
+        );
+        assert!(find(&Method::GET, "repos/o/r/contents/").is_none());
         assert!(find(&Method::PUT, "repos/o/r").is_none());
     }
 }

@@ -63,7 +63,7 @@ struct Context<'a> {
     /// `http://…/github`, for `url` fields.
     api: String,
     /// Path parameters in the order of the path, after owner and repository.
-    ids: Vec<u64>,
+    rest: Vec<String>,
 }
 
 impl GitHub {
@@ -134,15 +134,13 @@ impl GitHub {
             let message = "Resource not accessible by integration";
             return Err(Refusal::new(StatusCode::FORBIDDEN, message, &operation.docs));
         }
-        let ids = rest.iter().map(|id| id.parse()).collect::<Result<Vec<u64>, _>>();
-        let ids = ids.map_err(|_| Refusal::not_found(&operation.docs))?;
         contract::check(operation, call)?;
         let mut context = Context {
             repo,
             call,
             operation,
             api: api.to_owned(),
-            ids,
+            rest: rest.to_vec(),
         };
         let (status, body) = context.dispatch()?;
         match body {
@@ -182,8 +180,9 @@ impl Context<'_> {
         }
     }
 
+    /// The first path parameter as a number; no resource has the number 0.
     fn id(&self) -> u64 {
-        self.ids.first().copied().unwrap_or(0)
+        self.rest.first().and_then(|id| id.parse().ok()).unwrap_or(0)
     }
 
     fn not_found(&self) -> Refusal {

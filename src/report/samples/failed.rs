@@ -32,6 +32,8 @@ pub fn failed_build() -> Report {
                 "#9 3.112 huggingface_hub.errors.GatedRepoError: 401 Client Error.".to_owned(),
                 "ERROR: build step 0 \"gcr.io/cloud-builders/docker\" failed: step exited with non-zero status: 1".to_owned(),
             ],
+            settings: Vec::new(),
+            place: None,
         },
     );
     model.url = None;
@@ -55,6 +57,8 @@ pub fn failed_deploy() -> Report {
                 "INFO 11-24 09:08:11 [gpu_model_runner.py:1801] Starting to load model".to_owned(),
                 "ERROR 11-24 09:08:40 [core.py:600] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.".to_owned(),
             ],
+            settings: Vec::new(),
+            place: None,
         },
     );
     model.url = None;
@@ -72,6 +76,8 @@ pub fn failed_smoke() -> Report {
             fix: Some("Compare the answer below with the check in llm-deploy.yaml".to_owned()),
             said: None,
             log: Vec::new(),
+            settings: Vec::new(),
+            place: None,
         },
     );
     let last = model.checks.last_mut().unwrap();
@@ -97,6 +103,8 @@ pub fn failed_latency() -> Report {
             fix: Some("Raise `service.max-instances`, or lower the load in `latency.concurrency`".to_owned()),
             said: None,
             log: Vec::new(),
+            settings: Vec::new(),
+            place: None,
         },
     );
     let mut four = latency(4, 2.1);
@@ -119,6 +127,8 @@ pub fn broken() -> Report {
         fix: Some("Correct `llm-deploy.yaml` and push again".to_owned()),
         said: None,
         log: Vec::new(),
+        settings: Vec::new(),
+        place: None,
     });
     report
 }

@@ -191,6 +191,8 @@ pub fn objectives_missed() -> Report {
             ),
             said: None,
             log: Vec::new(),
+            settings: Vec::new(),
+            place: None,
         },
     );
     model.latency = with_objectives(true);

@@ -36,9 +36,12 @@ impl Page {
         let style = match status {
             Status::Succeeded => Style::new().green().bold(),
             Status::Failed => Style::new().red().bold(),
-            Status::Skipped | Status::Cancelled | Status::Superseded | Status::Deleted => {
-                Style::new().yellow().bold()
-            }
+            Status::Queued
+            | Status::Running
+            | Status::Skipped
+            | Status::Cancelled
+            | Status::Superseded
+            | Status::Deleted => Style::new().yellow().bold(),
         };
         self.paint(style, text)
     }
@@ -95,6 +98,7 @@ pub const fn symbol(status: Status) -> &'static str {
     match status {
         Status::Succeeded | Status::Deleted => "✔",
         Status::Failed => "✘",
+        Status::Queued | Status::Running => "…",
         Status::Skipped => "–",
         Status::Cancelled => "■",
         Status::Superseded => "»",
