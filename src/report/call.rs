@@ -14,44 +14,54 @@ pub struct Snippet {
 
 const PROMPT: &str = "Say hello in one sentence.";
 
-/// curl and Python, when there is an endpoint that can be called.
+/// curl and Python for a person, and a workflow's steps for a private endpoint; when there is one to be called.
 pub fn snippets(model: &ModelReport) -> Vec<Snippet> {
     let Some(url) = model.url.as_deref().and_then(safe_url) else {
         return Vec::new();
     };
     let base = format!("{}/v1", url.trim_end_matches('/'));
     let id = line(&model.model);
-    vec![
+    let mut snippets = vec![
         Snippet {
             title: "curl",
             language: "sh",
-            code: curl(&base, &id, model),
+            code: curl(&base, &id, model, GCLOUD),
         },
         Snippet {
             title: "Python",
             language: "python",
             code: python(&base, &id, model),
         },
-    ]
+    ];
+    if model.private {
+        snippets.push(Snippet {
+            title: "GitHub workflow",
+            language: "yaml",
+            code: workflow(&url, &curl(&base, &id, model, "$ID_TOKEN"), model.api_key),
+        });
+    }
+    snippets
 }
 
 /// Who may call a private endpoint, and what a service does instead of gcloud.
 pub const PRIVATE_NOTE: &str = "The endpoint is private: the caller needs the role Cloud Run Invoker. \
-A service account takes its token from `google.oauth2.id_token.fetch_id_token` with the endpoint's URL as audience.";
+A person signs in with `gcloud auth login` first; a workflow takes its token as in the last snippet. \
+A service on Google Cloud takes its own from `google.oauth2.id_token.fetch_id_token`, with the endpoint's URL as audience.";
+
+/// A signed-in person's ID token, which Cloud Run takes whatever its audience.
+const GCLOUD: &str = "$(gcloud auth print-identity-token)";
 
 /// With a key of vLLM's as well, `Authorization` is the key's: Cloud Run takes its token from a header of its own.
-fn curl(base: &str, model: &str, report: &ModelReport) -> String {
+fn curl(base: &str, model: &str, report: &ModelReport, token: &str) -> String {
     let body = json!({
         "model": model,
         "messages": [{ "role": "user", "content": PROMPT }],
         "max_tokens": 512,
     });
     let token = match (report.private, report.api_key) {
-        (true, true) => {
-            "  -H \"X-Serverless-Authorization: Bearer $(gcloud auth print-identity-token)\" \\\n"
-        }
-        (true, false) => "  -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" \\\n",
-        (false, _) => "",
+        (true, true) => format!("  -H \"X-Serverless-Authorization: Bearer {token}\" \\\n"),
+        (true, false) => format!("  -H \"Authorization: Bearer {token}\" \\\n"),
+        (false, _) => String::new(),
     };
     let key = if report.api_key {
         "  -H \"Authorization: Bearer $VLLM_API_KEY\" \\\n"
@@ -91,6 +101,26 @@ fn python(base: &str, model: &str, report: &ModelReport) -> String {
         literal(base),
         literal(model),
         literal(PROMPT)
+    )
+}
+
+/// The steps of a job that calls the endpoint as a service account: the audience of its token is the service's URL.
+fn workflow(url: &str, curl: &str, api_key: bool) -> String {
+    let key = if api_key {
+        "\n      VLLM_API_KEY: ${{ secrets.VLLM_API_KEY }}"
+    } else {
+        ""
+    };
+    let audience = url.trim_end_matches('/');
+    // In a workflow GitHub looks for expressions before the shell sees anything.
+    let curl = curl.replace("${{", "${{ '${{' }}").replace('\n', "\n      ");
+    format!(
+        "# The job needs: permissions: {{ id-token: write }}\n\
+         steps:\n  - id: auth\n    uses: google-github-actions/auth@v3\n    with:\n      \
+         workload_identity_provider: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\n      \
+         service_account: CALLER@PROJECT.iam.gserviceaccount.com\n      \
+         token_format: id_token\n      id_token_audience: {audience}\n  \
+         - env:\n      ID_TOKEN: ${{{{ steps.auth.outputs.id_token }}}}{key}\n    run: |\n      {curl}"
     )
 }
 
@@ -153,6 +183,31 @@ mod tests {
     }
 
     #[test]
+    fn a_workflow_calls_a_private_endpoint_with_a_service_accounts_token() {
+        let mut model = hostile();
+        model.model.push_str("${{ secrets.X }}");
+        (model.private, model.api_key) = (true, true);
+        let yaml = &snippets(&model)[2].code;
+        let parsed: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+        let [auth, call] = parsed["steps"].as_array().unwrap().as_slice() else {
+            panic!("{yaml}")
+        };
+        assert_eq!(
+            auth["with"]["id_token_audience"],
+            "https://qwen3-5-4b-pr-7-k3x2m5q7za-ez.a.run.app"
+        );
+        let run = call["run"].as_str().unwrap();
+        assert!(
+            run.contains("X-Serverless-Authorization: Bearer $ID_TOKEN"),
+            "{run}"
+        );
+        assert!(run.contains("Authorization: Bearer $VLLM_API_KEY"), "{run}");
+        assert!(!run.contains("gcloud") && !run.contains("${{ secrets"), "{run}");
+        model.private = false;
+        assert_eq!(snippets(&model).len(), 2, "whoever has the key can use curl");
+    }
+
+    #[test]
     fn a_key_of_vllms_takes_authorization_and_the_identity_token_moves() {
         let mut model = samples::model();
         model.api_key = true;
@@ -161,7 +216,13 @@ mod tests {
             for snippet in snippets(&model) {
                 let moved = snippet.code.contains("X-Serverless-Authorization");
                 assert_eq!(moved, private, "{}", snippet.code);
-                assert_eq!(snippet.code.contains("gcloud"), private, "{}", snippet.code);
+                let person = snippet.title != "GitHub workflow";
+                assert_eq!(
+                    snippet.code.contains("gcloud"),
+                    private && person,
+                    "{}",
+                    snippet.code
+                );
                 assert!(snippet.code.contains("VLLM_API_KEY"), "{}", snippet.code);
             }
         }

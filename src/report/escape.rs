@@ -5,6 +5,7 @@
 //! don't stop that, code does. So outside text is shown as a code span or a fence, and in prose every word
 //! that GitHub could link becomes a code span of its own.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use url::Url;
@@ -56,9 +57,27 @@ pub fn clip(text: &str, limit: usize) -> String {
     }
 }
 
+/// Backticks in a row that are shown. GitHub's parser knows code spans with up to 80 and fences with up to 255 of them.
+const BACKTICKS: usize = 40;
+
+/// Longer runs of backticks are cut and end in `…`.
+fn cut_runs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        match run.cmp(&(BACKTICKS + 1)) {
+            Ordering::Less => out.push(c),
+            Ordering::Equal => out.push('…'),
+            Ordering::Greater => {}
+        }
+    }
+    out
+}
+
 /// A code span. Not for table cells: see [`cell_code`].
 pub fn code(text: &str) -> String {
-    let text = line(text);
+    let text = cut_runs(&line(text));
     if text.is_empty() {
         return "(empty)".to_owned();
     }
@@ -79,7 +98,7 @@ pub fn cell_code(text: &str) -> String {
 
 /// A fenced code block, longer than any fence in `text`. `language` is ours. Ends in a newline.
 pub fn fence(language: &str, text: &str) -> String {
-    let text = visible(text);
+    let text = cut_runs(&visible(text));
     let ticks = "`".repeat(longest_run(&text, '`').max(2) + 1);
     format!("{ticks}{language}\n{}\n{ticks}\n", text.trim_end_matches('\n'))
 }

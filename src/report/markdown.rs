@@ -1,15 +1,21 @@
 //! Markdown as GitHub renders it: the pull request's comment and the job summary.
 
+mod against;
 mod facts;
 mod failure;
+mod history;
+#[cfg(test)]
+mod hostile;
 mod latency;
 mod limits;
 mod model;
 mod overview;
+mod progress;
 
 use std::fmt::Write as _;
 
 use super::escape::{cell_code, clip, code, link, prose};
+use super::record::Record;
 use super::{ModelReport, Report, Status, words};
 use limits::Limits;
 
@@ -20,6 +26,9 @@ pub const COMMENT_LIMIT: usize = 65_536 - 100;
 
 /// Longest job summary: GitHub refuses more than 1 MiB a step, in bytes. A little is left to others.
 pub const SUMMARY_LIMIT: usize = 1_000_000;
+
+/// Begins the sentence that says that not everything is there.
+const SHORTENED: &str = "Shortened to fit";
 
 /// The hidden first line by which our comment is found again. `target` tells comments of one pull request
 /// apart; anything that could end the HTML comment is dropped from it.
@@ -36,12 +45,17 @@ pub fn marker(target: &str) -> String {
     format!("<!-- llm-deploy:{clean} -->")
 }
 
-/// The sticky comment, at most [`COMMENT_LIMIT`] bytes, the marker included. What is shortened first:
-/// log lines and excerpts, then details of what went well, then snippets and details of further models.
+/// The sticky comment, at most [`COMMENT_LIMIT`] bytes, hidden lines included: the marker first, the memory of this
+/// run and of those before it last. What is left out first: the history's table and charts, then excerpts and checks
+/// that passed, then snippets and details of further models.
 pub fn comment(report: &Report, target: &str) -> String {
-    fit(COMMENT_LIMIT, limits::COMMENT, |limits| {
+    // Mail as plain text shows hidden lines, so that the long one stands at the end.
+    let memory = report.memory.with(report).hidden_line();
+    let room = COMMENT_LIMIT - memory.len() - "\n\n".len();
+    let visible = fit(room, limits::COMMENT, |limits| {
         format!("{}\n{}", marker(target), body(report, limits))
-    })
+    });
+    format!("{visible}\n{memory}\n")
 }
 
 /// The job summary, at most [`SUMMARY_LIMIT`] bytes: the comment with longer excerpts.
@@ -72,18 +86,29 @@ fn body(report: &Report, limits: &Limits) -> String {
         let _ = writeln!(out, "> {}\n", prose(&clip(notice, limits.prose)));
     }
     if let Some(failure) = &report.failure {
-        failure::render(failure, limits, &mut out);
+        failure::render(failure, report, limits, &mut out);
     }
+    progress::render(report, limits, &mut out);
     match report.models.as_slice() {
-        [] => {}
+        [] => history::last_good(&all_good(report), report, limits, &mut out),
         [only] => model::single(only, report, limits, &mut out),
-        several => overview::render(several, limits, &mut out),
+        several => overview::render(several, report, limits, &mut out),
     }
+    history::table(report, limits, &mut out);
     if limits.shortened {
-        out.push_str("_Shortened to fit: the job summary and the report file have everything._\n\n");
+        let _ = writeln!(
+            out,
+            "_{SHORTENED}: the job summary and the report file have everything._\n"
+        );
     }
     footer(report, &mut out);
     out
+}
+
+/// A run that could not start has no models of its own.
+fn all_good(report: &Report) -> Vec<&Record> {
+    let waits = report.status == Status::Failed || !words::has_ended(report.status);
+    report.memory.last_good.iter().filter(|_| waits).collect()
 }
 
 fn heading(report: &Report, out: &mut String) {
@@ -95,22 +120,36 @@ fn heading(report: &Report, out: &mut String) {
         [only] => format!(" · {}", code(&clip(&only.model, 120))),
         _ => String::new(),
     };
-    let _ = writeln!(out, "### {emoji} {}{name}\n", words::headline(report));
+    // It names the stage that failed, which may be of another version's report.
+    let headline = prose(&clip(&format!("{emoji} {}", words::headline(report)), 200));
+    let _ = writeln!(out, "### {headline}{name}\n");
 }
 
 fn footer(report: &Report, out: &mut String) {
     let mut parts = vec![format!("llm-deploy {}", prose(&clip(&report.tool_version, 40)))];
     if !report.commit.is_empty() {
-        let commit = code(&words::short_commit(&report.commit));
-        let commit = words::commit_url(report).map_or(commit.clone(), |url| link(&commit, &url));
-        parts.push(format!("commit {commit}"));
+        parts.push(format!("commit {}", commit(&report.commit, report)));
     }
     if let Some(url) = &report.run_url {
         parts.push(link("run", url));
     }
-    parts.push(words::time(report.started_at));
-    parts.push(format!("took {}", words::total(report)));
+    if words::has_ended(report.status) {
+        parts.push(words::time(report.started_at));
+        parts.push(format!("took {}", words::total(report)));
+    } else {
+        parts.push(format!("started {}", words::time(report.started_at)));
+    }
     let _ = writeln!(out, "{}", parts.join(" · "));
+}
+
+/// A commit of this repository as a link; what isn't one is shown.
+fn commit(id: &str, report: &Report) -> String {
+    let short = code(&words::short_commit(&clip(id, 64)));
+    let is_commit = (7..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_hexdigit());
+    match words::repository_url(report) {
+        Some(page) if is_commit => link(&short, &format!("{page}/commit/{id}")),
+        _ => short,
+    }
 }
 
 /// A folded part. `summary` is HTML of ours; the content is Markdown.

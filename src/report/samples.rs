@@ -8,11 +8,14 @@ use super::*;
 
 mod failed;
 mod measured;
+pub mod poison;
+mod states;
 
 pub use failed::{broken, failed_build, failed_deploy};
 use failed::{failed, failed_latency, failed_smoke};
 pub use measured::{bench, comparison, levels, objectives_met, objectives_missed};
 use measured::{latency, open_loop};
+pub use states::{building, differences, memory, queued};
 
 /// Everything that GitHub, a terminal, HTML or the runner would act on.
 pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.example/?a=1 www.evil.example \
@@ -22,7 +25,7 @@ pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.ex
 
 /// Name and report of every state that a user can see.
 pub fn all() -> Vec<(&'static str, Report)> {
-    vec![
+    let mut all = vec![
         ("preview", preview()),
         ("production", production()),
         ("failed_build", failed_build()),
@@ -41,7 +44,9 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("skipped", skipped()),
         ("hostile", hostile()),
         ("broken", broken()),
-    ]
+    ];
+    all.extend(states::all());
+    all
 }
 
 fn at(day: u32, hour: u32) -> DateTime<Utc> {
@@ -251,7 +256,7 @@ fn superseded() -> Report {
     report
 }
 
-fn deleted() -> Report {
+pub fn deleted() -> Report {
     let mut model = model();
     model.status = Status::Deleted;
     model.url = None;

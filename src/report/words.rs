@@ -4,17 +4,19 @@ mod comparison;
 mod figures;
 mod latency;
 mod objectives;
+mod progress;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use comparison::{Compared, compared, signed, worse};
+pub use comparison::{Compared, compared, signed, tally, worse};
 pub use figures::{
     chosen_milliseconds, interval, load_name, load_short, milliseconds, percent, plural, rate, step,
 };
 pub use latency::{Cell, every_metric, goodput, latency_note, load, metrics, notes, server, timing};
 pub use objectives::{Outcome, advice, outcome};
+pub use progress::{clock, doing, has_ended, running, since};
 
 use super::{Kind, ModelReport, Report, Status};
 use crate::units::human_duration;
@@ -48,12 +50,16 @@ pub const fn status(status: Status) -> &'static str {
 /// The run's outcome in a few words, without model names.
 pub fn headline(report: &Report) -> String {
     let what = subject(report.kind);
+    if let Some(doing) = progress::going_on(report, what) {
+        return doing;
+    }
     match (report.kind, report.status) {
         (Kind::PlanOnly, Status::Succeeded | Status::Skipped) => "Plan only, nothing was changed".to_owned(),
         (Kind::Preview, Status::Succeeded) => "Preview is ready".to_owned(),
         (Kind::Production, Status::Succeeded) => "Production is live".to_owned(),
         (Kind::ScheduledTest, Status::Succeeded) => "Scheduled test passed".to_owned(),
         (Kind::Cleanup, Status::Deleted | Status::Succeeded) => "Preview deleted".to_owned(),
+        (Kind::PlanOnly, Status::Failed) => format!("Not deployed{}", failed_part(report)),
         (_, Status::Failed) => format!("{what} failed{}", failed_part(report)),
         (_, other) => format!("{what} {}", status(other)),
     }
@@ -96,6 +102,7 @@ pub fn stage(name: &str) -> &str {
         "latency" => "latency measurement",
         "traffic" => "traffic switch",
         "cleanup" => "clean-up",
+        "limits" => "over a limit of the base branch",
         other => other,
     }
 }
@@ -116,9 +123,16 @@ pub fn cold_start(model: &ModelReport) -> Option<String> {
     ))
 }
 
+/// For an hour in which an instance runs, and for one in which nobody calls.
 pub fn cost(model: &ModelReport) -> Option<String> {
     let usd = model.hourly_cost_usd.filter(|c| c.is_finite())?;
-    Some(format!("${usd:.2} an hour while an instance runs (list price)"))
+    let idle = model.idle_cost_usd.filter(|c| c.is_finite());
+    let idle = idle.map_or_else(String::new, |usd| {
+        format!(", ${usd:.2} an hour when nobody calls")
+    });
+    Some(format!(
+        "${usd:.2} an hour while an instance runs{idle} (list price)"
+    ))
 }
 
 pub fn access(model: &ModelReport) -> &'static str {
@@ -156,16 +170,17 @@ pub fn huggingface(model: &ModelReport) -> String {
     }
 }
 
-/// The commit's page, on the server that the run's page is on.
-pub fn commit_url(report: &Report) -> Option<String> {
+/// The repository's page, on the server that the run's page is on.
+pub fn repository_url(report: &Report) -> Option<String> {
     let run = report.run_url.as_ref()?;
-    let end = run.find(&format!("/{}/actions/", report.repository))?;
-    Some(format!(
-        "{}/{}/commit/{}",
-        &run[..end],
-        report.repository,
-        report.commit
-    ))
+    let repository = &report.repository;
+    let (server, _) = run.split_once(&format!("/{repository}/actions/"))?;
+    Some(format!("{server}/{repository}"))
+}
+
+/// The commit's page.
+pub fn commit_url(report: &Report) -> Option<String> {
+    Some(format!("{}/commit/{}", repository_url(report)?, report.commit))
 }
 
 pub fn total(report: &Report) -> String {

@@ -138,7 +138,12 @@ fn bucket(world: &World) -> Value {
 /// arrive at once leave out a line of the table and add a note.
 fn comment(body: &str) -> Vec<String> {
     // A first revision's name is random.
-    let own = ["| Revision", "<!-- llm-deploy-run", "llm-deploy "];
+    let own = [
+        "| Revision",
+        "<!-- llm-deploy-run",
+        "<!-- llm-deploy-memory",
+        "llm-deploy ",
+    ];
     let (before, stages) = body.split_once("<summary>⏱️").unwrap();
     let after = stages.split_once("</details>").unwrap().1;
     let unit = |word: &str| if word == "ms" { "s" } else { word }.to_owned();

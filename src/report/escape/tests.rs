@@ -109,6 +109,10 @@ fn assert_inert(active: &Active, what: &str) {
     assert!(active.images.is_empty(), "image from {what:?}: {active:?}");
     assert!(active.html.is_empty(), "HTML from {what:?}: {active:?}");
     assert!(
+        active.structures.is_empty(),
+        "structure from {what:?}: {active:?}"
+    );
+    assert!(
         active.autolinked.is_empty(),
         "linked by GitHub from {what:?}: {active:?}"
     );
@@ -240,6 +244,29 @@ fn outside_text_stays_text_whatever_it_is_made_of() {
         let count = random.usize(1..14);
         let attack: String = (0..count).map(|_| PIECES[random.usize(..PIECES.len())]).collect();
         assert_safe(&attack);
+    }
+}
+
+#[test]
+fn backticks_of_any_length_end_nothing() {
+    for length in (1..300).chain([1_000, 100_000]) {
+        let run = "`".repeat(length);
+        for text in [
+            run.clone(),
+            format!("{run} @octocat {run}"),
+            format!("x\n{run}\n@octocat\n# h"),
+        ] {
+            for shown in [
+                format!("- {} y\n", code(&text)),
+                format!("{} y\n", prose(&text)),
+                format!("{}\ny\n", fence("text", &text)),
+            ] {
+                let active = inspect(&shown);
+                assert_inert(&active, &format!("{length} backticks"));
+                assert_eq!(active.headings, 0);
+                assert!(active.shown.trim_end().ends_with('y'), "{length}");
+            }
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{cell, limits::Limits};
+use super::{cell, fold, limits::Limits};
 use crate::report::escape::{cell_code, clip, link, prose, url_link};
 use crate::report::{ModelReport, Status, words};
 
-pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
+pub fn render(model: &ModelReport, out: &mut String) {
     let rows = rows(model);
     for (i, (name, value)) in rows.iter().enumerate() {
         let _ = writeln!(out, "| {name} | {value} |");
@@ -15,7 +15,6 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         }
     }
     out.push('\n');
-    changes(model, limits, out);
 }
 
 /// The first row is the table's head.
@@ -36,7 +35,7 @@ fn rows(model: &ModelReport) -> Vec<(&'static str, String)> {
         rows.push(("Access", words::access(model).to_owned()));
     }
     if let Some(cost) = words::cost(model) {
-        rows.push(("Cost", cost.replace('$', "\\$")));
+        rows.push(("Cost", prose(&cost)));
     }
     if let Some(at) = model.expires_at {
         rows.push(("Expires", words::time(at)));
@@ -58,22 +57,31 @@ fn model_cell(model: &ModelReport) -> String {
     }
 }
 
-fn changes(model: &ModelReport, limits: &Limits, out: &mut String) {
+/// Against what was live before. Folded when a reviewer has the differences to production.
+pub fn changes(model: &ModelReport, limits: &Limits, out: &mut String) {
     if model.changes.is_empty() {
         // Nothing was compared when the run ended early or only tested or deleted.
         return;
     }
-    let title = if model.status == Status::Skipped {
+    let mut list = String::new();
+    for change in model.changes.iter().take(limits.items) {
+        let _ = writeln!(list, "- {}", prose(&clip(change, limits.prose)));
+    }
+    more(model.changes.len(), limits.items, &mut list);
+    let what = if matches!(model.status, Status::Skipped | Status::Queued | Status::Running) {
         "What would change"
     } else {
         "What changed"
     };
-    let _ = writeln!(out, "**{title}**\n");
-    for change in model.changes.iter().take(limits.items) {
-        let _ = writeln!(out, "- {}", prose(&clip(change, limits.prose)));
+    if model.differences.is_some() {
+        let summary = format!(
+            "🧾 <b>{what}</b> since the last deployment: {}",
+            model.changes.len()
+        );
+        fold(&summary, false, &list, out);
+    } else {
+        let _ = writeln!(out, "**{what}**\n\n{list}");
     }
-    more(model.changes.len(), limits.items, out);
-    out.push('\n');
 }
 
 /// Says how many entries of a list are not shown.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::limits::Limits;
-use crate::report::escape::{clip, fence, prose, visible};
-use crate::report::{Failure, words};
+use crate::report::escape::{clip, code, fence, link, prose, visible};
+use crate::report::{Failure, Place, Report, words};
 
-pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
+pub fn render(failure: &Failure, report: &Report, limits: &Limits, out: &mut String) {
     let _ = writeln!(out, "**{}**\n", prose(&clip(&failure.title, limits.prose)));
     if failure.cause.trim().contains('\n') {
         let _ = writeln!(out, "{}", fence("text", &clip(&failure.cause, limits.excerpt)));
@@ -15,6 +15,9 @@ pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
     }
     if let Some(fix) = &failure.fix {
         let _ = writeln!(out, "**What to do:** {}\n", prose(&clip(fix, limits.prose)));
+    }
+    if let Some(place) = &failure.place {
+        let _ = writeln!(out, "**Where:** {}\n", line_of(place, report));
     }
     if let Some(said) = &failure.said {
         let _ = writeln!(
@@ -30,6 +33,19 @@ pub fn render(failure: &Failure, limits: &Limits, out: &mut String) {
             prose(&clip(words::stage(&failure.stage), 60)),
             fence("text", &tail(&failure.log, limits))
         );
+    }
+}
+
+/// The line of the configuration, as it was in the commit.
+fn line_of(place: &Place, report: &Report) -> String {
+    let shown = code(&format!("{}:{}", clip(&place.file, 120), place.line));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    match words::repository_url(report) {
+        Some(page) if place.file.chars().all(plain) && !report.commit.is_empty() => {
+            let (commit, file) = (&report.commit, place.file.trim_start_matches("./"));
+            link(&shown, &format!("{page}/blob/{commit}/{file}#L{}", place.line))
+        }
+        _ => shown,
     }
 }
 

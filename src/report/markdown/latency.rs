@@ -1,9 +1,9 @@
-//! The latency tables: objectives, figures for each load, the comparison with a baseline, a curve.
+//! The latency tables: objectives, figures for each load with what changed against a baseline, a curve.
 
 use std::fmt::Write as _;
 
-use super::fold;
 use super::limits::Limits;
+use super::{against, fold};
 use crate::bench::result::{Comparison, Level};
 use crate::report::escape::{cell_code, clip, fence, prose};
 use crate::report::{ModelReport, charts, words};
@@ -17,8 +17,12 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
     }
     out.push_str("#### Latency\n\n");
     let levels: Vec<&Level> = model.latency.iter().take(limits.items).collect();
+    let comparison = model.comparison.as_ref();
     objectives(&levels, limits, out);
-    figures(&levels, out);
+    if let Some(comparison) = comparison {
+        against::verdict(comparison, limits, out);
+    }
+    figures(&levels, comparison, out);
     for level in &levels {
         details(level, limits, out);
     }
@@ -30,13 +34,14 @@ pub fn render(model: &ModelReport, limits: &Limits, out: &mut String) {
         let _ = writeln!(out, "{}", prose(&clip(note, limits.prose)));
     }
     out.push('\n');
-    server(&levels, limits, out);
-    if let Some(comparison) = &model.comparison {
-        compared(comparison, limits, out);
+    if let Some(comparison) = comparison {
+        against::details(comparison, limits, out);
     }
-    if !limits.shortened
-        && let Some(chart) = charts::mermaid::chart(&model.latency)
-    {
+    if limits.shortened {
+        return;
+    }
+    server(&levels, limits, out);
+    if let Some(chart) = charts::mermaid::chart(&model.latency) {
         // In mail it is shown as its source, so that it is folded.
         fold("📈 <b>Latency by load</b>", false, &fence("mermaid", &chart), out);
     }
@@ -68,16 +73,16 @@ fn objectives(levels: &[&Level], limits: &Limits, out: &mut String) {
     out.push('\n');
 }
 
-fn figures(levels: &[&Level], out: &mut String) {
+fn figures(levels: &[&Level], comparison: Option<&Comparison>, out: &mut String) {
     out.push_str("| Requests | p50 | p95 | p99 |\n| :-- | --: | --: | --: |\n");
     for level in levels {
-        rows(level, out);
+        rows(level, comparison, out);
     }
     out.push('\n');
 }
 
 /// A row that names the load, and one for each metric: four narrow columns fit a phone.
-fn rows(result: &Level, out: &mut String) {
+fn rows(result: &Level, comparison: Option<&Comparison>, out: &mut String) {
     let metrics = words::metrics(result);
     let empty = if metrics.is_empty() {
         ": nothing measured"
@@ -86,13 +91,17 @@ fn rows(result: &Level, out: &mut String) {
     };
     let _ = writeln!(out, "| **{}**{empty} | | | |", words::load_name(result.load));
     for metric in metrics {
-        let [p50, p95, p99] = metric.values.map(|v| narrow(&v));
-        let _ = writeln!(out, "| {} | {p50} | {p95} | {p99} |", metric.name);
+        let _ = write!(out, "| {}", metric.name);
+        for (value, percentile) in metric.values.iter().zip([50.0, 95.0, 99.0]) {
+            let mark = against::mark(comparison, result.load, metric.name, percentile);
+            let _ = write!(out, " | {}{mark}", narrow(value));
+        }
+        out.push_str(" |\n");
     }
 }
 
 /// A number and its unit stay on one line.
-fn narrow(text: &str) -> String {
+pub fn narrow(text: &str) -> String {
     text.replace(' ', "\u{a0}")
 }
 
@@ -125,43 +134,4 @@ fn server(levels: &[&Level], limits: &Limits, out: &mut String) {
     if !content.is_empty() {
         fold("🔬 <b>The server's own figures</b>", false, &content, out);
     }
-}
-
-/// Folded, open when something is worse.
-fn compared(comparison: &Comparison, limits: &Limits, out: &mut String) {
-    let mut content = String::new();
-    if !comparison.changes.is_empty() {
-        content.push_str("| | Before | Now | Change |\n| :-- | --: | --: | :-- |\n");
-    }
-    for change in comparison.changes.iter().take(limits.items) {
-        let shown = words::compared(change);
-        let _ = writeln!(
-            content,
-            "| {}, {} | {} | {} | {} {}: {} ({}) |",
-            shown.figure,
-            shown.load,
-            narrow(&shown.before),
-            narrow(&shown.after),
-            shown.emoji,
-            shown.verdict,
-            narrow(&shown.change),
-            shown.interval
-        );
-    }
-    for note in comparison.notes.iter().take(limits.items) {
-        let _ = writeln!(content, "\n{}", prose(&clip(note, limits.prose)));
-    }
-    let baseline = prose(&clip(&comparison.baseline, 80));
-    let worse = words::worse(comparison).len();
-    let verdict = match worse {
-        0 => "nothing is worse".to_owned(),
-        n => format!("{n} worse"),
-    };
-    let content = format!("Baseline: {baseline}\n\n{content}");
-    fold(
-        &format!("⚖️ <b>Compared with the baseline</b>: {verdict}"),
-        worse > 0,
-        &content,
-        out,
-    );
 }

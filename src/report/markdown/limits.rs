@@ -1,4 +1,4 @@
-//! How much of everything a text shows, from all to the least.
+//! How much of everything a text shows, from all to the least. docs/comment.md tells the order.
 
 /// One step of shortening.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,10 @@ pub struct Limits {
     pub details: usize,
     /// Whether to say how the endpoint is called.
     pub snippets: bool,
+    /// Commits in the history's table.
+    pub history: usize,
+    /// Whether checks that passed are listed, and not only counted.
+    pub passed_checks: bool,
 }
 
 const FULL: Limits = Limits {
@@ -33,16 +37,25 @@ const FULL: Limits = Limits {
     rows: 60,
     details: 60,
     snippets: true,
+    history: 10,
+    passed_checks: true,
+};
+
+/// Charts and the server's own figures go with it.
+const NO_HISTORY: Limits = Limits {
+    shortened: true,
+    history: 0,
+    ..FULL
 };
 
 const SHORT_EXCERPTS: Limits = Limits {
-    shortened: true,
     prose: 500,
     log_lines: 20,
     log_width: 200,
     excerpt: 400,
     items: 30,
-    ..FULL
+    passed_checks: false,
+    ..NO_HISTORY
 };
 
 const FEW_DETAILS: Limits = Limits {
@@ -57,15 +70,17 @@ const FEW_DETAILS: Limits = Limits {
 
 /// A code span's text is at most 4 bytes a character, and escaping at most doubles it.
 const LEAST: Limits = Limits {
-    prose: 200,
+    prose: 120,
+    excerpt: 120,
+    log_width: 120,
     log_lines: 4,
-    items: 3,
-    rows: 12,
+    items: 2,
+    rows: 8,
     details: 1,
     ..FEW_DETAILS
 };
 
-pub const COMMENT: &[Limits] = &[FULL, SHORT_EXCERPTS, FEW_DETAILS, LEAST];
+pub const COMMENT: &[Limits] = &[FULL, NO_HISTORY, SHORT_EXCERPTS, FEW_DETAILS, LEAST];
 
 pub const SUMMARY: &[Limits] = &[
     Limits {

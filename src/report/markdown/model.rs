@@ -3,43 +3,53 @@
 use std::fmt::Write as _;
 
 use super::limits::Limits;
-use super::{facts, failure, fold, latency, links};
+use super::{against, facts, failure, fold, history, latency, links};
 use crate::report::escape::{cell_code, clip, code, fence, prose};
 use crate::report::{CheckOutcome, ModelReport, Report, Status, call, words};
 
 /// The only model of a report: its details stand open.
 pub fn single(model: &ModelReport, report: &Report, limits: &Limits, out: &mut String) {
-    if let Some(failure) = &model.failure {
-        failure::render(failure, limits, out);
-    }
-    warnings(model, limits, out);
-    facts::render(model, limits, out);
-    latency::render(model, limits, out);
-    checks(model, limits, out);
-    snippets(model, limits, out);
-    stages(model, Some(words::total(report)), limits, out);
-    if let Some(links) = links(model, limits) {
-        let _ = writeln!(out, "{links}\n");
-    }
+    cause(model, report, limits, out);
+    let good: Vec<_> = history::stand_in(model, report).into_iter().collect();
+    history::last_good(&good, report, limits, out);
+    render(model, Some(words::total(report)), limits, out);
 }
 
 /// One of several models, for a folded part of its own; folds inside folds are hard to read on a phone, so
 /// checks and stages follow one another.
-pub fn details(model: &ModelReport, limits: &Limits) -> String {
+pub fn details(model: &ModelReport, report: &Report, limits: &Limits) -> String {
     let mut out = String::new();
+    cause(model, report, limits, &mut out);
+    render(model, None, limits, &mut out);
+    out
+}
+
+/// Cause and fix, before everything else.
+fn cause(model: &ModelReport, report: &Report, limits: &Limits, out: &mut String) {
     if let Some(failure) = &model.failure {
-        failure::render(failure, limits, &mut out);
+        failure::render(failure, report, limits, out);
     }
-    warnings(model, limits, &mut out);
-    facts::render(model, limits, &mut out);
-    latency::render(model, limits, &mut out);
-    checks(model, limits, &mut out);
-    snippets(model, limits, &mut out);
-    stages(model, None, limits, &mut out);
+}
+
+fn render(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut String) {
+    let ended = words::has_ended(model.status);
+    warnings(model, limits, out);
+    if ended || model.url.is_some() {
+        facts::render(model, out);
+    } else if let Some(cost) = words::cost(model) {
+        let _ = writeln!(out, "Cost: {}\n", prose(&cost));
+    }
+    against::differences(model, limits, out);
+    facts::changes(model, limits, out);
+    latency::render(model, limits, out);
+    checks(model, limits, out);
+    snippets(model, limits, out);
+    if ended {
+        stages(model, total, limits, out);
+    }
     if let Some(links) = links(model, limits) {
         let _ = writeln!(out, "{links}\n");
     }
-    out
 }
 
 fn warnings(model: &ModelReport, limits: &Limits, out: &mut String) {
@@ -58,10 +68,15 @@ fn checks(model: &ModelReport, limits: &Limits, out: &mut String) {
     let mut all: Vec<&CheckOutcome> = model.checks.iter().collect();
     all.sort_by_key(|c| c.passed);
     let mut content = String::new();
-    for check in all.iter().take(limits.items) {
+    let shown = if limits.passed_checks {
+        limits.items
+    } else {
+        limits.items.min(all.iter().filter(|c| !c.passed).count())
+    };
+    for check in all.iter().take(shown) {
         line(check, limits, &mut content);
     }
-    facts::more(all.len(), limits.items, &mut content);
+    facts::more(all.len(), shown, &mut content);
     for check in all.iter().filter(|c| !c.passed).take(limits.items) {
         evidence(check, limits, &mut content);
     }
@@ -109,7 +124,9 @@ fn snippets(model: &ModelReport, limits: &Limits, out: &mut String) {
     if model.private {
         let _ = writeln!(content, "{}", prose(call::PRIVATE_NOTE));
     }
-    fold("📞 <b>How to call it</b>: curl, Python", false, &content, out);
+    let titles: Vec<&str> = snippets.iter().map(|s| s.title).collect();
+    let summary = format!("📞 <b>How to call it</b>: {}", titles.join(", "));
+    fold(&summary, false, &content, out);
 }
 
 fn stages(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut String) {

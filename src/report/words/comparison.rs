@@ -19,13 +19,39 @@ pub struct Compared {
     pub verdict: &'static str,
 }
 
-pub fn compared(change: &Change) -> Compared {
-    let (emoji, verdict) = match change.verdict {
+const fn named(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
         Verdict::Better => ("🟢", "better"),
         Verdict::Worse => ("🔴", "worse"),
         Verdict::NoRealChange => ("⚪", "no real change"),
         Verdict::Inconclusive => ("❔", "inconclusive"),
-    };
+    }
+}
+
+/// How many figures got which verdict, the worst first: `🔴 1 worse · ⚪ 3 no real change`.
+pub fn tally(comparison: &Comparison) -> String {
+    let count = |wanted| comparison.changes.iter().filter(|c| c.verdict == wanted).count();
+    let parts: Vec<String> = [
+        Verdict::Worse,
+        Verdict::Better,
+        Verdict::NoRealChange,
+        Verdict::Inconclusive,
+    ]
+    .into_iter()
+    .filter(|verdict| count(*verdict) > 0)
+    .map(|verdict| {
+        let (emoji, name) = named(verdict);
+        format!("{emoji} {} {name}", count(verdict))
+    })
+    .collect();
+    if parts.is_empty() {
+        return "nothing to compare".to_owned();
+    }
+    parts.join(" · ")
+}
+
+pub fn compared(change: &Change) -> Compared {
+    let (emoji, verdict) = named(change.verdict);
     let [low, high] = change.ratio_ci95;
     Compared {
         figure: format!("{} p{}", timing(change.timing), change.percentile),
