@@ -22,6 +22,7 @@
 //! several tokens a chunk (speculative decoding) its inter-token latency is the lower one.
 
 pub mod descriptors;
+pub mod examples;
 mod failure;
 pub mod input;
 mod load;

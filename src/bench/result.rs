@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::examples::Example;
 use crate::config::latency::{Arrivals, Load, Objective, PrefixCache, Timing};
 
 /// Version of the result's shape; raised when a field changes its meaning or goes away.
@@ -107,6 +108,10 @@ pub struct Level {
     pub histograms: BTreeMap<String, Vec<Bin>>,
     /// What a later run needs to compare itself with this one.
     pub samples: Option<Samples>,
+    /// A few requests to look at: the slowest, failed ones, others by chance. For the report that is made of this
+    /// result; not part of the published shape, because `bench --raw` writes every request.
+    #[serde(skip)]
+    pub examples: Vec<Example>,
     /// Plain sentences that qualify the figures: several tokens a chunk, a level that was given up. May quote
     /// the server: hostile text.
     pub notes: Vec<String>,
@@ -367,6 +372,7 @@ impl Level {
             over_time: Vec::new(),
             histograms: BTreeMap::new(),
             samples: None,
+            examples: Vec::new(),
             notes: Vec::new(),
         }
     }

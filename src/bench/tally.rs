@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    examples::{Answered, Examples},
     failure::Failure,
     metric::Metric,
     recorder::Sample,
@@ -47,6 +48,7 @@ pub struct Tally {
     pub(super) rate: Metric,
     groups: Groups,
     slices: Slices,
+    examples: Examples,
     origin: Instant,
     pub(super) requests: u64,
     pub(super) errors: u64,
@@ -100,6 +102,7 @@ impl Tally {
             rate: Metric::new(),
             groups: Groups::new(),
             slices: Slices::new(),
+            examples: Examples::new(),
             origin,
             requests: 0,
             errors: 0,
@@ -132,14 +135,22 @@ impl Tally {
         let (first, last) = self.span.unwrap_or((began, ended));
         self.span = Some((first.min(began), last.max(ended)));
         let at = ended.saturating_duration_since(self.origin);
+        let at_seconds = began.saturating_duration_since(self.origin).as_secs_f64();
         match result {
             Ok(answer) => {
                 self.add_times(number, &answer.sample, answer.gaps);
                 self.slices.answer(at, ms(answer.sample.ttft), answer.gaps);
                 self.add_counts(answer);
+                self.examples.answered(Answered {
+                    at_seconds,
+                    ttft_ms: ms(answer.sample.ttft),
+                    e2e_ms: ms(answer.sample.e2e),
+                    output_tokens: answer.sample.tokens(),
+                });
             }
             Err(failure) => {
                 self.slices.error(at);
+                self.examples.failed(at_seconds, failure);
                 self.add_error(failure);
             }
         }
@@ -247,6 +258,7 @@ impl Tally {
             .collect();
         level.error_samples = self.error_samples;
         level.over_time = self.slices.into_slices();
+        level.examples = self.examples.into_examples();
         level.samples = (answers > 0).then(|| self.groups.into_samples());
     }
 }

@@ -1,5 +1,7 @@
 //! `run`: what the GitHub event asks for, from the plan to the comment.
 
+mod facts;
+
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
@@ -74,13 +76,17 @@ pub async fn execute(
     run: &Run,
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
+    let mut facts = facts::of_run(&environment, &run.context);
     let outcome = match config(common, run) {
-        Ok((config, notice)) => stages(common, &environment, run, &config, github, Arc::clone(&progress))
-            .await
-            .map(|recorded| (recorded, notice)),
+        Ok((config, notice)) => {
+            facts.extend(facts::of_config(&config));
+            stages(common, &environment, run, &config, github, Arc::clone(&progress))
+                .await
+                .map(|recorded| (recorded, notice))
+        }
         Err(error) => Err(error),
     };
-    let (report, blame) = match outcome {
+    let (mut report, blame) = match outcome {
         Ok(((recorders, mut notices), notice)) => {
             notices.extend(notice);
             finish(run, recorders, notices)
@@ -90,6 +96,7 @@ pub async fn execute(
             broken(run, &error)
         }
     };
+    report.environment = facts;
     let surfaces = surfaces(common, &environment, run, github);
     for warning in deliver(&report, &surfaces).await {
         progress.warn("report", &warning);

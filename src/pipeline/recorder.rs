@@ -2,6 +2,8 @@
 
 use std::{future::Future, sync::Arc, time::Instant};
 
+use chrono::{DateTime, Utc};
+
 use super::failed::{Blame, End, Failed};
 use crate::{
     explain::Facts,
@@ -85,6 +87,7 @@ impl Recorder {
         self.report.stages.push(Stage {
             name: name.to_owned(),
             status,
+            started_at: Some(began(started)),
             duration,
             detail,
         });
@@ -100,6 +103,7 @@ impl Recorder {
             self.report.stages.push(Stage {
                 name,
                 status: Status::Cancelled,
+                started_at: Some(began(started)),
                 duration: started.elapsed(),
                 detail: "stopped from outside".to_owned(),
             });
@@ -122,6 +126,7 @@ impl Recorder {
         self.report.stages.push(Stage {
             name: name.to_owned(),
             status: Status::Skipped,
+            started_at: None,
             duration: std::time::Duration::ZERO,
             detail: detail.to_owned(),
         });
@@ -152,6 +157,11 @@ impl Recorder {
         self.report.failure = Some(*failed.failure);
         title
     }
+}
+
+/// The time of day of a moment that has passed.
+fn began(at: Instant) -> DateTime<Utc> {
+    Utc::now() - at.elapsed()
 }
 
 /// What the run's annotation says of a failure; its first line is enough where the report follows.

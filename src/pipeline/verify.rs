@@ -15,7 +15,7 @@ use crate::{
     bench::{self, BenchProgress, result::BenchResult, statistics},
     config::{Access, Model},
     endpoint::Endpoint,
-    report::{CheckOutcome, words},
+    report::{self, CheckOutcome, words},
 };
 
 /// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
@@ -81,6 +81,7 @@ async fn measure(
             compare(recorder, path, &result);
         }
         recorder.report.latency_seed = Some(result.seed);
+        recorder.report.requests = report::requests(&result.levels);
         recorder.report.latency = result.levels;
     }
     passed

@@ -1,13 +1,22 @@
 //! `report.html`: one file, no script, nothing loaded from elsewhere.
 
+mod history;
 mod latency;
+mod overview;
+mod prose;
+mod requests;
+mod timeline;
 
 use askama::Template;
 
 use super::escape::{clip, line, safe_url, visible};
-use super::{CheckOutcome, Failure, Link, ModelReport, Report, Status, call, words};
+use super::{CheckOutcome, Difference, Failure, Link, ModelReport, Report, Status, call, words};
 
+use history::History;
 pub use latency::Latency;
+use prose::{Prose, prose};
+use requests::Requests;
+use timeline::Timeline;
 
 /// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
@@ -26,12 +35,15 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
             .as_ref()
             .map(|pr| format!("#{} {}", pr.number, clip(&line(&pr.title), 200))),
         run_url: report.run_url.as_deref().and_then(safe_url),
-        notices: report.notices.iter().map(|n| line(n)).collect(),
+        notices: report.notices.iter().map(|n| prose(n)).collect(),
         failure: report.failure.as_ref().map(failure),
-        models: report
-            .models
+        overview: overview::of(report),
+        models: report.models.iter().map(|m| model(report, m)).collect(),
+        timeline: timeline::of(report),
+        environment: report
+            .environment
             .iter()
-            .map(|m| model(m, report.models.len() == 1))
+            .map(|f| (line(&f.name), line(&f.value)))
             .collect(),
         tool_version: line(&report.tool_version),
         started: words::time(report.started_at),
@@ -51,9 +63,12 @@ struct Page {
     commit_url: Option<String>,
     pull_request: Option<String>,
     run_url: Option<String>,
-    notices: Vec<String>,
+    notices: Vec<Prose>,
     failure: Option<FailureView>,
+    overview: Vec<overview::Row>,
     models: Vec<Model>,
+    timeline: Option<Timeline>,
+    environment: Vec<(String, String)>,
     tool_version: String,
     started: String,
     total: String,
@@ -66,17 +81,25 @@ struct Model {
     id: String,
     facts: Vec<Fact>,
     links: Vec<Fact>,
-    warnings: Vec<String>,
+    warnings: Vec<Prose>,
     changes: Vec<String>,
+    differences: Option<Vec<Differs>>,
     failure: Option<FailureView>,
     latency: Option<Latency>,
+    requests: Vec<Requests>,
+    history: Option<History>,
     cold: Option<String>,
     checks_summary: String,
     checks_failed: bool,
     checks: Vec<Check>,
     snippets: Vec<call::Snippet>,
-    private_note: Option<&'static str>,
-    stages: Vec<StageView>,
+    private_note: Option<Prose>,
+}
+
+struct Differs {
+    what: String,
+    production: String,
+    preview: String,
 }
 
 struct Fact {
@@ -86,11 +109,15 @@ struct Fact {
 }
 
 struct FailureView {
-    title: String,
+    title: Prose,
     cause: String,
-    fix: Option<String>,
+    fix: Option<Prose>,
     said: Option<String>,
     log: String,
+    /// Settings that cause it.
+    settings: Vec<String>,
+    /// `llm-deploy.yaml, line 5`
+    place: Option<String>,
 }
 
 struct Check {
@@ -101,36 +128,46 @@ struct Check {
     evidence: Vec<(&'static str, String)>,
 }
 
-struct StageView {
-    name: String,
-    emoji: &'static str,
-    status: &'static str,
-    time: String,
-    detail: String,
-    /// Share of the time that all stages took, in percent.
-    share: u32,
-}
-
-fn model(model: &ModelReport, only: bool) -> Model {
+fn model(report: &Report, model: &ModelReport) -> Model {
     Model {
-        open: only || model.status == Status::Failed,
+        open: report.models.len() == 1 || model.status == Status::Failed,
         emoji: words::emoji(model.status),
         status: words::status(model.status),
         id: line(&model.model),
         facts: facts(model),
         links: model.links.iter().map(link).collect(),
-        warnings: model.warnings.iter().map(|w| line(w)).collect(),
+        warnings: model.warnings.iter().map(|w| prose(w)).collect(),
         changes: model.changes.iter().map(|c| line(c)).collect(),
+        differences: model
+            .differences
+            .as_ref()
+            .map(|all| all.iter().map(differs).collect()),
         failure: model.failure.as_ref().map(failure),
         latency: (!model.latency.is_empty())
             .then(|| Latency::of(&model.latency, model.comparison.as_ref(), model.latency_seed)),
+        requests: requests::of(model),
+        history: history::of(report, model),
         cold: words::cold_start(model),
         checks_summary: words::checks(model),
         checks_failed: model.checks.iter().any(|c| !c.passed),
         checks: model.checks.iter().map(check).collect(),
         snippets: call::snippets(model),
-        private_note: (model.private && model.url.is_some()).then_some(call::PRIVATE_NOTE),
-        stages: stages(model),
+        private_note: (model.private && model.url.is_some()).then(|| prose(call::PRIVATE_NOTE)),
+    }
+}
+
+fn differs(difference: &Difference) -> Differs {
+    let value = |text: &str| {
+        if text.is_empty() {
+            "–".to_owned()
+        } else {
+            line(text)
+        }
+    };
+    Differs {
+        what: line(&difference.what),
+        production: value(&difference.production),
+        preview: value(&difference.preview),
     }
 }
 
@@ -159,6 +196,7 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
             model.url.as_ref().map(|_| words::access(model).to_owned()),
         ),
         plain("Cost", words::cost(model)),
+        plain("Cost while idle", idle_cost(model)),
         plain("Expires", model.expires_at.map(words::time)),
     ];
     rows.into_iter()
@@ -171,6 +209,11 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
         .collect()
 }
 
+fn idle_cost(model: &ModelReport) -> Option<String> {
+    let usd = model.idle_cost_usd.filter(|usd| usd.is_finite())?;
+    Some(format!("${usd:.2} an hour in which nobody calls"))
+}
+
 fn link(link: &Link) -> Fact {
     Fact {
         name: line(&link.label),
@@ -181,11 +224,16 @@ fn link(link: &Link) -> Fact {
 
 fn failure(failure: &Failure) -> FailureView {
     FailureView {
-        title: line(&failure.title),
+        title: prose(&failure.title),
         cause: visible(&failure.cause),
-        fix: failure.fix.as_ref().map(|f| line(f)),
+        fix: failure.fix.as_ref().map(|f| prose(f)),
         said: failure.said.as_ref().map(|s| line(s)),
         log: visible(&failure.log.join("\n")),
+        settings: failure.settings.iter().map(|s| line(s)).collect(),
+        place: failure
+            .place
+            .as_ref()
+            .map(|p| format!("{}, line {}", line(&p.file), p.line)),
     }
 }
 
@@ -207,34 +255,18 @@ fn check(check: &CheckOutcome) -> Check {
     }
 }
 
-fn stages(model: &ModelReport) -> Vec<StageView> {
-    let all: f64 = model.stages.iter().map(|s| s.duration.as_secs_f64()).sum();
-    model
-        .stages
-        .iter()
-        .map(|stage| StageView {
-            name: line(words::stage(&stage.name)),
-            emoji: words::emoji(stage.status),
-            status: words::status(stage.status),
-            time: words::spent(stage.duration),
-            detail: line(&stage.detail),
-            share: if all > 0.0 {
-                (stage.duration.as_secs_f64() / all * 100.0).round() as u32
-            } else {
-                0
-            },
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::samples;
     use super::*;
 
+    fn all() -> impl Iterator<Item = (&'static str, Report)> {
+        samples::all().into_iter().chain(samples::pages())
+    }
+
     #[test]
     fn every_state_has_its_page() {
-        for (name, report) in samples::all() {
+        for (name, report) in all() {
             insta::assert_snapshot!(format!("html_{name}"), render(&report).unwrap());
         }
     }
@@ -242,10 +274,10 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_and_runs_nothing() {
         let allowed = regex::Regex::new(
-            r"^</?(html|head|title|meta|style|body|main|header|section|h1|h2|h3|p|ul|li|dl|dt|dd|div|table|thead|tbody|tr|th|td|pre|code|details|summary|span|a|footer|strong|b|br|figure|figcaption|svg|line|polyline|polygon|circle|rect|text)[ >]",
+            r"^</?(html|head|title|meta|link|style|body|main|header|section|h1|h2|h3|h4|p|ul|ol|li|dl|dt|dd|div|table|caption|thead|tbody|tr|th|td|pre|code|details|summary|span|a|footer|strong|b|br|figure|figcaption|svg|line|polyline|polygon|circle|rect|text)[ >]",
         )
         .unwrap();
-        for (name, report) in samples::all() {
+        for (name, report) in all() {
             let page = render(&report).unwrap();
             assert!(page.contains("default-src 'none'"), "{name}");
             for (at, _) in page.match_indices('<').skip(1) {

@@ -10,6 +10,7 @@ pub mod markdown;
 pub mod memory;
 mod outputs;
 pub mod record;
+mod requests;
 #[cfg(test)]
 mod samples;
 pub mod terminal;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench::result::{Comparison, Level, LoadShape};
 
 pub use outputs::outputs;
+pub use requests::requests;
 
 /// Version of `report.json`'s shape; raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -159,11 +161,11 @@ pub struct Difference {
     pub preview: String,
 }
 
-/// One measured request.
+/// One measured request. A failed one has an error and no times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestRow {
     pub load: LoadShape,
-    /// Seconds from the start of the load's measured time.
+    /// Seconds from the start of the load's measured time to when it was due (open loop) or sent.
     pub at_seconds: f64,
     pub ttft_ms: Option<f64>,
     pub e2e_ms: Option<f64>,
@@ -177,6 +179,8 @@ pub struct RequestRow {
 pub struct Stage {
     pub name: String,
     pub status: Status,
+    /// `None` for one that was not begun.
+    pub started_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     /// One line: `image was there`, `revision qwen-00002 serves 100 %`.

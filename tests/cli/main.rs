@@ -25,6 +25,7 @@ mod kill_matrix;
 mod killed;
 mod meanwhile;
 mod objectives;
+mod page;
 mod plan;
 mod preview;
 mod production;

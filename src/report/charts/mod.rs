@@ -3,6 +3,7 @@
 mod by_load;
 mod distribution;
 pub mod mermaid;
+pub mod over_runs;
 mod over_time;
 mod plot;
 #[cfg(test)]
