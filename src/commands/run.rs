@@ -84,7 +84,8 @@ pub async fn execute(
         Ok((config, notice)) => {
             let board = Board::new(comment::queued(run, &config));
             let to = (Arc::clone(&progress), board.clone());
-            let work = stages(common, &environment, run, &config, github, to);
+            // A whole run is large, and would be moved about on the stack.
+            let work = Box::pin(stages(common, &environment, run, &config, github, to));
             comment::beside(run, &environment, &board, comment.as_mut(), work)
                 .await
                 .map(|recorded| (recorded, notice))
