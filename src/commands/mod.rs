@@ -4,6 +4,7 @@ pub mod bench;
 pub mod bootstrap;
 pub mod build;
 pub mod cleanup;
+mod comment;
 pub mod demo;
 pub mod deploy;
 pub mod doctor;

@@ -34,7 +34,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     print(common, &config, &plans)
 }
 
-fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Target> {
+pub fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Target> {
     let (repository, commit) = (&context.repository, &context.sha);
     let aim = |model| match trigger {
         Trigger::Preview(pr)

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Error, event, setup};
+use super::{Error, comment, event, setup};
 use crate::{
     cli::{Common, given},
     config::Config,
@@ -17,6 +17,7 @@ use crate::{
         doctor::Gate,
         failed::{Blame, Failed},
         jobs::{Job, Recorded},
+        live::{self, Board},
         recorder::Recorder,
         report::{Surfaces, deliver},
     },
@@ -77,10 +78,19 @@ pub async fn execute(
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
     let mut facts = facts::of_run(&environment, &run.context);
-    let outcome = match config(common, run) {
+    let config = config(common, run);
+    let readable = config.as_ref().ok().map(|(config, _)| config);
+    let target = comment::target(common, &environment, readable);
+    let surfaces = surfaces(common, &environment, target.key());
+    let mut comment = comment::of_run(run, github, target, progress.as_ref());
+    let outcome = match config {
         Ok((config, notice)) => {
             facts.extend(facts::of_config(&config));
-            stages(common, &environment, run, &config, github, Arc::clone(&progress))
+            let board = Board::new(comment::queued(run, &config));
+            let to = (Arc::clone(&progress), board.clone());
+            // A whole run is large, and would be moved about on the stack.
+            let work = Box::pin(stages(common, &environment, run, &config, github, to));
+            comment::beside(run, &environment, &board, comment.as_mut(), work)
                 .await
                 .map(|recorded| (recorded, notice))
         }
@@ -97,8 +107,7 @@ pub async fn execute(
         }
     };
     report.environment = facts;
-    let surfaces = surfaces(common, &environment, run, github);
-    for warning in deliver(&report, &surfaces).await {
+    for warning in deliver(&report, &surfaces, comment.as_mut()).await {
         progress.warn("report", &warning);
     }
     (report, blame)
@@ -126,7 +135,7 @@ async fn stages(
     run: &Run,
     config: &Config,
     github: Option<&GitHub>,
-    progress: Arc<dyn Progress>,
+    (progress, board): (Arc<dyn Progress>, Board),
 ) -> Result<Recorded, Error> {
     if let Trigger::PlanOnly { reason, .. } = &run.trigger {
         return Ok((
@@ -134,7 +143,8 @@ async fn stages(
             vec![reason.clone()],
         ));
     }
-    let services = setup::services(common, environment.clone(), progress).await?;
+    let mut services = setup::services(common, environment.clone(), progress).await?;
+    services.board = board;
     setup::tell(&services);
     let job = Job {
         services: &services,
@@ -170,6 +180,16 @@ pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Rep
         _ => {}
     }
     (report, blame)
+}
+
+/// The report of a run that goes on.
+pub fn meanwhile(run: &Run, models: Vec<report::ModelReport>) -> Report {
+    let status = live::status(&models);
+    Report {
+        status,
+        models,
+        ..empty(run)
+    }
 }
 
 fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> Status {
@@ -251,26 +271,13 @@ pub fn github(environment: &Environment, progress: &dyn Progress) -> Option<GitH
     }
 }
 
-fn surfaces<'a>(
-    common: &Common,
-    environment: &Environment,
-    run: &Run,
-    github: Option<&'a GitHub>,
-) -> Surfaces<'a> {
-    let pull_request = match &run.trigger {
-        Trigger::Preview(pr) | Trigger::Closed(pr) => Some(pr.number),
-        _ => None,
-    };
+fn surfaces(common: &Common, environment: &Environment, target: String) -> Surfaces {
     let path = |name: &str| environment.get(name).map(PathBuf::from);
     Surfaces {
-        github,
-        pull_request,
-        run: run.context.run,
-        // A pull request that never had a preview needs no word about its removal.
-        create_comment: matches!(run.trigger, Trigger::Preview(_)),
         directory: report_directory(common, environment),
         summary: path("GITHUB_STEP_SUMMARY"),
         outputs: path("GITHUB_OUTPUT"),
+        target,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     config::{self, Config, Source},
     environment::Environment,
     google,
-    pipeline::Services,
+    pipeline::{Services, live::Board, optional::Optionals},
     progress::Progress,
 };
 
@@ -65,19 +65,27 @@ pub fn config_for_bootstrap(common: &Common) -> Result<(Config, bool), Error> {
 /// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must
 /// not keep one alive. `None` when it doesn't even tell the project and the region.
 pub fn config_for_cleanup(common: &Common) -> Option<Config> {
+    let (project, region) = place(common);
+    let inputs = [
+        ("project".to_owned(), project?),
+        ("region".to_owned(), region?),
+        ("model".to_owned(), "any/model".to_owned()),
+    ];
+    config::resolve(None, &inputs).ok()
+}
+
+/// Project and region, as far as inputs and a file with mistakes tell.
+pub fn place(common: &Common) -> (Option<String>, Option<String>) {
     let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
     let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
     let setting = |name: &str, input: &Option<String>| {
         let value = given(input.as_deref()).or_else(|| file.get(name)?.as_str())?;
-        Some((name.to_owned(), value.to_owned()))
+        Some(value.to_owned())
     };
-    let any_model = ("model".to_owned(), "any/model".to_owned());
-    let inputs = [
-        setting("project", &common.project)?,
-        setting("region", &common.region)?,
-        any_model,
-    ];
-    config::resolve(None, &inputs).ok()
+    (
+        setting("project", &common.project),
+        setting("region", &common.region),
+    )
 }
 
 fn unreadable(error: &std::io::Error) -> &'static str {
@@ -116,6 +124,8 @@ pub async fn services(
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
     let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
+        board: Board::default(),
+        optional: Optionals::default(),
         hugging_face_token: secret("HF_TOKEN"),
         api_key: secret("LLM_DEPLOY_API_KEY"),
         google,

@@ -64,6 +64,8 @@ pub struct Pattern {
     pub method: Option<String>,
     /// Part of the path below the prefix.
     pub path: Option<String>,
+    /// Part of the body: of JSON as it is without white space between its parts.
+    pub body: Option<String>,
 }
 
 /// Something that a test does while a request waits.
@@ -153,6 +155,8 @@ pub struct Seen {
     pub id: String,
     pub method: String,
     pub path: String,
+    /// JSON without white space between its parts, or nothing.
+    pub body: String,
 }
 
 impl Faults {
@@ -230,7 +234,15 @@ impl Seen {
             id: call.id.clone(),
             method: call.method.to_string(),
             path: call.path.clone(),
+            body: json(call),
         }
+    }
+}
+
+fn json(call: &Call) -> String {
+    match &call.json {
+        Value::Null => String::new(),
+        json => json.to_string(),
     }
 }
 
@@ -241,6 +253,7 @@ impl Pattern {
             && is(&self.id, &call.id)
             && is(&self.method, call.method.as_str())
             && self.path.as_ref().is_none_or(|part| call.path.contains(part))
+            && self.body.as_ref().is_none_or(|part| json(call).contains(part))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one comment that is found again by its marker and updated in place.
+//! Comments on a pull request: read by those whom we trust, made once, rewritten in place.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -6,15 +6,16 @@ use serde_json::json;
 use super::client::{GitHub, Method, Purpose, Repeat};
 use super::error::Error;
 
-/// A comment of ours.
+/// A comment of somebody with write access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
     pub id: u64,
     /// Its page.
     pub url: String,
-    /// Whether this call made it, as against updated it.
-    pub created: bool,
+    /// Hostile text: whoever may write to the repository may edit it.
     pub body: String,
+    /// Whether a bot wrote it, as against a person.
+    pub by_bot: bool,
 }
 
 #[derive(Deserialize)]
@@ -33,19 +34,27 @@ struct Author {
 }
 
 impl Listed {
+    fn is_by_bot(&self) -> bool {
+        self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot")
+    }
+
     /// Whether somebody with write access wrote it: a bot, or a person of the repository. Everyone can post
     /// our marker, and a token with write access may edit everyone's comments; the report must not end up in
     /// a comment that an outsider can go on editing.
     fn is_trusted(&self) -> bool {
-        let bot = self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot");
         let association = self.author_association.as_deref().unwrap_or("MEMBER");
-        bot || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
+        self.is_by_bot() || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
     }
+}
 
-    fn starts_with(&self, marker: &str) -> bool {
-        self.body
-            .as_deref()
-            .is_some_and(|b| b.trim_start().starts_with(marker))
+impl From<Listed> for Comment {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: listed.id,
+            by_bot: listed.is_by_bot(),
+            url: listed.html_url,
+            body: listed.body.unwrap_or_default(),
+        }
     }
 }
 
@@ -54,119 +63,70 @@ const PERMISSION: &str = "pull-requests: write";
 const PAGE: u32 = 100;
 /// Pages read at most; a pull request with more comments has other problems.
 const PAGES: u32 = 100;
+/// Times that a comment is posted whose fate is unclear.
+const TRIES: u32 = 3;
 
 impl GitHub {
-    /// Updates the comment whose body starts with `marker`, or writes it. A comment with our marker that an
-    /// outsider wrote, or that we may not edit, is left alone; one that was deleted meanwhile is written anew.
-    /// Of runs at the same time that each found none, the earliest comment stays.
+    /// The comments that fit, oldest first, without those of outsiders.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
-    pub async fn upsert_comment(
+    pub async fn comments(
         &self,
         pull_request: u64,
-        marker: &str,
-        body: &str,
-    ) -> Result<Comment, Error> {
-        let mut passed_over = Vec::new();
-        for found in self.marked_comments(pull_request, marker).await? {
-            passed_over.push(found.id);
-            match self.update(pull_request, found.id, body).await {
-                Ok(comment) => return Ok(comment),
-                Err(error) if matches!(error.http_status(), Some(403 | 404 | 410)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let made = self.create(pull_request, marker, body).await?;
-        Ok(self
-            .yield_to_an_earlier(pull_request, marker, body, made, &passed_over)
-            .await)
-    }
-
-    /// Another run may have found no comment just as we did, and written one. Whoever looks after writing and
-    /// sees an earlier one puts the report there and takes its own away. The report is written by now, so a
-    /// failure in here is none of the run's.
-    async fn yield_to_an_earlier(
-        &self,
-        pull_request: u64,
-        marker: &str,
-        body: &str,
-        made: Comment,
-        passed_over: &[u64],
-    ) -> Comment {
-        let Ok(there) = self.marked_comments(pull_request, marker).await else {
-            return made;
-        };
-        let earlier = there.iter().map(|c| c.id);
-        let Some(earliest) = earlier
-            .filter(|id| *id < made.id && !passed_over.contains(id))
-            .min()
-        else {
-            return made;
-        };
-        let Ok(updated) = self.update(pull_request, earliest, body).await else {
-            return made;
-        };
-        let action = format!("delete a second comment on pull request {pull_request}");
-        let purpose = Purpose {
-            action: &action,
-            permission: PERMISSION,
-        };
-        let route = self.route(&format!("issues/comments/{}", made.id));
-        let _ = self.delete(&route, purpose).await;
-        updated
-    }
-
-    /// The first comment whose body starts with `marker`.
-    ///
-    /// # Errors
-    /// When GitHub refuses or can't be reached.
-    pub async fn find_comment(&self, pull_request: u64, marker: &str) -> Result<Option<Comment>, Error> {
-        let found = self.marked_comments(pull_request, marker).await?;
-        Ok(found.into_iter().next().map(|c| comment(c, false)))
-    }
-
-    async fn marked_comments(&self, pull_request: u64, marker: &str) -> Result<Vec<Listed>, Error> {
+        fits: &(dyn Fn(&Comment) -> bool + Sync),
+    ) -> Result<Vec<Comment>, Error> {
         let action = format!("read the comments of pull request {pull_request}");
-        let purpose = Purpose {
-            action: &action,
-            permission: PERMISSION,
-        };
+        let purpose = purpose(&action);
         let mut next = Some(self.route(&format!("issues/{pull_request}/comments?per_page={PAGE}")));
         let mut found = Vec::new();
         for _ in 0..PAGES {
             let Some(route) = next else { break };
             let (page, following) = self.page::<Listed>(&route, purpose).await?;
-            found.extend(
-                page.into_iter()
-                    .filter(|c| c.is_trusted() && c.starts_with(marker)),
-            );
+            let trusted = page.into_iter().filter(Listed::is_trusted);
+            found.extend(trusted.map(Comment::from).filter(|comment| fits(comment)));
             next = following;
         }
         Ok(found)
     }
 
-    async fn update(&self, pull_request: u64, id: u64, body: &str) -> Result<Comment, Error> {
-        let action = format!("update the comment on pull request {pull_request}");
-        let purpose = Purpose {
-            action: &action,
-            permission: PERMISSION,
-        };
+    /// The comment as it is now; `None` when it was deleted.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn comment(&self, id: u64) -> Result<Option<Comment>, Error> {
         let route = self.route(&format!("issues/comments/{id}"));
-        let request = json!({ "body": body });
-        let updated: Listed = self
-            .send(Method::Patch(&request), &route, purpose, Repeat::Safe)
-            .await?;
-        Ok(comment(updated, false))
+        let found = self
+            .get::<Listed>(&route, purpose("read the comment on the pull request"))
+            .await;
+        match found {
+            Ok(found) => Ok(Some(found.into())),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// A write whose outcome is unknown is not repeated before we have looked whether it was carried out.
-    async fn create(&self, pull_request: u64, marker: &str, body: &str) -> Result<Comment, Error> {
+    /// Puts another text into a comment.
+    ///
+    /// # Errors
+    /// When GitHub refuses, as it does when the comment was deleted, or can't be reached.
+    pub async fn update_comment(&self, id: u64, body: &str) -> Result<Comment, Error> {
+        let route = self.route(&format!("issues/comments/{id}"));
+        let request = json!({ "body": body });
+        let purpose = purpose("update the comment on the pull request");
+        self.send::<Listed>(Method::Patch(&request), &route, purpose, Repeat::Safe)
+            .await
+            .map(Comment::from)
+    }
+
+    /// Writes a comment. A write whose outcome is unknown is not repeated before we have looked whether it was
+    /// carried out.
+    ///
+    /// # Errors
+    /// When GitHub refuses (with the permission that is missing) or can't be reached.
+    pub async fn create_comment(&self, pull_request: u64, body: &str) -> Result<Comment, Error> {
         let action = format!("comment on pull request {pull_request}");
-        let purpose = Purpose {
-            action: &action,
-            permission: PERMISSION,
-        };
+        let purpose = purpose(&action);
         let route = self.route(&format!("issues/{pull_request}/comments"));
         let request = json!({ "body": body });
         let mut tries = 0;
@@ -176,30 +136,35 @@ impl GitHub {
                 .send::<Listed>(Method::Post(&request), &route, purpose, Repeat::Never)
                 .await;
             let error = match outcome {
-                Ok(written) => return Ok(comment(written, true)),
+                Ok(written) => return Ok(written.into()),
                 Err(error) => error,
             };
-            if !error.is_ambiguous() || tries == 3 {
+            if !error.is_ambiguous() || tries == TRIES {
                 return Err(error);
             }
             self.tempo.sleep(self.pause * tries).await;
-            let there = self.marked_comments(pull_request, marker).await?;
-            if let Some(written) = there
-                .into_iter()
-                .find(|c| c.body.as_deref().is_some_and(|b| same(b, body)))
-            {
-                return Ok(comment(written, true));
+            let there = self.comments(pull_request, &|c| same(&c.body, body)).await?;
+            if let Some(written) = there.into_iter().next() {
+                return Ok(written);
             }
         }
     }
+
+    /// Takes a comment away. That it is gone already is fine.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn delete_comment(&self, id: u64) -> Result<(), Error> {
+        let route = self.route(&format!("issues/comments/{id}"));
+        self.delete(&route, purpose("delete a second comment on the pull request"))
+            .await
+    }
 }
 
-fn comment(listed: Listed, created: bool) -> Comment {
-    Comment {
-        id: listed.id,
-        url: listed.html_url,
-        created,
-        body: listed.body.unwrap_or_default(),
+const fn purpose(action: &str) -> Purpose<'_> {
+    Purpose {
+        action,
+        permission: PERMISSION,
     }
 }
 

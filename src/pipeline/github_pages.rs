@@ -2,12 +2,20 @@
 //!
 //! Each is optional: without the permission the run goes on, with a warning that names it.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
-use super::{Services, others::Claim, recorder::Recorder, standing::Environment};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Services,
+    live::{self, Surface},
+    others::Claim,
+    recorder::Recorder,
+    standing::Environment,
+};
 use crate::{
     github::{DeploymentState, GitHub},
-    report::Status,
+    report::{ModelReport, Status},
 };
 
 pub fn preview_environment(number: u64) -> String {
@@ -16,18 +24,14 @@ pub fn preview_environment(number: u64) -> String {
 
 pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64) -> bool {
     let Some(github) = github else { return false };
-    match github.pull_request_state(number).await {
-        Ok(state) => !state.open,
-        Err(error) => {
-            services.progress.warn(
-                "github",
-                &format!("could not see whether the pull request is still open: {error}"),
-            );
-            false
-        }
-    }
+    let optional = &services.optional.pull_requests;
+    let state = optional
+        .run(services.progress.as_ref(), github.pull_request_state(number))
+        .await;
+    state.is_some_and(|state| !state.open)
 }
 
+/// Says at GitHub what is going to be deployed.
 pub async fn open_deployment(
     services: &Services,
     github: Option<&GitHub>,
@@ -36,25 +40,94 @@ pub async fn open_deployment(
 ) -> Option<u64> {
     let github = github?;
     let payload = serde_json::to_value(claim).unwrap_or_default();
-    let (production, page) = (environment.production, environment.run_url);
-    let warn = |text: String| services.progress.warn("github", &text);
-    let id = github
-        .create_deployment(
-            environment.commit,
-            environment.name,
-            production,
-            !production,
-            &payload,
-        )
-        .await
-        .inspect_err(|error| warn(format!("no GitHub deployment was made: {error}")))
-        .ok()?;
-    let (state, said) = (DeploymentState::InProgress, "Building and testing");
-    if let Err(error) = github.deployment_status(id, state, None, page, said).await {
-        warn(format!("the GitHub deployment was not updated: {error}"));
-    }
+    let (optional, progress) = (&services.optional.deployments, services.progress.as_ref());
+    let production = environment.production;
+    let made = github.create_deployment(
+        environment.commit,
+        environment.name,
+        production,
+        !production,
+        &payload,
+    );
+    let id = optional.run(progress, made).await?;
+    let (page, said) = (environment.run_url, "Planned, about to begin");
+    let status = github.deployment_status(id, DeploymentState::Queued, None, page, said);
+    optional.quietly(progress, status).await;
     // Its end is told all the same.
     Some(id)
+}
+
+/// Tells the deployment at which stage the models are, until the run has ended.
+pub async fn follow_deployment(
+    services: &Services,
+    run_url: Option<&str>,
+    github: Option<&GitHub>,
+    deployment: Option<u64>,
+    ended: CancellationToken,
+) {
+    let (Some(github), Some(id)) = (github, deployment) else {
+        return;
+    };
+    let pause = services.environment.tempo.of(live::PAUSE);
+    let mut stages = Stages {
+        services,
+        github,
+        id,
+        run_url,
+    };
+    live::follow(&services.board, ended, pause, &mut stages).await;
+}
+
+struct Stages<'a> {
+    services: &'a Services,
+    github: &'a GitHub,
+    id: u64,
+    run_url: Option<&'a str>,
+}
+
+impl Surface for Stages<'_> {
+    type Shown = String;
+
+    fn shown(&self, models: &[ModelReport]) -> String {
+        doing(models)
+    }
+
+    async fn write(&mut self, models: Vec<ModelReport>) -> ControlFlow<()> {
+        let optional = &self.services.optional.deployments;
+        let (state, said) = (DeploymentState::InProgress, doing(&models));
+        let status = self
+            .github
+            .deployment_status(self.id, state, None, self.run_url, &said);
+        optional.quietly(self.services.progress.as_ref(), status).await;
+        if optional.is_refused() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// What the run is doing, by the model that has come least far. Pure.
+fn doing(models: &[ModelReport]) -> String {
+    const STAGES: [(&str, &str); 6] = [
+        ("plan", "Planning"),
+        ("build", "Building the image"),
+        ("deploy", "Deploying to Cloud Run"),
+        ("smoke", "Smoke checks"),
+        ("latency", "Measuring latency"),
+        ("traffic", "Moving the traffic"),
+    ];
+    let under_way = models.iter().filter_map(live::stage);
+    let places = under_way.filter_map(|stage| STAGES.iter().position(|(name, _)| *name == stage));
+    let places: Vec<usize> = places.collect();
+    let Some((_, said)) = places.iter().min().and_then(|first| STAGES.get(*first)) else {
+        return "Under way".to_owned();
+    };
+    let there = places.iter().filter(|place| Some(*place) == places.iter().min());
+    match models.len() {
+        0 | 1 => (*said).to_owned(),
+        all => format!("{said} ({} of {all} models)", there.count()),
+    }
 }
 
 /// The state that a run's deployment ends in, with a word on it. Pure.
@@ -93,30 +166,24 @@ pub async fn close_deployment(
         .iter()
         .find_map(|r| r.report.url.as_deref())
         .filter(|_| state == DeploymentState::Success);
+    let (optional, progress) = (&services.optional.deployments, services.progress.as_ref());
     let told = github.deployment_status(id, state, url, run_url, said);
-    // A cancelled run has seconds left, and the comment is still to come.
-    let Ok(told) = tokio::time::timeout(limit(state), told).await else {
-        return services
-            .progress
-            .warn("github", "the GitHub deployment was not updated in time");
-    };
-    if let Err(error) = told {
-        services.progress.warn(
-            "github",
-            &format!("the GitHub deployment was not updated: {error}"),
-        );
+    // Also after a refusal: the deployment would look as if it went on. A cancelled run has seconds left, and the
+    // comment is still to come.
+    match tokio::time::timeout(limit(state), told).await {
+        Ok(told) => {
+            optional.insist(progress, async { told }).await;
+        }
+        Err(_) => optional.tell(progress, "the deployment was not updated in time"),
     }
 }
 
 pub async fn deactivate(services: &Services, github: Option<&GitHub>, numbers: &[u64]) {
     let Some(github) = github else { return };
+    let (optional, progress) = (&services.optional.deployments, services.progress.as_ref());
     for number in numbers {
-        if let Err(error) = github.deactivate(&preview_environment(*number)).await {
-            services.progress.warn(
-                "github",
-                &format!("the deployments of #{number} were not set inactive: {error}"),
-            );
-        }
+        let environment = preview_environment(*number);
+        optional.run(progress, github.deactivate(&environment)).await;
     }
 }
 
@@ -146,5 +213,28 @@ mod tests {
         ] {
             assert_eq!(verdict(&[fine(), other]).0, expected);
         }
+    }
+
+    #[test]
+    fn a_deployment_says_what_the_model_that_is_least_far_is_doing() {
+        let at = |stage: Option<&str>| {
+            let mut model = Recorder::new("qwen", "Qwen/Qwen3-4B", true, Arc::new(Silent)).report;
+            model.stages.extend(stage.map(|name| crate::report::Stage {
+                name: name.to_owned(),
+                status: Status::Running,
+                duration: Duration::ZERO,
+                detail: String::new(),
+            }));
+            model
+        };
+        assert_eq!(doing(&[at(Some("build"))]), "Building the image");
+        assert_eq!(doing(&[at(None)]), "Under way");
+        let several = [
+            at(Some("latency")),
+            at(Some("build")),
+            at(None),
+            at(Some("build")),
+        ];
+        assert_eq!(doing(&several), "Building the image (2 of 4 models)");
     }
 }

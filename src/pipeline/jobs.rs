@@ -7,7 +7,7 @@ use super::{
     Services,
     cleanup::{self, Reason},
     doctor::Gate,
-    github_pages as pages, model,
+    github_pages as pages, live, model,
     recorder::Recorder,
     scheduled,
     standing::{Environment, Standing},
@@ -169,12 +169,15 @@ impl Job<'_> {
         let work = models
             .into_iter()
             .map(|model| model.carry_out(services, build, &standing));
-        let recorders = join_all(work).await;
+        let (page, deployment) = (environment.run_url, standing.deployment);
+        let recorders = live::beside(services.environment.tempo, join_all(work), |ended| {
+            pages::follow_deployment(services, page, self.github, deployment, ended)
+        })
+        .await;
         // A cancelled run has seconds left: the next one ends what was left open.
         if !is_cancelled(&recorders) {
             standing.end_orphans(&targets).await;
         }
-        let (page, deployment) = (environment.run_url, standing.deployment);
         pages::close_deployment(services, page, self.github, deployment, &recorders).await;
         recorders
     }

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod cleanup;
 pub mod cold_start;
+pub mod comment;
 pub mod deploy;
 pub mod doctor;
 pub mod explain;
@@ -11,7 +12,9 @@ pub mod failed;
 pub mod github_pages;
 pub mod history;
 pub mod jobs;
+pub mod live;
 pub mod model;
+pub mod optional;
 pub mod others;
 pub mod own_build;
 pub mod recorder;
@@ -39,4 +42,8 @@ pub struct Services {
     pub hugging_face_token: Option<SecretString>,
     /// vLLM's own API key, when the service has one (`LLM_DEPLOY_API_KEY`).
     pub api_key: Option<SecretString>,
+    /// Where the run's models are, for who follows it.
+    pub board: live::Board,
+    /// What of GitHub's the run can do without.
+    pub optional: optional::Optionals,
 }

@@ -36,7 +36,8 @@ pub struct Model {
 pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build, target: Target) -> Model {
     let private = target.model.service.access == Access::Private;
     let progress = Arc::clone(&services.progress);
-    let mut recorder = Recorder::new(&target.service, &target.model.id, private, progress);
+    let mut recorder =
+        Recorder::new(&target.service, &target.model.id, private, progress).on(&services.board);
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     links(&mut recorder, &target);
@@ -90,7 +91,7 @@ impl Model {
         standing: &Standing<'_>,
     ) -> Recorder {
         let Some(mut surveyed) = self.surveyed.take() else {
-            return self.recorder;
+            return self.recorder.ended();
         };
         surveyed.plan.target.rank = Some(standing.rank);
         let mut recorder = self.recorder;
@@ -108,7 +109,7 @@ impl Model {
                 .cancel_and_tell(services, &surveyed.plan.target.service)
                 .await;
         }
-        recorder
+        recorder.ended()
     }
 }
 

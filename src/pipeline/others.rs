@@ -3,13 +3,13 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Mutex, time::Instant};
 
+use super::optional::Optional;
 use crate::{
     github::{Deployment, DeploymentState, Error, GitHub},
     plan::rank::Rank,
@@ -50,10 +50,10 @@ pub struct Others<'a> {
     pub github: Option<&'a GitHub>,
     environment: &'a str,
     progress: &'a dyn Progress,
+    /// So that a permission that is missing is told once.
+    optional: &'a Optional,
     /// Held while looking, so that all models of a run look once.
     seen: Mutex<Seen>,
-    /// So that a permission that is missing is told once.
-    warned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -67,13 +67,18 @@ struct Seen {
 }
 
 impl<'a> Others<'a> {
-    pub fn new(github: Option<&'a GitHub>, environment: &'a str, progress: &'a dyn Progress) -> Self {
+    pub fn new(
+        github: Option<&'a GitHub>,
+        environment: &'a str,
+        progress: &'a dyn Progress,
+        optional: &'a Optional,
+    ) -> Self {
         Self {
             github,
             environment,
             progress,
+            optional,
             seen: Mutex::default(),
-            warned: AtomicBool::new(false),
         }
     }
 
@@ -146,9 +151,7 @@ impl<'a> Others<'a> {
     }
 
     pub fn warn(&self, what: &str, error: &Error) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            self.progress.warn("github", &format!("{what}: {error}"));
-        }
+        self.optional.tell(self.progress, &format!("{what}: {error}"));
     }
 }
 
@@ -201,8 +204,8 @@ mod tests {
     #[tokio::test]
     async fn models_that_look_at_the_same_time_look_once() {
         let server = server(|_| is("failure")).await;
-        let github = github(&server);
-        let others = Others::new(Some(&github), "production", &Silent);
+        let (github, optional) = (github(&server), Optional::new("left out", "deployments: write"));
+        let others = Others::new(Some(&github), "production", &Silent, &optional);
         for _ in 0..10 {
             assert_eq!(others.newer(rank("42-0"), PLACE, MINUTE).await, None);
         }
@@ -215,8 +218,8 @@ mod tests {
     async fn a_token_that_may_not_look_is_not_used_again_and_again() {
         let refused = json!({"message": "Resource not accessible by integration"});
         let server = Server::start(move |_| answer(403, refused.clone())).await;
-        let github = github(&server);
-        let others = Others::new(Some(&github), "production", &Silent);
+        let (github, optional) = (github(&server), Optional::new("left out", "deployments: write"));
+        let others = Others::new(Some(&github), "production", &Silent, &optional);
         for _ in 0..10 {
             assert_eq!(others.newer(rank("42-0"), PLACE, Duration::ZERO).await, None);
         }
@@ -230,8 +233,8 @@ mod tests {
             false => is("in_progress"),
         })
         .await;
-        let github = github(&server);
-        let others = Others::new(Some(&github), "production", &Silent);
+        let (github, optional) = (github(&server), Optional::new("left out", "deployments: write"));
+        let others = Others::new(Some(&github), "production", &Silent, &optional);
         assert_eq!(others.newer(rank("43-0"), PLACE, MINUTE).await, None);
         let newer = others.newer(rank("42-0"), PLACE, MINUTE).await.unwrap();
         assert_eq!(newer.commit, "sha-43");

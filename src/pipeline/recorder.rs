@@ -4,7 +4,10 @@ use std::{future::Future, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::failed::{Blame, End, Failed};
+use super::{
+    failed::{Blame, End, Failed},
+    live::Board,
+};
 use crate::{
     explain::Facts,
     progress::Progress,
@@ -20,6 +23,8 @@ pub struct Recorder {
     progress: Arc<dyn Progress>,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
+    /// Where it is told at which stage the model is.
+    board: Option<Board>,
 }
 
 impl Recorder {
@@ -57,7 +62,37 @@ impl Recorder {
             facts: Facts::default(),
             progress,
             running: None,
+            board: None,
         }
+    }
+
+    /// The same, followed on the board.
+    #[must_use]
+    pub fn on(mut self, board: &Board) -> Self {
+        self.board = Some(board.clone());
+        self
+    }
+
+    /// Nothing more comes of this model.
+    #[must_use]
+    pub fn ended(self) -> Self {
+        if let Some(board) = &self.board {
+            board.publish(self.report.clone());
+        }
+        self
+    }
+
+    fn show_running(&self, name: &str) {
+        let Some(board) = &self.board else { return };
+        let mut shown = self.report.clone();
+        shown.status = Status::Running;
+        shown.stages.push(Stage {
+            name: name.to_owned(),
+            status: Status::Running,
+            duration: std::time::Duration::ZERO,
+            detail: String::new(),
+        });
+        board.publish(shown);
     }
 
     /// Runs one stage. `None` means that it failed, which the report then says, and that the model is done.
@@ -69,6 +104,7 @@ impl Recorder {
         self.progress.stage(&self.report.service, name);
         let started = Instant::now();
         self.running = Some((name.to_owned(), started));
+        self.show_running(name);
         let result = work.await;
         self.running = None;
         let (status, detail, value) = match result {

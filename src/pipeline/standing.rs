@@ -59,7 +59,12 @@ impl<'a> Standing<'a> {
     ) -> Self {
         let mut standing = Self {
             services,
-            others: Others::new(github, environment.name, services.progress.as_ref()),
+            others: Others::new(
+                github,
+                environment.name,
+                services.progress.as_ref(),
+                &services.optional.deployments,
+            ),
             of_workflow: environment.run.is_some(),
             rank: Rank::default(),
             deployment: None,

@@ -71,10 +71,11 @@ impl Push {
             payload["pull_request"]["head"]["sha"] = self.sha().into();
         }
         world.write(&format!("{}-event.json", self.name), &payload.to_string());
-        world.write(
-            &format!("{}-llm-deploy.yaml", self.name),
-            &config(&format!("{}\n{QUICK}", self.settings)),
-        );
+        // Each has its own checkout.
+        let checkout = world.path(self.name);
+        std::fs::create_dir_all(&checkout).unwrap();
+        let settings = config(&format!("{}\n{QUICK}", self.settings));
+        std::fs::write(checkout.join("llm-deploy.yaml"), settings).unwrap();
         for file in ["summary.md", "outputs.txt"] {
             world.write(&format!("{}-{file}", self.name), "");
         }
@@ -84,7 +85,6 @@ impl Push {
             ("GITHUB_SHA", self.sha()),
             ("GITHUB_RUN_ID", self.run.to_owned()),
             ("GITHUB_RUN_ATTEMPT", self.attempt.to_owned()),
-            ("LLM_DEPLOY_CONFIG", file("llm-deploy.yaml")),
             ("GITHUB_STEP_SUMMARY", file("summary.md")),
             ("GITHUB_OUTPUT", file("outputs.txt")),
             ("LLM_DEPLOY_REPORT_DIR", file("report")),
@@ -95,6 +95,7 @@ impl Push {
         let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut command = world.actions_command(&["run"], &name, &more);
         command
+            .current_dir(checkout)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

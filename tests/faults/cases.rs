@@ -14,9 +14,25 @@ pub struct Request {
     pub method: String,
     /// Part of the path that is the same in every run; empty when the id says it all.
     pub path: String,
+    /// Part of the body that is the same in every run; empty when the rest says it all.
+    pub body: &'static str,
     /// 1 for the first.
     pub nth: u32,
+    /// Tells GitHub how far the run is: how often is a matter of time, and so is whether at all.
+    pub live: bool,
 }
+
+/// The run's own line in the comment, while it goes on and at its end.
+const GOES_ON: &str = "llm-deploy-run:42-0 live -->";
+const ENDED: &str = "llm-deploy-run:42-0 -->";
+const STATES: [&str; 6] = [
+    r#""state":"queued""#,
+    r#""state":"in_progress""#,
+    r#""state":"success""#,
+    r#""state":"failure""#,
+    r#""state":"error""#,
+    r#""state":"inactive""#,
+];
 
 /// One disturbed run.
 #[derive(Clone, Debug)]
@@ -37,6 +53,8 @@ pub struct Case {
 pub enum End {
     /// As if nothing had been.
     Same,
+    /// As if nothing had been; but the log tells of it.
+    Told,
     /// Green, and Google's side is the same; the log tells what GitHub did not take.
     Warned,
     /// Red, with this exit code; the explanation has this word.
@@ -52,6 +70,7 @@ impl Request {
                 id: some(&self.id),
                 method: some(&self.method),
                 path: some(&self.path),
+                body: some(&self.body.to_owned()),
             },
             skip: self.nth - 1,
             times,
@@ -67,7 +86,12 @@ impl Request {
 
     /// Whether another run may have written a comment at the same time: the comment is there by then.
     fn looks_back(&self) -> bool {
-        self.method == "GET" && self.path == "/comments" && self.nth > 2
+        self.method == "GET" && self.path == "/comments" && self.nth > 1
+    }
+
+    /// A status or a text that another one follows.
+    fn is_on_the_way(&self) -> bool {
+        [STATES[0], STATES[1], GOES_ON].contains(&self.body)
     }
 
     /// Asked by the quick form of the doctor, beside the run's own requests.
@@ -80,28 +104,67 @@ impl Request {
     }
 }
 
-/// The requests of an undisturbed run. Of a kind that comes more than four times, as when something is polled, the
-/// first, the middle one and the last but one stand for all: how often it comes is a matter of time.
-pub fn requests(seen: &[Seen]) -> Vec<Request> {
-    let mut kinds: Vec<(Request, u32)> = Vec::new();
-    for one in seen {
-        let kind = Request {
-            service: one.service.clone(),
-            id: one.id.clone(),
-            method: one.method.clone(),
-            path: if one.id.is_empty() {
-                same_in_every_run(&one.path)
-            } else {
-                String::new()
-            },
-            nth: 1,
+impl From<&Seen> for Request {
+    /// The first of its kind.
+    fn from(seen: &Seen) -> Self {
+        let path = match seen.id.is_empty() {
+            true => same_in_every_run(&seen.path),
+            false => String::new(),
         };
+        let says = |part: &&&str| seen.body.contains(**part);
+        let (body, live) = match (seen.method.as_str(), path.as_str()) {
+            ("POST", "/statuses") => (STATES.iter().find(says).copied(), says(&&STATES[1])),
+            ("PATCH", "/comments/") => ([GOES_ON, ENDED].iter().find(says).copied(), says(&&GOES_ON)),
+            // Looked at before each time that it is written to.
+            ("GET", "/comments/") => (None, true),
+            _ => (None, false),
+        };
+        Self {
+            service: seen.service.clone(),
+            id: seen.id.clone(),
+            method: seen.method.clone(),
+            path,
+            body: body.unwrap_or_default(),
+            nth: 1,
+            live,
+        }
+    }
+}
+
+/// The requests that tell how far a run is, whether or not the undisturbed run had the time for them.
+fn live(scenario: Scenario) -> Vec<Request> {
+    let of = |method: &str, path: &str, body| Request {
+        service: "github".to_owned(),
+        id: String::new(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        body,
+        nth: 1,
+        live: true,
+    };
+    let status = of("POST", "/statuses", STATES[1]);
+    match scenario {
+        Scenario::Production => vec![status],
+        Scenario::Preview => vec![
+            status,
+            of("GET", "/comments/", ""),
+            of("PATCH", "/comments/", GOES_ON),
+        ],
+    }
+}
+
+/// The requests of an undisturbed run. Of a kind that comes more than four times, as when something is polled, the
+/// first, the middle one and the last but one stand for all: how often it comes is a matter of time. Of what tells how
+/// far the run is, the first does.
+pub fn requests(scenario: Scenario, seen: &[Seen]) -> Vec<Request> {
+    let mut kinds: Vec<(Request, u32)> = Vec::new();
+    for kind in seen.iter().map(Request::from).filter(|kind| !kind.live) {
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
             None => kinds.push((kind, 1)),
         }
     }
-    let mut all = Vec::new();
+    let mut all = live(scenario);
     for (kind, count) in kinds {
         let mut chosen: Vec<u32> = match count {
             5.. if kind.service != ENDPOINT => vec![1, count.div_ceil(2), count - 1],
@@ -332,6 +395,8 @@ fn part(request: &Request) -> Part {
 
 fn after_passing(request: &Request, fault: &str) -> End {
     match (part(request), fault) {
+        // Not asked again while the run goes on; what it comes to is told all the same.
+        (Part::GitHub, "401 for a good token") if request.is_on_the_way() => End::Told,
         // A refusal is no accident: it is not asked again, and the report says what GitHub said.
         (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
         (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
@@ -349,6 +414,9 @@ fn after_lasting(request: &Request, fault: &str) -> End {
     match (part(request), fault) {
         (Part::Told, _) => End::Same,
         (Part::GitHub, _) if request.looks_back() => End::Same,
+        (Part::GitHub, "403 for good") if request.is_on_the_way() => End::Told,
+        // What is told last tells it all.
+        (Part::GitHub, _) if request.is_on_the_way() => End::Same,
         (Part::GitHub, _) => End::Warned,
         // The connections that are opened ahead are opened all the same.
         (Part::WarmUp, _) if request.path == "/health" => End::Same,

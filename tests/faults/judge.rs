@@ -62,7 +62,7 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let r = &self.request;
         let what = if r.id.is_empty() {
-            format!("{} {} …{}", r.service, r.method, r.path)
+            format!("{} {} …{} {}", r.service, r.method, r.path, r.body)
         } else {
             r.id.clone()
         };
@@ -104,7 +104,7 @@ fn ending(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaint
     let ended = &seen.ended;
     let failure = failure(ended);
     let expected = match case.end {
-        End::Same | End::Warned => 0,
+        End::Same | End::Told | End::Warned => 0,
         End::Red(code, _) => code,
     };
     wrong.unless(ended.code == expected, || {
@@ -114,9 +114,14 @@ fn ending(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaint
         format!("exit code {} instead of {expected}{why}", ended.code)
     });
     match case.end {
-        End::Same => wrong.unless(seen.after == reference.after, || {
-            differs("after it", &reference.after, &seen.after)
-        }),
+        End::Same | End::Told => {
+            wrong.unless(seen.after == reference.after, || {
+                differs("after it", &reference.after, &seen.after)
+            });
+            wrong.unless(case.end == End::Same || !ended.warnings.is_empty(), || {
+                "no warning".to_owned()
+            });
+        }
         End::Warned => {
             wrong.unless(seen.after.google() == reference.after.google(), || {
                 differs("after it", &reference.after.google(), &seen.after.google())

@@ -36,6 +36,31 @@ async fn status(bench: &Bench, method: reqwest::Method, path: &str, body: &Value
 }
 
 #[tokio::test]
+async fn a_fault_can_be_for_what_a_request_says() {
+    let bench = Bench::start().await;
+    let on = Pattern {
+        body: Some("\"state\":\"success\"".to_owned()),
+        ..Pattern::default()
+    };
+    let fault = Fault::Answer {
+        status: 503,
+        retry_after: None,
+        body: None,
+    };
+    bench.running.emulator.faults.add(Rule {
+        on,
+        skip: 0,
+        times: u32::MAX,
+        fault,
+    });
+    for (state, met) in [("failure", false), ("success", true)] {
+        let body = json!({ "state": state });
+        let found = status(&bench, reqwest::Method::POST, "/github/repos/x/y/z", &body).await;
+        assert_eq!(found == Some(503), met, "{state}");
+    }
+}
+
+#[tokio::test]
 async fn the_nth_matching_requests_meet_the_fault_and_others_do_not() {
     let bench = Bench::start().await;
     let fault = Fault::Answer {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{
-    Answer, Context, answers,
+    Answer, Context, GitHub, answers,
     refusal::Refusal,
     state::{StoredComment, now},
 };
@@ -13,6 +13,25 @@ use super::{
 pub const MOST_BODY: usize = 65_536;
 /// Who the job's token writes as.
 pub const ACTOR: &str = "github-actions[bot]";
+
+impl GitHub {
+    /// Somebody edits a comment by hand. Nothing happens when there is none.
+    pub fn edit_comment(&self, repository: &str, id: u64, body: &str) {
+        if let Some(repo) = self.lock().repo(repository)
+            && let Some(comment) = repo.comments.iter_mut().find(|comment| comment.id == id)
+        {
+            body.clone_into(&mut comment.body);
+            comment.updated_at = now();
+        }
+    }
+
+    /// Somebody deletes a comment by hand.
+    pub fn delete_comment(&self, repository: &str, id: u64) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.comments.retain(|comment| comment.id != id);
+        }
+    }
+}
 
 pub(super) fn list(context: &mut Context<'_>) -> Answer {
     let number = context.id();

@@ -121,6 +121,8 @@ mod tests {
             progress: Arc::new(Silent),
             hugging_face_token: None,
             api_key: None,
+            board: crate::pipeline::live::Board::default(),
+            optional: crate::pipeline::optional::Optionals::default(),
         }
     }
 

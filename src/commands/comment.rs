@@ -1,0 +1,165 @@
+//! The run's comment on its pull request: which one it is, and how it follows the run.
+
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    plan,
+    run::{self, Run},
+    setup,
+};
+use crate::{
+    cli::{Common, given},
+    config::{Access, Config},
+    environment::Environment,
+    event::Trigger,
+    github::GitHub,
+    pipeline::{
+        comment::{Follower, Place, Sticky, Target},
+        live::{self, Board},
+        recorder::Recorder,
+    },
+    plan::target as aim,
+    progress::{Progress, Silent},
+    report::{ModelReport, Status},
+};
+
+/// The comment that this run writes, when it is about a pull request and there is a token.
+pub fn of_run<'a>(
+    run: &Run,
+    github: Option<&'a GitHub>,
+    target: Target,
+    progress: &'a dyn Progress,
+) -> Option<Sticky<'a>> {
+    let (Trigger::Preview(pull_request) | Trigger::Closed(pull_request)) = &run.trigger else {
+        return None;
+    };
+    Some(Sticky::new(Place {
+        github: github?,
+        pull_request: pull_request.number,
+        target,
+        run: run.context.run,
+        // A pull request that never had a preview needs no word about its removal.
+        may_create: matches!(run.trigger, Trigger::Preview(_)),
+        progress,
+    }))
+}
+
+/// What the comment is about. A configuration with mistakes may still tell where it deploys to.
+pub fn target(common: &Common, environment: &Environment, config: Option<&Config>) -> Target {
+    let (project, region) = match config {
+        Some(config) => (Some(config.project.clone()), Some(config.region.clone())),
+        None => setup::place(common),
+    };
+    let file = given(common.config.as_deref()).and_then(|file| {
+        let base = environment.get("GITHUB_WORKSPACE").map(PathBuf::from);
+        in_checkout(file, base.or_else(|| std::env::current_dir().ok()).as_deref())
+    });
+    Target::new(
+        project.as_deref(),
+        region.as_deref(),
+        file.as_deref(),
+        given(common.name.as_deref()),
+    )
+}
+
+/// The file's path below `base`; `None` for the default one.
+fn in_checkout(file: &str, base: Option<&Path>) -> Option<String> {
+    let path = Path::new(file);
+    let below = base.and_then(|base| path.strip_prefix(base).ok()).unwrap_or(path);
+    let parts = below.components().filter(|part| *part != Component::CurDir);
+    let path: PathBuf = parts.collect();
+    let text = path.to_string_lossy().replace('\\', "/");
+    (text != setup::DEFAULT_CONFIG).then_some(text)
+}
+
+/// The models as they are before anything has begun.
+pub fn queued(run: &Run, config: &Config) -> Vec<ModelReport> {
+    if !matches!(run.trigger, Trigger::Production | Trigger::Preview(_)) {
+        return Vec::new();
+    }
+    let targets = plan::targets(config, &run.trigger, &run.context);
+    let report = |target: aim::Target| {
+        let model = &target.model;
+        let private = model.service.access == Access::Private;
+        let recorder = Recorder::new(&target.service, &model.id, private, Arc::new(Silent));
+        ModelReport {
+            status: Status::Queued,
+            ..recorder.report
+        }
+    };
+    targets.into_iter().map(report).collect()
+}
+
+/// Does the work, and tells the pull request how far it is meanwhile.
+pub async fn beside<T>(
+    run: &Run,
+    environment: &Environment,
+    board: &Board,
+    comment: Option<&mut Sticky<'_>>,
+    work: impl Future<Output = T>,
+) -> T {
+    // There is nothing to see of a removal before it is done.
+    let comment = comment.filter(|_| matches!(run.trigger, Trigger::Preview(_)));
+    let draft = |models| run::meanwhile(run, models);
+    live::beside(environment.tempo, work, |ended| async {
+        if let Some(comment) = comment {
+            let pause = environment.tempo.of(live::PAUSE);
+            let draft = &draft;
+            live::follow(board, ended, pause, &mut Follower { comment, draft }).await;
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_known_by_its_path_in_the_checkout() {
+        let base = Some(Path::new("/work/repo"));
+        for default in [
+            "llm-deploy.yaml",
+            "./llm-deploy.yaml",
+            "/work/repo/llm-deploy.yaml",
+        ] {
+            assert_eq!(in_checkout(default, base), None, "{default}");
+        }
+        for (file, known) in [
+            ("deploy/llm.yaml", "deploy/llm.yaml"),
+            ("./deploy//llm.yaml", "deploy/llm.yaml"),
+            ("/work/repo/deploy/llm.yaml", "deploy/llm.yaml"),
+            ("/elsewhere/llm-deploy.yaml", "/elsewhere/llm-deploy.yaml"),
+            ("deploy/llm-deploy.yaml", "deploy/llm-deploy.yaml"),
+        ] {
+            assert_eq!(in_checkout(file, base).as_deref(), Some(known));
+        }
+    }
+
+    #[test]
+    fn the_input_name_tells_comments_apart_and_the_model_does_not() {
+        let target = |common: &Common| target(common, &Environment::default(), None).key();
+        let text = |value: &str| Some(value.to_owned());
+        let common = Common {
+            project: text("p"),
+            region: text("r"),
+            config: text("/nowhere/llm.yaml"),
+            ..Common::default()
+        };
+        let plain = target(&common);
+        assert_eq!(plain, "preview/p/r/file//nowhere/llm.yaml");
+        let model = Common {
+            model: text("Qwen/Qwen3-4B"),
+            ..common.clone()
+        };
+        assert_eq!(target(&model), plain);
+        let name = Common {
+            name: text("qwen"),
+            ..common
+        };
+        assert_eq!(target(&name), format!("{plain}/name/qwen"));
+    }
+}

@@ -1,0 +1,240 @@
+//! The pull request's comment through a run: found or made at the beginning, rewritten in place at each stage, told
+//! the result at the end. One for each target, whatever other runs and people do meanwhile.
+
+mod live;
+mod mark;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::optional::Optional;
+use crate::{
+    event::RunId,
+    github::{Comment, Error, GitHub},
+    plan::rank::Rank,
+    progress::Progress,
+    report::{Report, Status, markdown, memory::Memory},
+};
+
+pub use live::Follower;
+pub use target::Target;
+
+/// Longest time for the last word.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// A cancelled run has seconds left, and files are still to be written. As the clock goes: whoever kills it won't wait.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What is needed to write the comment.
+pub struct Place<'a> {
+    pub github: &'a GitHub,
+    pub pull_request: u64,
+    pub target: Target,
+    /// This run, by which others' comments are known as earlier or later ones.
+    pub run: Option<RunId>,
+    /// False: update the comment when there is one, but don't make one.
+    pub may_create: bool,
+    pub progress: &'a dyn Progress,
+}
+
+/// The comment of one target in one run.
+pub struct Sticky<'a> {
+    place: Place<'a>,
+    permission: Optional,
+    /// Where this run stands, once the comment that was there has been seen.
+    rank: Option<Rank>,
+    /// What the comment that was there keeps of earlier runs.
+    memory: Option<Memory>,
+    /// The comment that this run has written.
+    own: Option<u64>,
+    /// Page of the comment, whoever wrote it.
+    url: Option<String>,
+    /// A newer run tells of the target what there is to tell.
+    gave_way: bool,
+}
+
+impl<'a> Sticky<'a> {
+    pub fn new(place: Place<'a>) -> Self {
+        Self {
+            place,
+            permission: Optional::new(
+                "the comment on the pull request was not written",
+                "pull-requests: write",
+            ),
+            rank: None,
+            memory: None,
+            own: None,
+            url: None,
+            gave_way: false,
+        }
+    }
+
+    /// The report, with what the comment keeps of earlier runs.
+    pub fn remembering(&self, report: &Report) -> Report {
+        Report {
+            memory: self.memory.clone().unwrap_or_default(),
+            ..report.clone()
+        }
+    }
+
+    /// What stands in the comment's hidden line.
+    pub fn key(&self) -> String {
+        self.place.target.key()
+    }
+
+    /// Writes how the run ended; the comment's page, if there is one. What goes wrong is told, if nothing was before.
+    pub async fn deliver(&mut self, report: &Report) -> Option<String> {
+        // After a refusal there is nothing to be tried, unless a comment of this run's would stay as it is.
+        if self.permission.is_refused() && self.own.is_none() {
+            return None;
+        }
+        let limit = match report.status {
+            Status::Cancelled => LAST_WORDS,
+            _ => PATIENCE,
+        };
+        let Ok(outcome) = tokio::time::timeout(limit, self.write(report)).await else {
+            let why = "GitHub did not answer in time";
+            self.permission.tell(self.place.progress, why);
+            return self.url.clone();
+        };
+        self.permission
+            .insist(self.place.progress, async { outcome })
+            .await?;
+        self.url.clone()
+    }
+
+    /// Writes the comment as the report is now, unless it is a later run's by now.
+    async fn write(&mut self, report: &Report) -> Result<(), Error> {
+        let there = self.there().await?;
+        self.url = there.first().map(|comment| comment.url.clone());
+        if there.iter().any(|comment| self.is_later(comment)) {
+            self.gave_way = true;
+            return Ok(());
+        }
+        // A newer run tells of the target what there is to tell. But what this one said must not stay.
+        let superseded = is_superseded(report);
+        let may_create = self.place.may_create && !superseded;
+        if (superseded && self.own.is_none()) || (there.is_empty() && !may_create) {
+            return Ok(());
+        }
+        let body = self.body(report);
+        let first = self.own.is_none();
+        for comment in &there {
+            match self.place.github.update_comment(comment.id, &body).await {
+                Ok(updated) => {
+                    self.keep(updated);
+                    if first {
+                        self.remove_others(&there).await;
+                    }
+                    return Ok(());
+                }
+                // Deleted meanwhile, or not ours to edit.
+                Err(error) if matches!(error.http_status(), Some(403 | 404 | 410)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let made = self
+            .place
+            .github
+            .create_comment(self.place.pull_request, &body)
+            .await?;
+        self.keep(made.clone());
+        self.yield_to_an_earlier(made, &there, &body).await;
+        Ok(())
+    }
+
+    fn body(&self, report: &Report) -> String {
+        let live = matches!(report.status, Status::Queued | Status::Running);
+        let body = markdown::comment(&self.remembering(report), &self.key());
+        mark::signed(&body, self.rank, live)
+    }
+
+    fn keep(&mut self, comment: Comment) {
+        self.own = Some(comment.id);
+        self.url = Some(comment.url);
+    }
+
+    /// The comments that this run may write into, the best first. The run's own is asked for by its number, so that
+    /// the pages of a long discussion are read once.
+    async fn there(&mut self) -> Result<Vec<Comment>, Error> {
+        if let Some(own) = self.own {
+            let found = self.place.github.comment(own).await?;
+            if let Some(found) = found.filter(|comment| self.place.target.keeps(comment)) {
+                return Ok(vec![found]);
+            }
+        }
+        let found = self.look().await?;
+        if let Some(first) = found.first() {
+            self.place.target.learn(first);
+        }
+        if self.memory.is_none() {
+            self.memory = Some(
+                found
+                    .first()
+                    .map_or_else(Memory::default, |c| Memory::read(&c.body)),
+            );
+            let seen = found.iter().filter_map(mark::signature);
+            let run = self.place.run;
+            self.rank = run.map(|_| Rank::of(run).unwrap_or_else(|| Rank::above(seen, run)));
+        }
+        Ok(found)
+    }
+
+    /// All comments that fit: the target's own, oldest first, then nobody's.
+    async fn look(&self) -> Result<Vec<Comment>, Error> {
+        let Place {
+            github,
+            pull_request,
+            target,
+            ..
+        } = &self.place;
+        let mut found = github
+            .comments(*pull_request, &|comment| target.fit(comment).is_some())
+            .await?;
+        found.sort_by_key(|comment| (target.fit(comment), comment.id));
+        Ok(found)
+    }
+
+    fn is_later(&self, comment: &Comment) -> bool {
+        self.rank.is_some() && mark::signature(comment) > self.rank
+    }
+
+    /// A run that was killed just after it had written a second comment left it behind. A person's is left alone.
+    async fn remove_others(&self, there: &[Comment]) {
+        let target = &self.place.target;
+        let others = there
+            .iter()
+            .filter(|c| Some(c.id) > self.own && c.by_bot && target.fit(c) == Some(0));
+        for other in others {
+            // It is no worse for the run than it was.
+            let _ = self.place.github.delete_comment(other.id).await;
+        }
+    }
+
+    /// Another run may have found no comment just as we did, and written one. Whoever looks after writing and sees an
+    /// earlier one puts the report there, unless that is a newer run's, and takes its own away. The report is written
+    /// by now, so a failure in here is none of the run's.
+    async fn yield_to_an_earlier(&mut self, made: Comment, passed_over: &[Comment], body: &str) {
+        let Ok(there) = self.look().await else { return };
+        let earlier = there.into_iter().find(|comment| {
+            let passed = passed_over.iter().any(|one| one.id == comment.id);
+            comment.id < made.id && !passed && self.place.target.fit(comment) == Some(0)
+        });
+        let Some(earlier) = earlier else { return };
+        if self.is_later(&earlier) {
+            self.gave_way = true;
+            (self.own, self.url) = (None, Some(earlier.url));
+        } else {
+            match self.place.github.update_comment(earlier.id, body).await {
+                Ok(updated) => self.keep(updated),
+                Err(_) => return,
+            }
+        }
+        let _ = self.place.github.delete_comment(made.id).await;
+    }
+}
+
+fn is_superseded(report: &Report) -> bool {
+    report.models.iter().any(|m| m.status == Status::Superseded)
+}
