@@ -39,6 +39,7 @@ pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build
     let mut recorder = Recorder::new(&target.service, &target.model.id, private, progress);
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
+    recorder.places = target.model.places.clone();
     links(&mut recorder, &target);
     let work = recorder.stage("plan", async {
         let surveyed = gate

@@ -11,7 +11,7 @@ pub mod memory;
 mod outputs;
 pub mod record;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod terminal;
 pub(crate) mod words;
 
