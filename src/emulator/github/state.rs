@@ -229,6 +229,15 @@ impl GitHub {
             .or_insert_with(|| Repo::seeded(repository));
     }
 
+    /// With the seeded repositories, and these permissions besides the usual ones.
+    pub fn permitting(permissions: &[(String, Access)]) -> Self {
+        let github = Self::default();
+        for (permission, access) in permissions {
+            github.permit(permission, *access);
+        }
+        github
+    }
+
     /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`.
     pub fn permit(&self, permission: &str, access: Access) {
         self.lock().permissions.insert(permission.to_owned(), access);
