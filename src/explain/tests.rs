@@ -223,7 +223,8 @@ fn is_a_setting(schema: &serde_json::Value, setting: &str) -> bool {
         for key in setting.split('.') {
             let next = options(&follow(&at)).into_iter().find_map(|option| {
                 let property = &option["properties"][key];
-                let open = option["additionalProperties"] != serde_json::json!(false);
+                let more = &option["additionalProperties"];
+                let open = more.is_object() || *more == serde_json::json!(true);
                 match key.starts_with('{') {
                     _ if !property.is_null() => Some(property.clone()),
                     true => Some(serde_json::json!({})),
