@@ -220,6 +220,9 @@ pub struct EmulatorArgs {
     /// `skip`, how many `times`, and the `fault` (docs/emulator.md lists them).
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// Permission of the job's GitHub token, such as `checks=write` or `issues=none`; may be given several times.
+    #[arg(long, value_name = "NAME=ACCESS")]
+    pub permit: Vec<String>,
     /// File that gets one JSON line for each request.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

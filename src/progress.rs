@@ -1,5 +1,7 @@
 //! What a run tells while it is under way. Stages speak to this trait; who listens is the command's choice.
 
+use crate::report::Place;
+
 /// Receives the progress of one or several models at once; `model` is the service name.
 pub trait Progress: Send + Sync {
     /// A stage of `model` begins or changes what it is doing: `build: waiting for Cloud Build`.
@@ -10,8 +12,9 @@ pub trait Progress: Send + Sync {
     fn note(&self, model: &str, text: &str);
     /// Something the user should know, though the run goes on.
     fn warn(&self, model: &str, text: &str);
-    /// A stage that failed: the first line says what, those after it why and what to do.
-    fn fail(&self, model: &str, text: &str);
+    /// A stage that failed: the first line says what, those after it why and what to do. `place` is where the setting
+    /// stands that causes it.
+    fn fail(&self, model: &str, text: &str, place: Option<&Place>);
     /// One line of somebody else's log, hostile text.
     fn log(&self, model: &str, line: &str);
 }
@@ -24,6 +27,6 @@ impl Progress for Silent {
     fn status(&self, _: &str, _: &str) {}
     fn note(&self, _: &str, _: &str) {}
     fn warn(&self, _: &str, _: &str) {}
-    fn fail(&self, _: &str, _: &str) {}
+    fn fail(&self, _: &str, _: &str, _: Option<&Place>) {}
     fn log(&self, _: &str, _: &str) {}
 }

@@ -10,6 +10,7 @@ use crate::{
     emulator::{
         self, Scaling, Settings, Speed,
         faults::{self, Rule},
+        github::Access,
     },
 };
 
@@ -23,6 +24,11 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
     };
     let settings = Settings {
         faults: wanted,
+        permissions: args
+            .permit
+            .iter()
+            .map(|text| permission(text))
+            .collect::<Result<_, _>>()?,
         bare: args.bare,
         project: PROJECT.to_owned(),
         serve: args.serve,
@@ -47,6 +53,22 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
         .await
         .map_err(|e| Error::input(format!("the emulator could not run: {e}")))?;
     Ok(0)
+}
+
+/// As a workflow has it under `permissions`.
+fn permission(text: &str) -> Result<(String, Access), Error> {
+    let (name, access) = text.split_once('=').unwrap_or((text, ""));
+    let access = match access {
+        "none" => Access::None,
+        "read" => Access::Read,
+        "write" => Access::Write,
+        _ => {
+            return Err(Error::input(format!(
+                "`--permit {text}` can't be used: give it as `checks=write`, with `none`, `read` or `write`"
+            )));
+        }
+    };
+    Ok((name.to_owned(), access))
 }
 
 /// The faults that are asked for in a file.

@@ -57,7 +57,7 @@ impl From<Failed> for Error {
         Self {
             blame,
             message: format!("{}: {}{said}{fix}", failure.title, failure.cause),
-            location: None,
+            location: failure.place.map(|place| (place.file, place.line)),
         }
     }
 }
@@ -74,11 +74,12 @@ pub fn all<T>(results: Vec<Result<T, Failed>>) -> Result<Vec<T>, Error> {
     let Some(blame) = failed.iter().map(|error| error.blame).max() else {
         return Ok(done);
     };
+    let location = failed.iter().find_map(|error| error.location.clone());
     let messages: Vec<String> = failed.into_iter().map(|error| error.message).collect();
     Err(Error {
         blame,
         message: messages.join("\n"),
-        location: None,
+        location,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::{
     event::{Context, Trigger},
     github::{GitHub, actions},
     pipeline::{
+        check_run::{self, Told},
         doctor::Gate,
         failed::{Blame, Failed},
         jobs::{Job, Recorded},
@@ -84,7 +85,8 @@ pub async fn execute(
     let surfaces = surfaces(common, &environment, target.key());
     let mut comment = comment::of_run(run, github, target, progress.as_ref());
     let outcome = match config {
-        Ok((config, notice)) => {
+        Ok((mut config, notice)) => {
+            name_places(common, &environment, &mut config);
             facts.extend(facts::of_config(&config));
             let board = Board::new(comment::queued(run, &config));
             let to = (Arc::clone(&progress), board.clone());
@@ -94,7 +96,7 @@ pub async fn execute(
                 .await
                 .map(|recorded| (recorded, notice))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(in_repository(&environment, error)),
     };
     let (mut report, blame) = match outcome {
         Ok(((recorders, mut notices), notice)) => {
@@ -110,7 +112,40 @@ pub async fn execute(
     for warning in deliver(&report, &surfaces, comment.as_mut()).await {
         progress.warn("report", &warning);
     }
+    if let Some(github) = github {
+        let name = check_run::name(other_configuration(common), given(common.name.as_deref()));
+        match check_run::tell(&report, &name, run.context.run, github).await {
+            Told::Nothing => {}
+            Told::NotPermitted => progress.note(
+                "github",
+                "no check run was made: the job has no `checks: write`, which is optional",
+            ),
+            Told::Failed(why) => progress.warn("github", &format!("no check run was made: {why}")),
+        }
+    }
     (report, blame)
+}
+
+/// A configuration that is not the usual one: two jobs with one each may share a commit.
+fn other_configuration(common: &Common) -> Option<&str> {
+    given(common.config.as_deref()).filter(|path| path.trim_start_matches("./") != setup::DEFAULT_CONFIG)
+}
+
+/// Settings are shown at their place in the repository, wherever the run was started.
+pub fn name_places(common: &Common, environment: &Environment, config: &mut Config) {
+    let path = given(common.config.as_deref()).unwrap_or(setup::DEFAULT_CONFIG);
+    let file = setup::in_repository(environment, path);
+    for model in &mut config.models {
+        model.places = model.places.clone().named(&file);
+    }
+}
+
+fn in_repository(environment: &Environment, error: Error) -> Error {
+    let named = |(file, line): (String, usize)| (setup::in_repository(environment, &file), line);
+    Error {
+        location: error.location.map(named),
+        ..error
+    }
 }
 
 /// The configuration, with what the reader must know of it.
@@ -212,6 +247,10 @@ fn broken(run: &Run, error: &Error) -> (Report, Option<Blame>) {
     report.status = Status::Failed;
     let mut failure = Failed::new(error.blame, "the run could not start", error.message.clone()).failure;
     failure.stage = "setup".to_owned();
+    failure.place = error.location.as_ref().map(|(file, line)| report::Place {
+        file: file.clone(),
+        line: *line,
+    });
     report.failure = Some(*failure);
     (report, Some(error.blame))
 }
@@ -338,4 +377,29 @@ pub async fn by_hand(
     let (report, blame) = execute(common, environment, progress, &run, None).await;
     show(common, &report);
     Ok(exit_code(&report, blame))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[tokio::test]
+    async fn only_the_jobs_own_token_is_taken() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let with = |variable: &str| -> Environment {
+            [(variable, "ghs_x"), ("GITHUB_REPOSITORY", "acme/models")]
+                .into_iter()
+                .collect()
+        };
+        for (variable, taken) in [
+            ("GITHUB_TOKEN", true),
+            ("LLM_DEPLOY_GITHUB_TOKEN", true),
+            ("GH_TOKEN", false),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", false),
+            ("HF_TOKEN", false),
+        ] {
+            assert_eq!(github(&with(variable), &Silent).is_some(), taken, "{variable}");
+        }
+    }
 }

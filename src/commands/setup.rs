@@ -1,6 +1,9 @@
 //! Options and environment → configuration and services, the same for every command.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use super::Error;
 use crate::{
@@ -43,6 +46,29 @@ pub fn config(common: &Common) -> Result<Config, Error> {
             .map(|line| (path.to_owned(), line)),
         ..Error::input(mistakes.to_string())
     })
+}
+
+/// The path as GitHub knows it: from the repository's root. Annotations are lost on any other.
+pub fn in_repository(environment: &Environment, path: &str) -> String {
+    let from_root = || {
+        let here = std::env::current_dir().ok()?;
+        from_root(environment.get("GITHUB_WORKSPACE")?, &here, path)
+    };
+    from_root().unwrap_or_else(|| path.to_owned())
+}
+
+/// `path`, seen from `here`, without the repository's `root` in front; `None` when it is not in there. Pure: symbolic
+/// links are not followed.
+fn from_root(root: &str, here: &Path, path: &str) -> Option<String> {
+    let mut whole = PathBuf::new();
+    for part in here.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
+        }
+    }
+    Some(whole.strip_prefix(root).ok()?.to_str()?.to_owned())
 }
 
 /// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.
@@ -141,5 +167,29 @@ pub fn tell(services: &Services) {
     services.progress.note("credentials", credentials.description());
     if let Some(limits) = credentials.limits() {
         services.progress.warn("credentials", limits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_from_the_repositorys_root() {
+        let named = |here: &str, path: &str| from_root("/work/repo", Path::new(here), path);
+        for (here, path, expected) in [
+            ("/work/repo", "llm-deploy.yaml", Some("llm-deploy.yaml")),
+            (
+                "/work/repo/infra",
+                "llm-deploy.yaml",
+                Some("infra/llm-deploy.yaml"),
+            ),
+            ("/work/repo/infra", "../a/./b.yaml", Some("a/b.yaml")),
+            ("/elsewhere", "/work/repo/x.yaml", Some("x.yaml")),
+            ("/work/repo", "/tmp/x.yaml", None),
+            ("/work/repository", "x.yaml", None),
+        ] {
+            assert_eq!(named(here, path).as_deref(), expected, "{here} {path}");
+        }
     }
 }

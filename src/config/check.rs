@@ -2,7 +2,7 @@
 //!
 //! Patterns are left to the readers in `values`, whose messages know what was meant.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use serde_yaml::Value as Yaml;
@@ -19,18 +19,31 @@ const MAX_PATH: usize = 1000;
 
 /// Where each key's value stands, by dotted path (`models[0].service.cpu`).
 #[derive(Debug, Default)]
-pub struct Positions(HashMap<String, Mark>);
+pub struct Positions {
+    values: HashMap<String, Mark>,
+    /// Lines of the keys themselves: a map begins on the line below its key.
+    keys: HashMap<String, usize>,
+}
 
 impl Positions {
     /// The place of the value, or of the nearest map around it.
     pub fn find(&self, path: &str) -> Option<Mark> {
         let mut path = path;
         loop {
-            if let Some(mark) = self.0.get(path) {
+            if let Some(mark) = self.values.get(path) {
                 return Some(*mark);
             }
             path = &path[..path.rfind(['.', '['])?];
         }
+    }
+
+    /// The line (from 1) of everything that is written: of a key where it has one, else of the list's item.
+    pub fn lines(&self) -> BTreeMap<String, usize> {
+        let values = self.values.iter().filter(|(path, _)| !path.is_empty());
+        let line = |path: &String, mark: &Mark| self.keys.get(path).copied().unwrap_or(mark.line);
+        values
+            .map(|(path, mark)| (path.clone(), line(path, mark)))
+            .collect()
     }
 }
 
@@ -80,7 +93,7 @@ impl<'a> Checker<'a> {
             return None;
         }
         if path.len() < MAX_PATH {
-            self.positions.0.entry(path.to_owned()).or_insert(node.mark);
+            self.positions.values.entry(path.to_owned()).or_insert(node.mark);
         }
         if matches!(node.kind, Kind::Refused) {
             return None;
@@ -156,6 +169,9 @@ impl<'a> Checker<'a> {
                     &child,
                 );
                 continue;
+            }
+            if child.len() < MAX_PATH {
+                self.positions.keys.insert(child.clone(), entry.key_mark.line);
             }
             if let Some(value) = self.value(&entry.value, schema, &child) {
                 out.insert(Yaml::String(entry.key.clone()), value);

@@ -50,6 +50,11 @@ impl Resolver {
         }
     }
 
+    /// The line of everything that the file has, by its path there.
+    pub fn lines(&self) -> BTreeMap<String, usize> {
+        self.positions.lines()
+    }
+
     /// The strongest layer's value of `key`, read. `None` when it is absent or wrong; the mistake is noted.
     pub fn take<R, T, U>(
         &mut self,

@@ -14,6 +14,7 @@ mod mistake;
 mod models;
 mod names;
 mod objective;
+mod places;
 mod raw;
 mod resolve;
 mod schema;
@@ -36,6 +37,7 @@ pub use self::{
     inputs::parse_input_names,
     latency::Latency,
     mistake::{Mistake, Mistakes},
+    places::{Places, Stand},
     resolve::{Source, resolve},
     schema::json_schema,
 };
@@ -84,6 +86,9 @@ pub struct Model {
     pub image: Image,
     pub smoke: Smoke,
     pub latency: Latency,
+    /// Where its settings stand, for whoever has to point at one.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// vLLM's settings. All are container arguments: changing one needs a new revision, never a build.

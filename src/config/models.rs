@@ -1,7 +1,7 @@
 //! The models: which there are, and each one's sections layered over the file's top level.
 
 use super::{
-    Image, Model, check, defaults, engine, inputs, latency,
+    Image, Model, Places, check, defaults, engine, inputs, latency,
     layers::{At, Resolver, Section},
     mistake::{Mistake, quoted},
     names, raw, service, smoke, values,
@@ -197,6 +197,7 @@ fn model(resolver: &mut Resolver, scope: &Layers<'_>, input: Option<&raw::Model>
             resolver,
             &scope.section("latency", |m| m.latency.as_ref(), |f| f.latency.as_ref()),
         ),
+        places: Places::default(),
     };
     if id.is_none() {
         resolver.missing_id(&scope.target, scope.path);

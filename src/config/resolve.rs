@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Config, check, infrastructure, inputs,
+    Config, Places, check, infrastructure, inputs,
     layers::{At, Resolver, Section},
     mistake::{Mark, Mistake, Mistakes, printable},
     models, raw, schema, tree, values,
@@ -43,12 +43,11 @@ pub fn resolve(file: Option<Source<'_>>, inputs: &[(String, String)]) -> Result<
     mistakes.extend(wrong_inputs);
     let mut resolver = Resolver::new(positions);
     resolver.mistakes = mistakes;
-    let config = config(&mut resolver, &file, &overlay);
+    let mut config = config(&mut resolver, &file, &overlay);
     if resolver.mistakes.is_empty() {
-        return Ok(Config {
-            origins: resolver.origins,
-            ..config
-        });
+        let (lines, origins) = (resolver.lines(), resolver.origins);
+        Places::give(&mut config.models, name, lines, &origins);
+        return Ok(Config { origins, ..config });
     }
     Err(Mistakes::new(name, text, resolver.mistakes))
 }

@@ -80,6 +80,8 @@ pub struct Settings {
     pub bare: bool,
     /// Requests that are to meet a fault; more can be added while it runs.
     pub faults: Vec<faults::Rule>,
+    /// Permissions of the job's GitHub token, by their names in a workflow, that are not the usual ones.
+    pub permissions: Vec<(String, github::Access)>,
 }
 
 /// How instances come and go. The pretended times are those of the built-in endpoint alone, whatever the pace.
@@ -310,7 +312,7 @@ impl Emulator {
             quotas: cloud_quotas::Quotas::default(),
             builds: cloud_build::Builds::default(),
             run: run::Run::default(),
-            github: github::GitHub::default(),
+            github: github::GitHub::permitting(&settings.permissions),
             hub: hugging_face::Hub::default(),
             settings,
         };

@@ -59,6 +59,44 @@ fn real_pull_requests_become_previews_and_closings() {
 }
 
 #[test]
+fn enterprise_servers_payloads_are_read_as_well() {
+    for (event, payloads) in [
+        (
+            "push",
+            include_str!("../../tests/fixtures/webhooks/ghes_push.json"),
+        ),
+        (
+            "pull_request",
+            include_str!("../../tests/fixtures/webhooks/ghes_pull_request.json"),
+        ),
+        (
+            "workflow_dispatch",
+            include_str!("../../tests/fixtures/webhooks/ghes_workflow_dispatch.json"),
+        ),
+    ] {
+        insta::assert_snapshot!(format!("ghes_{event}"), outcomes(event, payloads));
+    }
+}
+
+/// As many as the package has; `refresh.py --check` holds them against it.
+#[test]
+fn every_example_is_there() {
+    let count = |text: &str| {
+        serde_json::from_str::<Vec<serde_json::Value>>(text)
+            .unwrap()
+            .len()
+    };
+    let counts = [
+        count(include_str!("../../tests/fixtures/webhooks/push.json")),
+        count(include_str!("../../tests/fixtures/webhooks/pull_request.json")),
+        count(include_str!(
+            "../../tests/fixtures/webhooks/workflow_dispatch.json"
+        )),
+    ];
+    assert_eq!(counts, [7, 29, 2]);
+}
+
+#[test]
 fn real_dispatches_deploy_production_from_the_default_branch() {
     let payloads = include_str!("../../tests/fixtures/webhooks/workflow_dispatch.json");
     insta::assert_snapshot!(outcomes("workflow_dispatch", payloads));

@@ -19,6 +19,9 @@ pub struct Entry {
     /// `{name}` is filled in: a group's value, or a fact of the deployment.
     pub cause: &'static str,
     pub fix: &'static str,
+    /// Settings that may cause it, the likeliest first, as they are written below a model (`service.gpu`) or in the
+    /// file (`build.timeout`). `{name}` is filled in.
+    pub settings: &'static [&'static str],
     /// Where the words were read.
     pub seen: &'static str,
 }
@@ -56,7 +59,15 @@ const fn entry(
         when: always,
         cause,
         fix,
+        settings: &[],
         seen,
+    }
+}
+
+impl Entry {
+    const fn about(mut self, settings: &'static [&'static str]) -> Self {
+        self.settings = settings;
+        self
     }
 }
 
@@ -98,7 +109,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The deploying account may not start anything that runs as `{account}`, or there is no such account.",
         "Check the name in `service.service-account` and `build.service-account`; then grant roles/iam.serviceAccountUser: `gcloud iam service-accounts add-iam-policy-binding {account} --project={project} --member=serviceAccount:{deployer} --role=roles/iam.serviceAccountUser`",
         "stefda/action-cloud-run#6, google/keyword_factory#22",
-    ),
+    )
+    .about(&["service.service-account", "build.service-account"]),
     entry(
         "secret-denied",
         &[Answer, Condition],
@@ -108,7 +120,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The container's account `{account}` may not read the secret `{secret}`, or there is no such secret.",
         "Check the name in `service.secrets`; then `gcloud secrets add-iam-policy-binding {secret} --project={project} --member=serviceAccount:{account} --role=roles/secretmanager.secretAccessor`",
         "Cloud Run's message in public logs",
-    ),
+    )
+    .about(&["service.secrets"]),
     entry(
         "image-unreadable",
         &[Answer, Condition],
@@ -131,7 +144,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The image is not in the registry any more.",
         "Run again: it is built anew. A clean-up policy that is too eager deletes images: see `build.keep` and `build.delete-older-than`",
         "gcloud run deploy in public logs; the OCI distribution specification",
-    ),
+    )
+    .about(&["build.keep", "build.delete-older-than"]),
     entry(
         "image-import",
         &[Answer, Condition],
@@ -150,7 +164,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Cloud Run cannot read the image: its manifest and its configuration don't agree.",
         "Build it anew: delete its tag in Artifact Registry and run again; if it fails again, take another `image.base`",
         "Cloud Run's troubleshooting page",
-    ),
+    )
+    .about(&["image.base"]),
     entry(
         "public-forbidden",
         &[Answer, Condition],
@@ -162,7 +177,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The organization's policy forbids endpoints that anyone may call.",
         "Set `service.access: private`, or ask the organization's administrator for an exception for project {project}",
         "LayerZero-Labs/gasolina-gcp#15, GoogleCloudPlatform/genai-for-marketing#153",
-    ),
+    )
+    .about(&["service.access"]),
     entry(
         "build-account-required",
         &[Answer],
@@ -170,7 +186,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The organization's policy asks for a service account of your own for builds.",
         "Make one, and set `build.service-account`; `llm-deploy bootstrap` makes it with its roles",
         "GoogleCloudPlatform/genai-for-marketing#149",
-    ),
+    )
+    .about(&["build.service-account"]),
     entry(
         "organization-policy",
         &[Answer, Condition],
@@ -187,7 +204,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The project has GPU quota in {region} only without zonal redundancy, or none.",
         "Set `service.zonal-redundancy: false`, or ask for zonal GPU quota: https://console.cloud.google.com/iam-admin/quotas?project={project}",
         "public logs; gcloud, command_lib/run/exceptions.py",
-    ),
+    )
+    .about(&["service.zonal-redundancy", "service.gpu"]),
     entry(
         "gpu-quota",
         &[Answer, Condition],
@@ -195,7 +213,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The project has no GPU quota for Cloud Run in {region}.",
         "Ask for it (`{gpu}`, without zonal redundancy): https://console.cloud.google.com/iam-admin/quotas?project={project}, or choose another `region`",
         "public logs; gcloud, command_lib/run/exceptions.py",
-    ),
+    )
+    .about(&["service.gpu", "region"]),
     entry(
         "gpu-quota-used",
         &[Answer, Condition],
@@ -203,7 +222,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Every GPU that the project may use in {region} is in use.",
         "Lower `service.max-instances`, delete services that hold GPUs (`gcloud run services list --project {project} --region {region}`), or ask for more: https://console.cloud.google.com/iam-admin/quotas?project={project}",
         "GoogleCloudPlatform/magic-modules#17149",
-    ),
+    )
+    .about(&["service.max-instances", "service.gpu"]),
     entry(
         "cpu-memory-quota",
         &[Answer, Condition],
@@ -214,7 +234,8 @@ pub const CATALOGUE: &[Entry] = &[
         "One instance with {cpu} CPUs and {memory} is more than the quota of {region} allows ({quota}).",
         "Lower `service.cpu` and `service.memory`, choose another `region`, or ask for more: https://console.cloud.google.com/iam-admin/quotas?project={project}",
         "googlecodelabs/feedback#1856, #2311",
-    ),
+    )
+    .about(&["service.cpu", "service.memory"]),
     entry(
         "instances-quota",
         &[Answer, Condition],
@@ -225,7 +246,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The quota of {region} for CPUs and memory allows {most} such instances.",
         "Set `service.max-instances: {most}`, lower `service.cpu` and `service.memory`, or ask for more: https://console.cloud.google.com/iam-admin/quotas?project={project}",
         "googlecodelabs/feedback#1856, #1210",
-    ),
+    )
+    .about(&["service.max-instances"]),
     entry(
         "build-region",
         &[Answer],
@@ -233,7 +255,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The project may not run builds in {location}.",
         "Set `build.location: global`, or ask for Cloud Build quota in this region",
         "public logs; Cloud Build's page on locations",
-    ),
+    )
+    .about(&["build.location"]),
     entry(
         "request-quota",
         &[Answer],
@@ -254,7 +277,8 @@ pub const CATALOGUE: &[Entry] = &[
         "A build with its own service account must say where it logs to.",
         "Set `build.bucket` to a bucket that `{build-account}` may write to, or `build.logs: cloud-logging`",
         "Cloud Build's message in public logs",
-    ),
+    )
+    .about(&["build.bucket", "build.logs"]),
     entry(
         "logs-bucket-unseen",
         &[Answer],
@@ -262,7 +286,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The build's account may not look at the bucket that the build logs to, or there is no such bucket.",
         "Grant it roles/storage.legacyBucketReader: `gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:{build-account} --role=roles/storage.legacyBucketReader`, then run again",
         "Cloud Build's message in public logs",
-    ),
+    )
+    .about(&["build.bucket"]),
     entry(
         "source-unreadable",
         &[Build, BuildLog, Answer],
@@ -319,7 +344,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The names of the service and of its candidate's tag are too long together.",
         "Give the model a shorter `name`: at most 37 characters",
         "firebase/firebase-tools#6137",
-    ),
+    )
+    .about(&["name"]),
     entry(
         "probe-range",
         &[Answer],
@@ -327,7 +353,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Cloud Run does not take this startup probe: {field} must be from {least} to {most}.",
         "Lower `service.startup-timeout`",
         "googlecodelabs/feedback#1550",
-    ),
+    )
+    .about(&["service.startup-timeout"]),
     Entry {
         when: has_violations,
         ..entry(
@@ -347,7 +374,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The build did not end within its time.",
         "Raise `build.timeout`, or set `build.machine: E2_HIGHCPU_32` for a faster one",
         "Build.status in Cloud Build's API",
-    ),
+    )
+    .about(&["build.timeout", "build.machine"]),
     entry(
         "build-queue",
         &[Build],
@@ -355,7 +383,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The build waited for a worker for longer than it may.",
         "Run again; when it comes often, set another `build.location`, or a smaller `build.machine`",
         "Build.status in Cloud Build's API",
-    ),
+    )
+    .about(&["build.location", "build.machine"]),
     entry(
         "build-cancelled",
         &[Build],
@@ -382,7 +411,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The build's disk is full.",
         "Raise `build.disk-gb` to about 4 times the size of the weights and 60 GB",
         "kserve/kserve#3432; huggingface_hub, file_download.py",
-    ),
+    )
+    .about(&["build.disk-gb"]),
     entry(
         "model-gated",
         &[BuildLog],
@@ -394,7 +424,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The model is gated, and the Hugging Face token was not granted it.",
         "Accept the model's licence at https://huggingface.co/{model} with the account whose token is in the secret `{token-secret}` (`image.hf-token-secret`), and check that it holds that token",
         "huggingface_hub, utils/_http.py",
-    ),
+    )
+    .about(&["image.hf-token-secret", "id"]),
     entry(
         "token-invalid",
         &[BuildLog],
@@ -405,7 +436,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Hugging Face does not know the token.",
         "Put a valid one into the secret: `gcloud secrets versions add {token-secret} --project={project} --data-file=-`",
         "huggingface_hub, utils/_http.py and hf_api.py",
-    ),
+    )
+    .about(&["image.hf-token-secret"]),
     entry(
         "token-scope",
         &[BuildLog],
@@ -416,7 +448,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The Hugging Face token may not read this model.",
         "Give it read access to gated repositories (a fine-grained token needs that ticked) in its settings at Hugging Face",
         "huggingface_hub, utils/_http.py",
-    ),
+    )
+    .about(&["image.hf-token-secret"]),
     entry(
         "model-missing",
         &[BuildLog],
@@ -428,7 +461,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The model is private or doesn't exist.",
         "Check its id `{model}`; for a private one set `image.hf-token-secret` to a secret with a token that may read it",
         "huggingface_hub, utils/_http.py",
-    ),
+    )
+    .about(&["id", "image.hf-token-secret"]),
     entry(
         "revision-missing",
         &[BuildLog],
@@ -436,7 +470,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The model's revision is gone from Hugging Face.",
         "Check `revision`, and run again",
         "huggingface_hub, utils/_http.py",
-    ),
+    )
+    .about(&["revision"]),
     entry(
         "pull-rate-limit",
         &[BuildLog],
@@ -444,7 +479,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Docker Hub refused to give the base image: too many were pulled from this address.",
         "Run again later, or copy the image to Artifact Registry and set `image.base` to the copy",
         "docs.docker.com, pull limits",
-    ),
+    )
+    .about(&["image.base"]),
     entry(
         "hub-rate-limit",
         &[BuildLog],
@@ -452,7 +488,8 @@ pub const CATALOGUE: &[Entry] = &[
         "Hugging Face refused downloads for a while: too many came from this address or token.",
         "Run again in some minutes; with a token (`image.hf-token-secret`) the limit is the token's own",
         "huggingface_hub, utils/_http.py; huggingface/huggingface_hub#3312",
-    ),
+    )
+    .about(&["image.hf-token-secret"]),
     entry(
         "base-missing",
         &[BuildLog],
@@ -460,7 +497,8 @@ pub const CATALOGUE: &[Entry] = &[
         "There is no such base image: `{image}`.",
         "Check `image.base`",
         "BuildKit's message in public logs",
-    ),
+    )
+    .about(&["image.base"]),
     entry(
         "secret-in-build",
         &[Build, BuildLog],
@@ -468,7 +506,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The build's account may not read the secret `{secret}`, or it has no such version.",
         "`gcloud secrets add-iam-policy-binding {secret} --project={project} --member=serviceAccount:{build-account} --role=roles/secretmanager.secretAccessor`",
         "Cloud Build's message in public logs",
-    ),
+    )
+    .about(&["image.hf-token-secret"]),
     entry(
         "push-denied",
         &[BuildLog, Build],
@@ -496,7 +535,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The GPU's driver is older than the CUDA version that the image was built for.",
         "Set `service.env: {VLLM_ENABLE_CUDA_COMPATIBILITY: \"1\"}`, or `image.base` to a vLLM image built for CUDA 12",
         "PyTorch, libc10_cuda; vLLM 0.32, env_override.py",
-    ),
+    )
+    .about(&["image.base"]),
     entry(
         "driver-mismatch",
         &[ContainerLog],
@@ -507,7 +547,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The image's CUDA compatibility libraries don't fit the GPU's driver, which is newer or not made for them.",
         "Take `VLLM_ENABLE_CUDA_COMPATIBILITY` out of `service.env`; if it is not there, set `service.env: {LD_LIBRARY_PATH: /usr/local/nvidia/lib64}` so that the driver's own libraries are used",
         "vllm-project/vllm#5283, gpustack/gpustack#4678",
-    ),
+    )
+    .about(&["service.env.VLLM_ENABLE_CUDA_COMPATIBILITY", "image.base"]),
     entry(
         "no-gpu",
         &[ContainerLog],
@@ -515,7 +556,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM finds no GPU.",
         "Check that `image.base` is a CUDA build of vLLM, and that nothing in `service.env` hides the GPU (`CUDA_VISIBLE_DEVICES`)",
         "PyTorch; vLLM 0.32, config/device.py",
-    ),
+    )
+    .about(&["image.base", "service.env.CUDA_VISIBLE_DEVICES"]),
     entry(
         "max-model-len",
         &[ContainerLog],
@@ -526,7 +568,8 @@ pub const CATALOGUE: &[Entry] = &[
         "A request of `engine.max-model-len` tokens does not fit into the GPU memory that the weights leave.",
         "Set `engine.max-model-len: {most}` or less, or raise `engine.gpu-memory-utilization`",
         "vLLM 0.32, v1/core/kv_cache_utils.py; vllm-project/vllm#7195",
-    ),
+    )
+    .about(&["engine.max-model-len", "engine.gpu-memory-utilization"]),
     entry(
         "kv-cache",
         &[ContainerLog],
@@ -537,7 +580,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The weights leave no GPU memory for requests.",
         "Lower `engine.max-model-len`, raise `engine.gpu-memory-utilization`, or take a quantized or smaller model or a larger `service.gpu`",
         "vLLM 0.32, v1/core/kv_cache_utils.py",
-    ),
+    )
+    .about(&["engine.max-model-len", "engine.gpu-memory-utilization", "service.gpu"]),
     entry(
         "weights-too-large",
         &[ContainerLog],
@@ -545,7 +589,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The weights don't fit into the GPU's memory.",
         "Take a quantized or smaller model, or a larger `service.gpu`",
         "vLLM 0.32, v1/worker/gpu_model_runner.py",
-    ),
+    )
+    .about(&["id", "service.gpu"]),
     entry(
         "gpu-memory-taken",
         &[ContainerLog],
@@ -553,7 +598,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM wants more GPU memory than is free: {free} of {total} GiB.",
         "Lower `engine.gpu-memory-utilization`",
         "vLLM 0.32, v1/worker/utils.py",
-    ),
+    )
+    .about(&["engine.gpu-memory-utilization"]),
     entry(
         "context-too-long",
         &[ContainerLog],
@@ -564,7 +610,8 @@ pub const CATALOGUE: &[Entry] = &[
         "`engine.max-model-len` is longer than the model was made for.",
         "Set `engine.max-model-len: {most}` or less",
         "vLLM 0.32, config/model.py",
-    ),
+    )
+    .about(&["engine.max-model-len"]),
     entry(
         "bfloat16-unsupported",
         &[ContainerLog],
@@ -572,7 +619,8 @@ pub const CATALOGUE: &[Entry] = &[
         "This GPU cannot compute with bfloat16.",
         "Set `engine.dtype: half`, or another `service.gpu`",
         "vLLM 0.32, platforms/cuda.py",
-    ),
+    )
+    .about(&["engine.dtype", "service.gpu"]),
     entry(
         "quantization-unsupported",
         &[ContainerLog],
@@ -584,7 +632,8 @@ pub const CATALOGUE: &[Entry] = &[
         "This GPU or `engine.dtype` does not go with the model's quantization.",
         "Take another quantization of the model, another `engine.dtype`, or a newer `service.gpu`",
         "vLLM 0.32, config/vllm.py",
-    ),
+    )
+    .about(&["engine.args.quantization", "engine.dtype", "id"]),
     entry(
         "quantization-unknown",
         &[ContainerLog],
@@ -592,7 +641,8 @@ pub const CATALOGUE: &[Entry] = &[
         "This vLLM does not know the model's quantization `{method}`.",
         "Take another quantization, or a newer vLLM: set `image.base`",
         "vLLM 0.32, config/model.py",
-    ),
+    )
+    .about(&["engine.args.quantization", "id"]),
     entry(
         "dtype-unknown",
         &[ContainerLog],
@@ -600,7 +650,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM does not know `engine.dtype: {dtype}`.",
         "Set one of `auto`, `half`, `bfloat16`, `float`",
         "vLLM 0.32, config/model.py",
-    ),
+    )
+    .about(&["engine.dtype"]),
     entry(
         "architecture-unsupported",
         &[ContainerLog],
@@ -611,7 +662,8 @@ pub const CATALOGUE: &[Entry] = &[
         "This vLLM cannot serve models of the kind {architecture}.",
         "Take a newer vLLM (`image.base`) or another model",
         "vLLM 0.32, model_executor/models/registry.py",
-    ),
+    )
+    .about(&["id", "image.base"]),
     entry(
         "model-type-unknown",
         &[ContainerLog],
@@ -619,7 +671,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The image's Transformers library does not know the model type `{type}`: the model is newer than the image.",
         "Set `image.base` to a newer vLLM image",
         "Transformers, models/auto/configuration_auto.py",
-    ),
+    )
+    .about(&["image.base", "id"]),
     entry(
         "remote-code",
         &[ContainerLog],
@@ -631,7 +684,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The model brings its own Python code, which vLLM runs only when told to.",
         "Read that code at https://huggingface.co/{model}; if you trust it, pin `revision` and set `engine.args: {trust-remote-code: true}`",
         "Transformers, dynamic_module_utils.py; vLLM 0.32, transformers_utils/config.py",
-    ),
+    )
+    .about(&["engine.args.trust-remote-code", "id"]),
     entry(
         "flag-unknown",
         &[ContainerLog],
@@ -639,7 +693,8 @@ pub const CATALOGUE: &[Entry] = &[
         "This vLLM has no flag `{flag}`.",
         "Correct or remove it in `engine.args`; the flags are those of the vLLM version in `image.base`",
         "Python's argparse, as vLLM uses it",
-    ),
+    )
+    .about(&["engine.args.{flag-name}"]),
     entry(
         "flag-value",
         &[ContainerLog],
@@ -647,7 +702,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM does not take the value of `{flag}`: {why}.",
         "Correct it in `engine` or `engine.args`",
         "Python's argparse, as vLLM uses it",
-    ),
+    )
+    .about(&["engine.{flag-name}", "engine.args.{flag-name}"]),
     entry(
         "hub-offline",
         &[ContainerLog],
@@ -655,7 +711,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM wants a file from Hugging Face that is not in the image; nothing is downloaded at start.",
         "Look in `engine.args` for another model (a draft model, an adapter, a tokenizer): only the model's own files are in the image",
         "huggingface_hub, _snapshot_download.py",
-    ),
+    )
+    .about(&["engine.args"]),
     entry(
         "cuda-out-of-memory",
         &[ContainerLog],
@@ -663,7 +720,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The GPU's memory ran out while vLLM started.",
         "Lower `engine.max-model-len`, `engine.gpu-memory-utilization` or `max-num-seqs` in `engine.args`, or take a quantized or smaller model",
         "PyTorch, libc10_cuda; vllm-project/vllm#16343",
-    ),
+    )
+    .about(&["engine.max-model-len", "engine.gpu-memory-utilization", "engine.args.max-num-seqs"]),
     entry(
         "memory-limit",
         &[ContainerLog, Condition],
@@ -671,7 +729,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The container used more than its {limit} MiB of memory. Files that it writes count too.",
         "Raise `service.memory`",
         "googleapis/repo-automation-bots#2418, SkyTruth/cerulean-cloud#90",
-    ),
+    )
+    .about(&["service.memory"]),
     entry(
         "killed",
         &[ContainerLog],
@@ -679,7 +738,8 @@ pub const CATALOGUE: &[Entry] = &[
         "The container was killed, most likely because its memory ran out.",
         "Raise `service.memory`",
         "Cloud Run's system log in public threads",
-    ),
+    )
+    .about(&["service.memory"]),
     Entry {
         when: is_other_port,
         ..entry(
@@ -690,6 +750,7 @@ pub const CATALOGUE: &[Entry] = &[
             "Take `port` out of `engine.args`: vLLM gets `service.port` by itself",
             "vLLM 0.32, entrypoints/launchers/api_server/entry.py",
         )
+        .about(&["service.port"])
     },
     entry(
         "startup-timeout",
@@ -698,7 +759,8 @@ pub const CATALOGUE: &[Entry] = &[
         "vLLM was not ready within {window}: {progress}.",
         "Raise `service.startup-timeout`; a smaller or quantized model loads faster",
         "Cloud Run's system log in public threads; vLLM 0.32 for how far it had come",
-    ),
+    )
+    .about(&["service.startup-timeout"]),
     entry(
         "crash",
         &[ContainerLog],
@@ -720,5 +782,6 @@ pub const CATALOGUE: &[Entry] = &[
         "The container did not answer on its port within {window}.",
         "Look at its log; a big model may need a longer `service.startup-timeout`",
         "googlecodelabs/feedback#1550",
-    ),
+    )
+    .about(&["service.startup-timeout"]),
 ];

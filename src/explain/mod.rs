@@ -62,6 +62,8 @@ pub struct Explanation {
     /// One plain sentence.
     pub cause: String,
     pub fix: String,
+    /// Settings that may cause it, the likeliest first: `service.gpu`, `build.timeout`.
+    pub settings: Vec<String>,
     /// The line of a log that gave it away.
     pub line: Option<String>,
 }
@@ -101,6 +103,7 @@ fn fits(entry: &Entry, patterns: &[Regex], evidence: &Evidence, facts: &Facts) -
                         name: entry.name,
                         cause: facts.fill(entry.cause),
                         fix: facts.fill(entry.fix),
+                        settings: entry.settings.iter().map(|setting| facts.fill(setting)).collect(),
                         line,
                     });
                 }
@@ -138,6 +141,11 @@ fn derive(facts: &mut Facts, source: Source, evidence: &Evidence) {
         ("repositories", "repository"),
     ] {
         facts.set(name, part(&resource, collection));
+    }
+    // As `engine.args` has it: argparse takes either dash within a name.
+    if let Some(flag) = facts.get("flag") {
+        let name = flag.trim_start_matches('-').replace('_', "-");
+        facts.set("flag-name", &name);
     }
     let far = evidence.of(Source::ContainerLog).find_map(progress::reached);
     facts.set(

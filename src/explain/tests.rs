@@ -203,3 +203,77 @@ fn the_page_of_failures_is_made_from_the_table() {
         "docs/failures.md is out of date: run this test with INSTA_UPDATE=always"
     );
 }
+
+/// Whether the configuration's schema has the setting, below a model or in the file. What a message fills in stands for
+/// any name that is allowed there.
+fn is_a_setting(schema: &serde_json::Value, setting: &str) -> bool {
+    let follow = |at: &serde_json::Value| {
+        let mut at = at.clone();
+        while let Some(name) = at["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
+            at = schema["$defs"][name].clone();
+        }
+        at
+    };
+    let options = |at: &serde_json::Value| match at["anyOf"].as_array() {
+        Some(any) => any.iter().map(&follow).collect(),
+        None => vec![at.clone()],
+    };
+    let has = |root: serde_json::Value| {
+        let mut at = root;
+        for key in setting.split('.') {
+            let next = options(&follow(&at)).into_iter().find_map(|option| {
+                let property = &option["properties"][key];
+                let more = &option["additionalProperties"];
+                let open = more.is_object() || *more == serde_json::json!(true);
+                match key.starts_with('{') {
+                    _ if !property.is_null() => Some(property.clone()),
+                    true => Some(serde_json::json!({})),
+                    false => open.then(|| option["additionalProperties"].clone()),
+                }
+            });
+            let Some(found) = next else { return false };
+            at = found;
+        }
+        true
+    };
+    has(schema["$defs"]["Model"].clone()) || has(schema.clone())
+}
+
+#[test]
+fn every_setting_that_is_blamed_exists() {
+    let schema = crate::config::json_schema();
+    for entry in CATALOGUE {
+        for setting in entry.settings {
+            assert!(is_a_setting(&schema, setting), "{}: {setting}", entry.name);
+        }
+    }
+    for unknown in [
+        "service.gpus",
+        "engine.dtype.x",
+        "builds.timeout",
+        "latency.objective",
+    ] {
+        assert!(!is_a_setting(&schema, unknown), "{unknown}");
+    }
+    let blamed = CATALOGUE
+        .iter()
+        .filter(|entry| !entry.settings.is_empty())
+        .count();
+    assert!(blamed > 40, "{blamed} entries name a setting");
+}
+
+#[test]
+fn a_flag_that_vllm_refuses_is_named_as_it_is_written() {
+    for (text, expected) in [
+        (
+            "vllm serve: error: unrecognized arguments: --max_seqs 4",
+            vec!["engine.args.max-seqs"],
+        ),
+        (
+            "vllm serve: error: argument --reasoning-parser: invalid choice: 'x'",
+            vec!["engine.reasoning-parser", "engine.args.reasoning-parser"],
+        ),
+    ] {
+        assert_eq!(known(&[(ContainerLog, text)]).unwrap().settings, expected);
+    }
+}

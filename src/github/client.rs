@@ -1,5 +1,5 @@
-//! The connection: octocrab underneath, with our own deadline and retries, because octocrab's own repeat a
-//! write at once and wait as long as GitHub says.
+//! The connection: octocrab underneath, with our own deadline, retries and redirects. Octocrab's retries repeat a write
+//! at once and wait as long as GitHub says; its redirects make a read of a write.
 
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 const TRIES: u32 = 4;
 /// The longest wait that GitHub may ask for between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Redirects that are followed in a row: a repository was renamed, and again.
+const HOPS: u32 = 3;
 
 /// A repository at GitHub or GitHub Enterprise.
 #[derive(Clone)]
@@ -51,6 +54,8 @@ pub(super) enum Method<'a> {
     Patch(&'a Value),
     Delete,
 }
+
+type Response = hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>>;
 
 pub(super) struct Answer {
     pub body: String,
@@ -226,13 +231,7 @@ impl GitHub {
             },
         };
         let work = async {
-            let response = match method {
-                Method::Get => self.octocrab._get(route).await,
-                Method::Post(body) => self.octocrab._post(route, Some(body)).await,
-                Method::Patch(body) => self.octocrab._patch(route, Some(body)).await,
-                Method::Delete => self.octocrab._delete(route, None::<&Value>).await,
-            }
-            .map_err(|e| unreachable(root_cause(&e)))?;
+            let response = self.follow(method, route, purpose, &unreachable).await?;
             let status = response.status().as_u16();
             let header = |name: &str| {
                 response
@@ -267,6 +266,54 @@ impl GitHub {
             Ok(outcome) => outcome,
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }
+    }
+}
+
+impl GitHub {
+    /// The answer, after redirects: the API answers for a renamed repository with where it is now, and wants the very
+    /// request there. One to another server is not followed: our token would go there.
+    async fn follow(
+        &self,
+        method: &Method<'_>,
+        route: &str,
+        purpose: Purpose<'_>,
+        unreachable: &(dyn Fn(String) -> Failed + Sync),
+    ) -> Result<Response, Failed> {
+        let mut route = route.to_owned();
+        for _ in 0..=HOPS {
+            let response = match method {
+                Method::Get => self.octocrab._get(&route).await,
+                Method::Post(body) => self.octocrab._post(&route, Some(body)).await,
+                Method::Patch(body) => self.octocrab._patch(&route, Some(body)).await,
+                Method::Delete => self.octocrab._delete(&route, None::<&Value>).await,
+            }
+            .map_err(|e| unreachable(root_cause(&e)))?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = response.headers().get("location").and_then(|v| v.to_str().ok());
+            let there = location.and_then(|location| self.base.join(location).ok());
+            route = match there {
+                Some(url) if url.origin() == self.base.origin() => url.to_string(),
+                _ => {
+                    return Err(elsewhere(
+                        purpose,
+                        "it redirects to another server, which gets no token of ours",
+                    ));
+                }
+            };
+        }
+        Err(elsewhere(purpose, "it redirects again and again"))
+    }
+}
+
+fn elsewhere(purpose: Purpose<'_>, reason: &str) -> Failed {
+    Failed {
+        again: Again::Never,
+        error: Error::Unreadable {
+            action: purpose.action.to_owned(),
+            reason: reason.to_owned(),
+        },
     }
 }
 
@@ -368,6 +415,11 @@ fn parse<T: DeserializeOwned>(body: &str, purpose: Purpose<'_>) -> Result<T, Err
 pub(super) fn body<T: Serialize>(value: &T, purpose: Purpose<'_>) -> Result<Value, Error> {
     serde_json::to_value(value)
         .map_err(|e| Error::Setup(format!("the request to {} can't be written: {e}", purpose.action)))
+}
+
+/// Text as one part of a URL.
+pub(super) fn encoded(text: &str) -> percent_encoding::PercentEncode<'_> {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }
 
 fn is_name(text: &str) -> bool {

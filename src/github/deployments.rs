@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::client::{GitHub, Method, Purpose, Repeat, body};
+use super::client::{GitHub, Method, Purpose, Repeat, body, encoded};
 use super::error::Error;
 use crate::report::escape;
 
@@ -231,8 +231,4 @@ impl GitHub {
         }
         Ok(())
     }
-}
-
-fn encoded(text: &str) -> percent_encoding::PercentEncode<'_> {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }

@@ -1,6 +1,7 @@
-//! GitHub: the sticky comment, deployments, the pull request's state, and the runner's commands.
+//! GitHub: the sticky comment, deployments, check runs, the pull request's state, and the runner's commands.
 
 pub mod actions;
+mod checks;
 mod client;
 mod comments;
 mod deployments;
@@ -10,6 +11,7 @@ mod repository;
 #[cfg(test)]
 mod tests;
 
+pub use checks::{Annotation, Check, Conclusion, SUMMARY_LIMIT};
 pub use client::GitHub;
 pub use comments::Comment;
 pub use deployments::{Deployment, DeploymentState};

@@ -1,6 +1,9 @@
 //! The client against a scripted server on loopback.
 
+mod checks;
 mod comments;
+mod limits;
+mod redirects;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -126,7 +126,8 @@ async fn check_token_secret(services: &Services, plan: &ModelPlan) -> Result<(),
         .fix(format!(
             "Add one: `gcloud secrets versions add {} --data-file=-`",
             secret.name
-        ))),
+        ))
+        .setting("image.hf-token-secret")),
         // The build reads it as another account, which may well be allowed to.
         Err(error) if error.is_permission_denied() && error.disabled_api().is_none() => {
             let known = Failed::google(&what, &error).explained(&facts::of(services, &plan.target));

@@ -18,9 +18,15 @@ pub fn hugging_face(model: &str, error: &hugging_face::Error) -> Failed {
         | Error::NoWeights { .. }
         | Error::BadBaseUrl(_) => Blame::Input,
     };
-    Failed::new(
+    let failed = Failed::new(
         blame,
         format!("could not resolve {model} at Hugging Face"),
         error.to_string(),
-    )
+    );
+    match error {
+        Error::NoRevision { .. } => failed.setting("revision"),
+        Error::BadId(_) | Error::NotFound { .. } | Error::NoWeights { .. } => failed.setting("id"),
+        Error::Gated { .. } => failed.setting("image.hf-token-secret").setting("id"),
+        _ => failed,
+    }
 }

@@ -1,9 +1,10 @@
 //! A stage that did not succeed: what the report says of it, and whose move is next.
 
 use crate::{
+    config::{Places, Stand},
     explain::{Evidence, Facts, Source, explain},
     google,
-    report::Failure,
+    report::{Failure, Place},
 };
 
 /// Last lines of a log that a report shows.
@@ -157,11 +158,33 @@ impl Failed {
             Some(own) => format!("{}. {own}", found.fix),
             None => found.fix,
         });
+        if failure.settings.is_empty() {
+            failure.settings = found.settings;
+        }
         // What gave it away is shown, too, when it is further up than the log's end.
         if let Some(line) = found.line.filter(|line| !failure.log.contains(line)) {
             failure.log.insert(0, line);
         }
         self.evidence = Evidence::default();
+        self
+    }
+}
+
+impl Failed {
+    /// With the line of the setting that causes it. One that came from an input has none, which is said.
+    pub fn placed(mut self, places: &Places) -> Self {
+        let failure = &mut self.failure;
+        match places.of(&failure.settings) {
+            Some(Stand::File { file, line }) => failure.place = Some(Place { file, line }),
+            Some(Stand::Input { setting, input }) => {
+                let said = format!("`{setting}` comes from the input `{input}`");
+                failure.fix = Some(match failure.fix.take() {
+                    Some(fix) => format!("{fix}. {said}"),
+                    None => said,
+                });
+            }
+            None => {}
+        }
         self
     }
 }

@@ -1,6 +1,7 @@
 //! The stages with side effects, in order: survey, build, deploy, verify, report; and the clean-up.
 
 pub mod build;
+pub mod check_run;
 pub mod cleanup;
 pub mod cold_start;
 pub mod comment;

@@ -40,6 +40,7 @@ pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build
         Recorder::new(&target.service, &target.model.id, private, progress).on(&services.board);
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
+    recorder.places = target.model.places.clone();
     links(&mut recorder, &target);
     let work = recorder.stage("plan", async {
         let surveyed = gate

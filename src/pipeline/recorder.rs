@@ -9,6 +9,7 @@ use super::{
     live::Board,
 };
 use crate::{
+    config::Places,
     explain::Facts,
     progress::Progress,
     report::{Failure, Link, ModelReport, Stage, Status},
@@ -20,6 +21,8 @@ pub struct Recorder {
     pub blame: Option<Blame>,
     /// Values with which failures are explained.
     pub facts: Facts,
+    /// Where the model's settings stand: a failure that one causes is shown there.
+    pub places: Places,
     progress: Arc<dyn Progress>,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
@@ -60,6 +63,7 @@ impl Recorder {
             report,
             blame: None,
             facts: Facts::default(),
+            places: Places::default(),
             progress,
             running: None,
             board: None,
@@ -183,13 +187,13 @@ impl Recorder {
 
     /// Writes a failure into the report; returns its title.
     pub fn fail(&mut self, stage: &str, failed: Failed) -> String {
-        let mut failed = failed.explained(&self.facts);
+        let mut failed = failed.explained(&self.facts).placed(&self.places);
         failed.failure.stage = stage.to_owned();
         self.report.status = Status::Failed;
         self.blame = Some(failed.blame);
         let title = failed.failure.title.clone();
-        self.progress
-            .fail(&self.report.service, &told(stage, &failed.failure));
+        let (told, place) = (told(stage, &failed.failure), failed.failure.place.as_ref());
+        self.progress.fail(&self.report.service, &told, place);
         self.report.failure = Some(*failed.failure);
         title
     }

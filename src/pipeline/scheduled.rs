@@ -26,6 +26,7 @@ pub async fn test(services: &Services, target: Target) -> Recorder {
     );
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = super::facts::of(services, &target);
+    recorder.places = target.model.places.clone();
     super::model::links(&mut recorder, &target);
     let work = stages(services, &target, &mut recorder);
     if signal::unless_stopped(work).await.is_none() {

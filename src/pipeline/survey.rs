@@ -51,7 +51,11 @@ pub async fn again(services: &Services, plan: &ModelPlan, digest: &str) -> Resul
 }
 
 fn refused(refusal: &plan::Refusal) -> Failed {
-    Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string())
+    let failed = Failed::new(Blame::Input, "the plan can't be carried out", refusal.to_string());
+    match refusal {
+        plan::Refusal::TooLarge(_) => failed.setting("engine.max-model-len").setting("service.gpu"),
+        plan::Refusal::NotOurs { .. } => failed.setting("name").setting("id"),
+    }
 }
 
 struct Image {
@@ -100,6 +104,7 @@ fn gated(model: &str) -> Failed {
     .fix(format!(
         "Accept the terms at https://huggingface.co/{model}, put a token of that account into Secret Manager, and name the secret in `image.hf-token-secret`"
     ))
+    .setting("image.hf-token-secret")
 }
 
 /// The target's service as it is now.

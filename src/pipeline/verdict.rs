@@ -18,7 +18,8 @@ pub fn latency(levels: &[Level], objectives: &[Objective]) -> Result<String, Fai
     if requests == 0 {
         let why = "no request was due in the measured time, or none was sent";
         let fix = "Give `latency.duration` more time, or a higher `latency.rate`";
-        return Err(Failed::new(Blame::Deployment, "nothing was measured", why).fix(fix));
+        let failed = Failed::new(Blame::Deployment, "nothing was measured", why).fix(fix);
+        return Err(failed.setting("latency.duration").setting("latency.rate"));
     }
     if errors > 0 && !budget {
         return Err(failed_requests(levels, errors, requests));
@@ -78,10 +79,14 @@ fn missed_objectives(first: &ObjectiveOutcome, missed: &[(&Level, &ObjectiveOutc
         n => format!(" (and {} more)", n - 1),
     };
     let title = against(&words::outcome(first)) + &more;
-    Failed::new(Blame::Deployment, title, lines.join("\n")).fix(format!(
+    let failed = Failed::new(Blame::Deployment, title, lines.join("\n")).fix(format!(
         "{}. The limit stands under `latency.objectives` in llm-deploy.yaml",
         words::advice(&first.objective)
-    ))
+    ));
+    let limits = missed
+        .iter()
+        .map(|(_, outcome)| format!("latency.objectives.{}", words::outcome(outcome).key));
+    limits.fold(failed, Failed::setting)
 }
 
 /// `ttft-p95 is 912 ms, the objective is 800 ms`
@@ -157,6 +162,10 @@ mod tests {
         assert!(
             fix.contains("max-num-batched-tokens") && fix.contains("latency.objectives"),
             "{fix}"
+        );
+        assert_eq!(
+            failure.settings,
+            ["latency.objectives.ttft-p95", "latency.objectives.itl-p99"]
         );
         assert_eq!(
             latency(&levels[..1], &asked).unwrap(),

@@ -37,7 +37,7 @@ pub async fn verify(
     let passed = recorder
         .stage("smoke", async {
             let outcome = smoke::run(&endpoint, model, private, &on_status).await;
-            let verdict = smoke_verdict(&outcome.checks);
+            let verdict = smoke_verdict(&outcome.checks, model.smoke.checks.len());
             smoked = Some(outcome);
             verdict.map(|said| ((), said))
         })
@@ -131,7 +131,10 @@ pub fn endpoint(services: &Services, model: &Model, url: &str, audience: &str) -
     Ok(endpoint.at(services.environment.tempo))
 }
 
-fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
+/// The user's own checks, `own` of them, are the last.
+fn smoke_verdict(checks: &[CheckOutcome], own: usize) -> Result<String, Failed> {
+    let built_in = checks.len().saturating_sub(own);
+    let of_the_user = checks.iter().skip(built_in).position(|check| !check.passed);
     let failed: Vec<&CheckOutcome> = checks.iter().filter(|check| !check.passed).collect();
     let Some(first) = failed.first() else {
         return Ok(format!("{} checks passed", checks.len()));
@@ -142,7 +145,11 @@ fn smoke_verdict(checks: &[CheckOutcome]) -> Result<String, Failed> {
         checks.len(),
         first.name
     );
-    let verdict = Failed::new(Blame::Deployment, title, first.detail.clone());
+    let mut verdict = Failed::new(Blame::Deployment, title, first.detail.clone());
+    // A broken endpoint fails the user's checks as well, which are not the cause then.
+    if let Some(index) = of_the_user.filter(|_| checks.iter().take(built_in).all(|check| check.passed)) {
+        verdict = verdict.setting(format!("smoke.checks[{index}]"));
+    }
     Err(match &first.hint {
         Some(hint) => verdict.fix(hint.clone()),
         None => verdict,

@@ -83,6 +83,7 @@ impl Target {
             expires_at: now + preview.expires,
             lifetime: preview.expires,
         };
+        target.model.places = model.places.clone().of_a_preview();
         target.service = format!("{}-pr-{pull_request}", model.name);
         let service = &mut target.model.service;
         service.min_instances = 0;

@@ -63,6 +63,14 @@ pub fn summary(report: &Report) -> String {
     fit(SUMMARY_LIMIT, limits::SUMMARY, |limits| body(report, limits))
 }
 
+/// Longest summary of a check run, in characters; a character has at least one byte.
+pub const CHECK_LIMIT: usize = 65_535;
+
+/// The summary of a check run, at most [`CHECK_LIMIT`] bytes: the comment without its marker.
+pub fn check_summary(report: &Report) -> String {
+    fit(CHECK_LIMIT, limits::COMMENT, |limits| body(report, limits))
+}
+
 /// The most detailed text that fits. The last step of `steps` is bounded by construction (a test holds it
 /// to that).
 fn fit(limit: usize, steps: &[Limits], render: impl Fn(&Limits) -> String) -> String {

@@ -12,7 +12,7 @@ mod outputs;
 pub mod record;
 mod requests;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod terminal;
 pub(crate) mod words;
 

@@ -1,9 +1,10 @@
 //! The action's outputs.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::escape::line;
-use super::{ModelReport, Report, words};
+use super::{Failure, ModelReport, Report, words};
 use crate::bench::result::{Distribution, Level};
 
 /// Name and value of every output, all always present; what was not reached is empty. The single values
@@ -12,11 +13,27 @@ use crate::bench::result::{Distribution, Level};
 pub fn outputs(report: &Report) -> Vec<(String, String)> {
     let first = report.models.first();
     let mut pairs = vec![("status".to_owned(), words::status(report.status).to_owned())];
+    pairs.push(("cause".to_owned(), cause(report)));
     let values = fields(first);
     pairs.extend(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
     let models: Vec<Value> = report.models.iter().map(as_json).collect();
     pairs.push(("models".to_owned(), Value::Array(models).to_string()));
     pairs
+}
+
+/// What failed first, in one line: `build: build 5f… ended as Failure`.
+fn cause(report: &Report) -> String {
+    let mut of_models = report.models.iter().filter_map(|m| m.failure.as_ref());
+    let first = report.failure.as_ref().or_else(|| of_models.next());
+    first.map(told).unwrap_or_default()
+}
+
+fn told(failure: &Failure) -> String {
+    line(&format!("{}: {}", failure.stage, failure.title))
+}
+
+fn time(when: DateTime<Utc>) -> String {
+    when.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
@@ -41,6 +58,10 @@ fn fields(model: Option<&ModelReport>) -> Vec<(&'static str, String)> {
         ("url", text(|m| m.url.as_ref())),
         ("image", text(|m| m.image.as_ref())),
         ("revision", text(|m| m.revision.as_ref())),
+        (
+            "expires-at",
+            model.and_then(|m| m.expires_at).map(time).unwrap_or_default(),
+        ),
         ("ttft-p50-ms", number(|l| l.ttft_ms, |p| p.p50)),
         ("ttft-p95-ms", number(|l| l.ttft_ms, |p| p.p95)),
         ("ttft-p99-ms", number(|l| l.ttft_ms, |p| p.p99)),
@@ -78,6 +99,8 @@ fn as_json(model: &ModelReport) -> Value {
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
     object.insert("status".to_owned(), json!(words::status(model.status)));
+    let cause = model.failure.as_ref().map(told).unwrap_or_default();
+    object.insert("cause".to_owned(), json!(cause));
     Value::Object(object)
 }
 

@@ -104,6 +104,9 @@ impl Page {
         if let Some(fix) = &failure.fix {
             self.wrapped("  ", "What to do: ", fix);
         }
+        if let Some(place) = &failure.place {
+            self.wrapped("  ", "Where: ", &format!("{}, line {}", place.file, place.line));
+        }
         if let Some(said) = &failure.said {
             self.wrapped("  ", "In the service's words: ", said);
         }

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     github::actions::{disarm, end_group, error, group, warning},
     progress::Progress,
+    report::Place,
 };
 
 /// Groups can't be nested or interleaved, so only a model that runs alone gets one.
@@ -89,10 +90,11 @@ impl<W: Write + Send> Progress for Actions<W> {
         });
     }
 
-    fn fail(&self, model: &str, text: &str) {
+    fn fail(&self, model: &str, text: &str, place: Option<&Place>) {
+        let place = place.map(|place| (place.file.as_str(), place.line));
         self.with(|state, out| {
             state.close_group(out)?;
-            writeln!(out, "{}", error(model, text, None))
+            writeln!(out, "{}", error(model, text, place))
         });
     }
 
@@ -140,11 +142,24 @@ mod tests {
             actions.log("a", "Step 1");
             actions.log("a", "::error::not ours");
             actions.status("a", "Cloud Build: Working");
-            actions.fail("a", "build: ended as Failure");
+            actions.fail("a", "build: ended as Failure", None);
         });
         assert_eq!(
             text,
             "a · build …\n::group::Build log of a\nStep 1\n| ::error::not ours\n::endgroup::\n::error title=a::build: ended as Failure\n"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_annotated_on_the_line_of_the_setting() {
+        let place = Place {
+            file: "infra/llm,a.yaml".to_owned(),
+            line: 12,
+        };
+        let text = log(|actions| actions.fail("qwen", "deploy: no GPU quota\nAsk for it", Some(&place)));
+        assert_eq!(
+            text,
+            "::error file=infra/llm%2Ca.yaml,line=12,title=qwen::deploy: no GPU quota%0AAsk for it\n"
         );
     }
 

@@ -9,7 +9,7 @@ use std::{
 use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::{github::actions::disarm, progress::Progress};
+use crate::{github::actions::disarm, progress::Progress, report::Place};
 
 /// Writes to standard error, so that standard output holds the result alone.
 pub struct Terminal {
@@ -111,7 +111,7 @@ impl Progress for Terminal {
         ));
     }
 
-    fn fail(&self, model: &str, text: &str) {
+    fn fail(&self, model: &str, text: &str, _: Option<&Place>) {
         // The report says the rest.
         let text = text.lines().next().unwrap_or_default();
         self.print(&format!(

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Looks at what the action left: one comment at the emulated GitHub, outputs for later steps, a job summary.
 
-usage: check.py DIR     (the folder that prepare.py and run.sh filled; exits 1 and says why when a promise is broken)
+usage: check.py DIR KIND     (DIR: the folder that prepare.py and run.sh filled; KIND: what the run was, `preview`, `closed`,
+                             `production` or `scheduled`; exits 1 and says why when a promise is broken)
 """
 
 import json
@@ -10,7 +11,7 @@ import re
 import sys
 import urllib.request
 
-DIRECTORY = pathlib.Path(sys.argv[1])
+DIRECTORY, KIND = pathlib.Path(sys.argv[1]), sys.argv[2]
 PULL_REQUEST = "repos/octo-org/llm-endpoint/issues/12/comments?per_page=100"
 NUMBERS = ["ttft-p50-ms", "ttft-p95-ms", "itl-p50-ms", "itl-p95-ms", "e2e-p50-ms", "e2e-p95-ms", "tokens-per-second"]
 broken = []
@@ -100,10 +101,33 @@ def check_comment(url: str) -> None:
     promise("the pull request's title has no effect in it", "<img" not in live and "@everyone" not in live, live)
 
 
+def check_deletion(outputs: dict[str, str]) -> None:
+    promise("the outputs say `deleted`", outputs.get("status") == "deleted", outputs)
+    marked = [c for c in comments() if c.get("body", "").startswith("<!--")]
+    check_same_comment(marked)
+    promise("the comment says that the preview is gone", "deleted" in marked[0]["body"].lower(), marked[0]["body"])
+
+
+def check_artifact() -> None:
+    """Of a workflow that uploads the report."""
+    artifacts = DIRECTORY / "artifacts"
+    if artifacts.exists():
+        files = sorted(path.name for path in artifacts.rglob("*") if path.is_file() and path.stat().st_size > 500)
+        promise("the report is an artifact, as JSON and as a page", files == ["report.html", "report.json"], files)
+
+
 def main() -> None:
     outputs = json.loads((DIRECTORY / "outputs.json").read_text())
+    check_artifact()
+    if KIND == "closed":
+        check_deletion(outputs)
+        sys.exit(1 if broken else 0)
     check_outputs(outputs)
-    check_comment(outputs.get("url") or "no url")
+    if KIND == "preview":
+        check_comment(outputs.get("url") or "no url")
+    else:
+        bodies = [c["body"] for c in comments()]
+        promise("no comment is about it", not any(outputs.get("url", "-") in body for body in bodies), bodies)
     promise("nothing in the output is a command by accident", not unmeant_commands(), unmeant_commands())
     summary = (DIRECTORY / "summary.md").read_text()
     promise("the job summary has the endpoint's URL", (outputs.get("url") or "no url") in summary, summary)

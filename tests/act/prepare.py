@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Makes what act needs in DIR: a repository with the README's least workflow, the event, the environment.
+"""Makes what act needs in DIR: a repository with workflows, the events, the environment.
 
-usage: prepare.py DIR ENV_FILE     (ENV_FILE: the emulator's `export NAME=VALUE` lines)
+usage: prepare.py DIR ENV_FILE                  with the README's least workflow
+       prepare.py DIR ENV_FILE TEMPLATE…        with these starter workflows
+       (ENV_FILE: the emulator's `export NAME=VALUE` lines)
 
-The workflow is the README's own text; only the Google Cloud project and its number are the emulator's, and a step is
-added that shows and checks the action's outputs.
+The README's workflow is its own text; only the Google Cloud project and its number are the emulator's, and a step is
+added that shows and checks the action's outputs. Of a starter workflow that is replaced which GitHub and its user
+replace, and nothing else: `$default-branch`, the project's id (three times: input, and in the service account's name)
+and its number in the provider's name. The owner in its guard is met by the environment (GITHUB_REPOSITORY_OWNER).
 """
 
 import json
@@ -60,6 +64,30 @@ def least_workflow(project: str) -> str:
     return text.replace(PROJECT, project).replace(PROJECT_NUMBER, EMULATED_PROJECT_NUMBER) + LATER_STEP
 
 
+def starter_workflow(path: pathlib.Path, project: str) -> str:
+    text = path.read_text()
+    for placeholder in (PROJECT, PROJECT_NUMBER, ACTION):
+        if placeholder not in text:
+            sys.exit(f"{path} does not have `{placeholder}`")
+    text = text.replace("$default-branch", "main")
+    return text.replace(PROJECT, project).replace(PROJECT_NUMBER, EMULATED_PROJECT_NUMBER)
+
+
+def events(head: str) -> dict[str, dict]:
+    """Payloads by the event's name; a pull request's by its action."""
+    opened = json.loads((HERE / "pull_request.json").read_text().replace("@SHA@", head))
+    closed = {**opened, "action": "closed", "pull_request": {**opened["pull_request"], "state": "closed"}}
+    repository = {"repository": opened["repository"], "sender": opened["sender"]}
+    return {
+        "opened": opened,
+        "synchronize": {**opened, "action": "synchronize", "before": head, "after": head},
+        "closed": closed,
+        "push": {"ref": "refs/heads/main", "before": head, "after": head, **repository},
+        "schedule": {"schedule": "17 6 * * *", **repository},
+        "workflow_dispatch": {"ref": "refs/heads/main", "inputs": None, **repository},
+    }
+
+
 def git(repository: pathlib.Path, *arguments: str) -> str:
     who = ["-c", "user.name=act", "-c", "user.email=act@example.com", "-c", "init.defaultBranch=main"]
     done = subprocess.run(["git", *who, *arguments], cwd=repository, check=True, capture_output=True, text=True)
@@ -67,25 +95,27 @@ def git(repository: pathlib.Path, *arguments: str) -> str:
 
 
 def main() -> None:
-    directory, env_file = map(pathlib.Path, sys.argv[1:])
+    directory, env_file, *templates = map(pathlib.Path, sys.argv[1:])
     variables = exports(env_file)
     project = variables.get("GOOGLE_CLOUD_PROJECT") or variables.get("CLOUDSDK_CORE_PROJECT")
     if not project:
         sys.exit(f"{env_file} exports no GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT")
 
     repository = directory / "repository"
-    workflow = repository / ".github/workflows/llm.yml"
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(least_workflow(project))
+    workflows = repository / ".github/workflows"
+    workflows.mkdir(parents=True)
+    for template in templates:
+        (workflows / template.name).write_text(starter_workflow(template, project))
+    if not templates:
+        (workflows / "llm.yml").write_text(least_workflow(project))
     git(repository, "init", "-q")
     git(repository, "remote", "add", "origin", "https://github.com/octo-org/llm-endpoint.git")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "LLM endpoint")
     head = git(repository, "rev-parse", "HEAD")
 
-    event = (HERE / "pull_request.json").read_text().replace("@SHA@", head)
-    json.loads(event)
-    (directory / "event.json").write_text(event)
+    for name, payload in events(head).items():
+        (directory / f"{name}.json").write_text(json.dumps(payload))
     # A ready access token would be taken before the federation that this test is about.
     variables.pop("CLOUDSDK_AUTH_ACCESS_TOKEN", None)
     lines = [f"{name}={value}" for name, value in variables.items()]

@@ -38,5 +38,6 @@ mod self_test;
 mod several_models;
 mod snapshot;
 mod support;
+mod surfaces;
 mod two_at_once;
 mod unreadable;

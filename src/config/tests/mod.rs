@@ -2,6 +2,7 @@
 
 mod latency;
 mod mistakes;
+mod places;
 mod schema;
 
 use super::*;

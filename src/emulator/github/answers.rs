@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     HEAD_BRANCH,
-    state::{Issue, Repo, Status, StoredComment, StoredDeployment},
+    state::{Issue, Repo, Status, StoredCheck, StoredComment, StoredDeployment},
 };
 
 /// The commit at the head of a branch: 40 hexadecimal digits, always the same.
@@ -283,5 +283,33 @@ pub fn status(api: &str, repo: &Repo, deployment: u64, status: &Status) -> Value
         "environment": status.environment, "target_url": status.log_url, "created_at": status.created_at,
         "updated_at": status.created_at, "deployment_url": this, "repository_url": url,
         "environment_url": status.environment_url, "log_url": status.log_url, "performed_via_github_app": null,
+    })
+}
+
+pub fn check_run(api: &str, repo: &Repo, check: &StoredCheck) -> Value {
+    let url = format!("{api}/repos/{}", repo.full_name);
+    let this = format!("{url}/check-runs/{}", check.id);
+    let page = format!("https://github.com/{}/runs/{}", repo.full_name, check.id);
+    json!({
+        "id": check.id, "node_id": node("CR", check.id), "name": check.name, "head_sha": check.head_sha, "url": this,
+        "html_url": page, "details_url": check.details_url.as_ref().unwrap_or(&page),
+        "external_id": check.external_id, "status": check.status, "conclusion": check.conclusion,
+        "started_at": check.started_at, "completed_at": check.completed_at, "check_suite": { "id": 5 },
+        "output": {
+            "title": check.title, "summary": check.summary, "text": null,
+            "annotations_count": check.annotations.len(), "annotations_url": format!("{this}/annotations"),
+        },
+        "app": actions_app(api), "pull_requests": [],
+    })
+}
+
+/// The app whose token a job has.
+fn actions_app(api: &str) -> Value {
+    json!({
+        "id": 15_368, "slug": "github-actions", "node_id": node("A", 15_368), "owner": user(api, "github"),
+        "name": "GitHub Actions", "description": "Automate your workflow from idea to production",
+        "external_url": "https://help.github.com/en/actions", "html_url": "https://github.com/apps/github-actions",
+        "created_at": "2018-07-30T09:30:17Z", "updated_at": "2025-03-07T16:35:00Z",
+        "permissions": { "checks": "write", "contents": "read" }, "events": [],
     })
 }

@@ -5,6 +5,7 @@
 //! [`GitHub::permit`] sets, as `permissions:` does in a workflow.
 
 mod answers;
+mod checks;
 mod comments;
 mod contract;
 mod deployments;
@@ -24,7 +25,7 @@ use refusal::Refusal;
 use state::{Repo, State};
 
 pub use events::event_payload;
-pub use state::{Access, Comment, Deployment};
+pub use state::{Access, CheckRun, Comment, Deployment};
 
 /// A token of the job, as good as the one in GITHUB_TOKEN: its actor is `github-actions[bot]`.
 pub const TOKEN: &str = "ghs_emulatorJob";
@@ -171,6 +172,9 @@ impl Context<'_> {
             "issues/get-comment" => comments::get(self),
             "issues/update-comment" => comments::update(self),
             "issues/delete-comment" => comments::delete(self),
+            "checks/create" => checks::create(self),
+            "checks/update" => checks::update(self),
+            "checks/list-for-ref" => checks::list(self),
             "repos/list-deployments" => deployments::list(self),
             "repos/create-deployment" => deployments::create(self),
             "repos/get-deployment" => deployments::get(self),

@@ -88,6 +88,34 @@ pub(super) struct Status {
     pub created_at: String,
 }
 
+/// A check run, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckRun {
+    pub name: String,
+    pub head_sha: String,
+    pub status: String,
+    pub conclusion: Option<String>,
+    pub title: String,
+    pub summary: String,
+    pub annotations: Vec<Value>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredCheck {
+    pub id: u64,
+    pub name: String,
+    pub head_sha: String,
+    pub status: String,
+    pub conclusion: Option<String>,
+    pub details_url: Option<String>,
+    pub external_id: String,
+    pub title: Option<String>,
+    pub summary: Option<String>,
+    pub annotations: Vec<Value>,
+    pub started_at: String,
+    pub completed_at: Option<String>,
+}
+
 /// One repository.
 #[derive(Clone, Debug)]
 pub(super) struct Repo {
@@ -96,6 +124,7 @@ pub(super) struct Repo {
     pub issues: BTreeMap<u64, Issue>,
     pub comments: Vec<StoredComment>,
     pub deployments: Vec<StoredDeployment>,
+    pub checks: Vec<StoredCheck>,
     /// Whether the commit has checks that haven't ended: always so while a job runs.
     pub checks_pending: bool,
     next_id: u64,
@@ -117,9 +146,14 @@ impl State {
         self.repos.get_mut(&name.to_lowercase())
     }
 
-    /// Whether the token's permissions cover the operation. Every permission is `write` until it is set.
+    /// Whether the token's permissions cover the operation. Every permission is `write` until it is set, but for
+    /// `checks`: those that a workflow doesn't list are `none`, and few list that one.
     pub fn permission(&self, operation: &Operation) -> bool {
-        let level = |name: &str| self.permissions.get(name).copied().unwrap_or(Access::Write);
+        let usual = |name: &str| match name {
+            "checks" => Access::None,
+            _ => Access::Write,
+        };
+        let level = |name: &str| self.permissions.get(name).copied().unwrap_or(usual(name));
         let (kind, verb) = operation.id.split_once('/').unwrap_or((&operation.id, ""));
         let wanted = if verb.starts_with("get") || verb.starts_with("list") {
             Access::Read
@@ -133,6 +167,7 @@ impl State {
                 level("issues").max(level("pull-requests")) >= wanted
             }
             "issues" => level("issues") >= wanted,
+            "checks" => level("checks") >= wanted,
             _ if verb.contains("deployment") => level("deployments") >= wanted,
             // Metadata is always readable.
             _ => true,
@@ -164,6 +199,7 @@ impl Repo {
             issues: BTreeMap::from([(PULL_REQUEST, pull)]),
             comments: Vec::new(),
             deployments: Vec::new(),
+            checks: Vec::new(),
             checks_pending: true,
             next_id: 2_000_000_001,
         }
@@ -193,7 +229,16 @@ impl GitHub {
             .or_insert_with(|| Repo::seeded(repository));
     }
 
-    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`.
+    /// With the seeded repositories, and these permissions besides the usual ones.
+    pub fn permitting(permissions: &[(String, Access)]) -> Self {
+        let github = Self::default();
+        for (permission, access) in permissions {
+            github.permit(permission, *access);
+        }
+        github
+    }
+
+    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`.
     pub fn permit(&self, permission: &str, access: Access) {
         self.lock().permissions.insert(permission.to_owned(), access);
     }
@@ -271,6 +316,24 @@ impl GitHub {
                     .rev()
                     .map(|status| status.environment_url.clone())
                     .find(|url| !url.is_empty()),
+            })
+            .collect()
+    }
+
+    /// Check runs of a repository, oldest first.
+    pub fn check_runs(&self, repository: &str) -> Vec<CheckRun> {
+        let mut state = self.lock();
+        let checks = state.repo(repository).map(|repo| repo.checks.clone());
+        let checks = checks.unwrap_or_default().into_iter();
+        checks
+            .map(|one| CheckRun {
+                name: one.name,
+                head_sha: one.head_sha,
+                status: one.status,
+                conclusion: one.conclusion,
+                title: one.title.unwrap_or_default(),
+                summary: one.summary.unwrap_or_default(),
+                annotations: one.annotations,
             })
             .collect()
     }

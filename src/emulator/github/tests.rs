@@ -369,3 +369,80 @@ async fn pull_requests_and_comments_are_what_octocrab_reads() {
     let repo = act(&github, "GET", "", Value::Null).await;
     assert_eq!(repo.json["default_branch"], "main");
 }
+
+#[tokio::test]
+async fn a_check_run_takes_the_permission_and_says_how_it_ended() {
+    let github = GitHub::default();
+    let path = "check-runs";
+    let sha = answers::commit(REPOSITORY, "main");
+    let output = json!({"title": "t", "summary": "s"});
+    let whole = json!({"name": "llm-deploy", "head_sha": sha, "status": "completed", "conclusion": "success",
+        "external_id": "1.1", "output": output});
+    assert_eq!(
+        act(&github, "POST", path, whole.clone()).await.status,
+        403,
+        "a workflow that does not list `checks` has none"
+    );
+    github.permit("checks", Access::Write);
+    let with = |name: &str, value: Value| {
+        let mut body = whole.clone();
+        body[name] = value;
+        body
+    };
+    let note = |line: u64| json!({"path": "a", "start_line": line, "end_line": 1, "annotation_level": "failure", "message": "m"});
+    for refused in [
+        with("conclusion", Value::Null),
+        with("conclusion", json!("fine")),
+        with("head_sha", json!("main")),
+        with("details_url", json!("javascript:x")),
+        with("output", json!({"title": "t"})),
+        with("output", json!({"title": "t", "summary": "é".repeat(65_536)})),
+        with(
+            "output",
+            json!({"title": "t", "summary": "s", "annotations": vec![note(1); 51]}),
+        ),
+        with(
+            "output",
+            json!({"title": "t", "summary": "s", "annotations": [note(2)]}),
+        ),
+        with("colour", json!("red")),
+    ] {
+        let got = act(&github, "POST", path, refused.clone()).await;
+        assert_eq!(got.status, 422, "{refused}");
+    }
+    let longest = with(
+        "output",
+        json!({"title": "t", "summary": "é".repeat(65_535), "annotations": vec![note(1); 50]}),
+    );
+    let made = act(&github, "POST", path, longest).await;
+    assert_eq!(
+        (made.status, made.json["conclusion"].as_str()),
+        (201, Some("success"))
+    );
+    let more = json!({"output": {"title": "t", "summary": "s", "annotations": [note(1)]}});
+    let this = format!("{path}/{}", made.json["id"]);
+    let more = act(&github, "PATCH", &this, more).await;
+    assert_eq!(
+        (more.status, &more.json["output"]["annotations_count"]),
+        (200, &json!(51))
+    );
+    let ended = act(&github, "PATCH", &this, json!({"status": "completed"})).await;
+    assert_eq!(ended.status, 422);
+    act(&github, "POST", path, with("name", json!("other"))).await;
+    let list = format!("commits/{sha}/check-runs");
+    let all = act(&github, "GET", &list, Value::Null).await.json;
+    assert_eq!(all["total_count"], 2);
+    let own = act(
+        &github,
+        "GET",
+        &format!("{list}?check_name=other&per_page=1"),
+        Value::Null,
+    )
+    .await
+    .json;
+    assert_eq!(
+        (own["total_count"].as_u64(), own["check_runs"][0]["name"].as_str()),
+        (Some(1), Some("other"))
+    );
+    assert_eq!(github.check_runs(REPOSITORY)[0].annotations.len(), 51);
+}

@@ -36,18 +36,6 @@ async fn a_next_page_elsewhere_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn the_token_does_not_follow_a_redirect_to_another_host() {
-    let other = Server::start(|_, _| reply(200, &json!([]))).await;
-    let target = other.base.clone();
-    let server =
-        Server::start(move |_, _| with_header(302, "location", &format!("{target}/x"), &json!({}))).await;
-    assert_eq!(server.github().find_comment(7, MARKER).await.unwrap(), None);
-    let seen = other.seen();
-    assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].authorization, None);
-}
-
-#[tokio::test]
 async fn an_outsiders_comment_with_our_marker_is_not_seen() {
     let by = |id, kind: &str, association: &str| {
         let mut found = comment(id, MARKER);

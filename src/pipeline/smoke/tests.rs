@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{Access, Check, Engine, Image, Latency, Model, Service, Smoke},
+    config::{Access, Check, Engine, Image, Latency, Model, Places, Service, Smoke},
     endpoint::testing::{Script, Server, answer, completion, json as json_answer, sse, stream_of, token},
     units::Memory,
 };
@@ -54,6 +54,7 @@ fn model(checks: Vec<Check>) -> Model {
             checks,
         },
         latency: Latency::default(),
+        places: Places::default(),
     }
 }
 
