@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Error, event, setup};
+use super::{Error, admission, event, setup};
 use crate::{
     cli::{Common, given},
     config::Config,
@@ -30,6 +30,7 @@ const SUPERSEDED: &str =
     "A newer run took over, so that this one stopped: nothing is wrong, see the newer run for the result.";
 
 /// A run in the making: what every path needs.
+#[derive(Clone)]
 pub struct Run {
     pub context: Context,
     pub trigger: Trigger,
@@ -74,10 +75,17 @@ pub async fn execute(
     run: &Run,
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
+    let admission = admission::ask(common, &environment, &progress, run, github).await;
+    let run = admission.run(run);
     let outcome = match config(common, run) {
-        Ok((config, notice)) => stages(common, &environment, run, &config, github, Arc::clone(&progress))
-            .await
-            .map(|recorded| (recorded, notice)),
+        Ok((config, notice)) => {
+            let progress = Arc::clone(&progress);
+            match admission.refusals(&config) {
+                none if none.is_empty() => stages(common, &environment, run, &config, github, progress).await,
+                why => Ok(refused(&config, run, &environment, &progress, why).await),
+            }
+            .map(|recorded| (recorded, notice))
+        }
         Err(error) => Err(error),
     };
     let (report, blame) = match outcome {
@@ -99,7 +107,10 @@ pub async fn execute(
 
 /// The configuration, with what the reader must know of it.
 fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error> {
-    let only_deletes = matches!(run.trigger, Trigger::Closed(_) | Trigger::Cleanup);
+    let only_deletes = matches!(
+        run.trigger,
+        Trigger::Closed(_) | Trigger::Unlabelled(_) | Trigger::Cleanup
+    );
     match setup::config(common) {
         Ok(config) => Ok((config, None)),
         Err(error) => match setup::config_for_cleanup(common).filter(|_| only_deletes) {
@@ -111,6 +122,27 @@ fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error>
             None => Err(error),
         },
     }
+}
+
+/// A plan, and why nothing more is done.
+async fn refused(
+    config: &Config,
+    run: &Run,
+    environment: &Environment,
+    progress: &Arc<dyn Progress>,
+    refusals: Vec<Option<Failed>>,
+) -> Recorded {
+    let mut recorders = super::plan::outline(config, run, environment, progress).await;
+    for (recorder, refusal) in recorders.iter_mut().zip(refusals) {
+        match refusal {
+            Some(failed) => drop(recorder.stage::<()>("limits", async { Err(failed) }).await),
+            None => recorder.skip(
+                "limits",
+                "within them, but another model of this pull request is not",
+            ),
+        }
+    }
+    (recorders, Vec::new())
 }
 
 async fn stages(
@@ -141,6 +173,7 @@ async fn stages(
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
         Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
+        Trigger::Unlabelled(pull_request) => (job.unlabelled(pull_request.number).await, Vec::new()),
         Trigger::Schedule => job.schedule().await,
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
@@ -193,7 +226,7 @@ fn empty(run: &Run) -> Report {
     let (kind, pull_request) = match &run.trigger {
         Trigger::Production => (Kind::Production, None),
         Trigger::Preview(pr) => (Kind::Preview, Some(pr)),
-        Trigger::Closed(pr) => (Kind::Cleanup, Some(pr)),
+        Trigger::Closed(pr) | Trigger::Unlabelled(pr) => (Kind::Cleanup, Some(pr)),
         Trigger::Schedule | Trigger::Smoke => (Kind::ScheduledTest, None),
         Trigger::Cleanup => (Kind::Cleanup, None),
         Trigger::PlanOnly { pull_request, .. } => (Kind::PlanOnly, pull_request.as_ref()),
@@ -251,7 +284,7 @@ fn surfaces<'a>(
     github: Option<&'a GitHub>,
 ) -> Surfaces<'a> {
     let pull_request = match &run.trigger {
-        Trigger::Preview(pr) | Trigger::Closed(pr) => Some(pr.number),
+        Trigger::Preview(pr) | Trigger::Closed(pr) | Trigger::Unlabelled(pr) => Some(pr.number),
         _ => None,
     };
     let path = |name: &str| environment.get(name).map(PathBuf::from);

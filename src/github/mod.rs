@@ -3,6 +3,7 @@
 pub mod actions;
 mod client;
 mod comments;
+mod contents;
 mod deployments;
 mod error;
 mod pulls;

@@ -11,6 +11,7 @@ pub mod failed;
 pub mod github_pages;
 pub mod history;
 pub mod jobs;
+pub mod limits;
 pub mod model;
 pub mod others;
 pub mod own_build;

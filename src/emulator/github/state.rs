@@ -96,6 +96,10 @@ pub(super) struct Repo {
     pub issues: BTreeMap<u64, Issue>,
     pub comments: Vec<StoredComment>,
     pub deployments: Vec<StoredDeployment>,
+    /// Text by branch and path.
+    pub files: BTreeMap<(String, String), String>,
+    /// Branch that a pull request is to be merged into, where it is not the default one.
+    pub bases: BTreeMap<u64, String>,
     /// Whether the commit has checks that haven't ended: always so while a job runs.
     pub checks_pending: bool,
     next_id: u64,
@@ -133,6 +137,7 @@ impl State {
                 level("issues").max(level("pull-requests")) >= wanted
             }
             "issues" => level("issues") >= wanted,
+            _ if verb.contains("content") || verb.contains("branch") => level("contents") >= wanted,
             _ if verb.contains("deployment") => level("deployments") >= wanted,
             // Metadata is always readable.
             _ => true,
@@ -164,6 +169,8 @@ impl Repo {
             issues: BTreeMap::from([(PULL_REQUEST, pull)]),
             comments: Vec::new(),
             deployments: Vec::new(),
+            files: BTreeMap::new(),
+            bases: BTreeMap::new(),
             checks_pending: true,
             next_id: 2_000_000_001,
         }
@@ -193,7 +200,7 @@ impl GitHub {
             .or_insert_with(|| Repo::seeded(repository));
     }
 
-    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`.
+    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `contents`.
     pub fn permit(&self, permission: &str, access: Access) {
         self.lock().permissions.insert(permission.to_owned(), access);
     }
