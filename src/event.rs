@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | `push` to the default branch | [`Trigger::Production`] |
 //! | `push` to another branch, of a tag, or a deletion | [`Trigger::PlanOnly`] |
-//! | `pull_request` opened, synchronize, reopened, ready_for_review, labeled | [`Trigger::Preview`] |
+//! | `pull_request` opened, synchronize, reopened, ready_for_review, labeled, unlabeled | [`Trigger::Preview`] |
 //! | `pull_request` closed | [`Trigger::Closed`] |
 //! | `pull_request` with any other action, or from a fork | [`Trigger::PlanOnly`] |
 //! | `schedule` | [`Trigger::Schedule`] |
 //! | `workflow_dispatch` on the default branch, on another one | [`Trigger::Production`], [`Trigger::PlanOnly`] |
 //!
-//! `labeled` is there for workflows that gate previews by a label; without it under `types` it never comes.
+//! `labeled` and `unlabeled` are there for previews that a label switches on (`preview.label`); without them under
+//! `types` they never come. Whichever label it was, the run does the whole job by the labels that there are now: a run
+//! that waits gives its place in the workflow's `concurrency` group to the next, and what it was for must not be lost.
 
 use serde::Deserialize;
 
@@ -25,6 +27,9 @@ pub enum Trigger {
     Preview(PullRequest),
     /// A pull request was closed: delete its preview.
     Closed(PullRequest),
+    /// The pull request lacks the label that a preview needs, and has one from before: delete it. No event says so by
+    /// itself; the base branch's file does.
+    Unlabelled(PullRequest),
     /// A schedule fired: test production as it is.
     Schedule,
     /// Asked for by hand: test production as it is, and nothing else.
@@ -133,7 +138,9 @@ pub enum Error {
     BadPayload { event: String, reason: String },
     #[error(
         "`pull_request_target` is refused: it runs with this repository's secrets and a token that can write, on a \
-         pull request that anybody may open, so foreign code could be deployed with them. Use `pull_request`"
+         pull request that anybody may open. With a checkout of the pull request's head, the configuration, the \
+         data sets and every script of a stranger would be used with them: they could deploy on your account, and read \
+         what the job can read. Use `pull_request`; forks then get a plan without credentials"
     )]
     PullRequestTarget,
     #[error(
@@ -367,7 +374,16 @@ fn pull_request(payload: &Payload, context: &mut Context) -> Result<Trigger, Str
             "the pull request is closed already, so `{}` changes nothing",
             printable(action)
         )
-    } else if ["opened", "synchronize", "reopened", "ready_for_review", "labeled"].contains(&action) {
+    } else if [
+        "opened",
+        "synchronize",
+        "reopened",
+        "ready_for_review",
+        "labeled",
+        "unlabeled",
+    ]
+    .contains(&action)
+    {
         return Ok(Trigger::Preview(pull_request));
     } else {
         format!(

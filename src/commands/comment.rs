@@ -33,7 +33,9 @@ pub fn of_run<'a>(
     target: Target,
     progress: &'a dyn Progress,
 ) -> Option<Sticky<'a>> {
-    let (Trigger::Preview(pull_request) | Trigger::Closed(pull_request)) = &run.trigger else {
+    let (Trigger::Preview(pull_request) | Trigger::Closed(pull_request) | Trigger::Unlabelled(pull_request)) =
+        &run.trigger
+    else {
         return None;
     };
     Some(Sticky::new(Place {

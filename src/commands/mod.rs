@@ -1,5 +1,6 @@
 //! One thin file per command: gathers its inputs, calls the pipeline, hands the report over.
 
+mod admission;
 pub mod bench;
 pub mod bootstrap;
 pub mod build;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Error, comment, event, setup};
+use super::{Error, admission, comment, event, setup};
 use crate::{
     cli::{Common, given},
     config::Config,
@@ -34,6 +34,7 @@ const SUPERSEDED: &str =
     "A newer run took over, so that this one stopped: nothing is wrong, see the newer run for the result.";
 
 /// A run in the making: what every path needs.
+#[derive(Clone)]
 pub struct Run {
     pub context: Context,
     pub trigger: Trigger,
@@ -78,6 +79,8 @@ pub async fn execute(
     run: &Run,
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
+    let admission = admission::ask(common, &environment, &progress, run, github).await;
+    let run = admission.run(run);
     let mut facts = facts::of_run(&environment, &run.context);
     let config = config(common, run);
     let readable = config.as_ref().ok().map(|(config, _)| config);
@@ -88,13 +91,17 @@ pub async fn execute(
         Ok((mut config, notice)) => {
             name_places(common, &environment, &mut config);
             facts.extend(facts::of_config(&config));
-            let board = Board::new(comment::queued(run, &config));
-            let to = (Arc::clone(&progress), board.clone());
-            // A whole run is large, and would be moved about on the stack.
-            let work = Box::pin(stages(common, &environment, run, &config, github, to));
-            comment::beside(run, &environment, &board, comment.as_mut(), work)
-                .await
-                .map(|recorded| (recorded, notice))
+            let refusals = admission.refusals(&config);
+            let done = if refusals.is_empty() {
+                let board = Board::new(comment::queued(run, &config));
+                let to = (Arc::clone(&progress), board.clone());
+                // A whole run is large, and would be moved about on the stack.
+                let work = Box::pin(stages(common, &environment, run, &config, github, to));
+                comment::beside(run, &environment, &board, comment.as_mut(), work).await
+            } else {
+                Ok(refused(&config, run, &environment, &progress, refusals).await)
+            };
+            done.map(|recorded| (recorded, notice))
         }
         Err(error) => Err(in_repository(&environment, error)),
     };
@@ -150,7 +157,10 @@ fn in_repository(environment: &Environment, error: Error) -> Error {
 
 /// The configuration, with what the reader must know of it.
 fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error> {
-    let only_deletes = matches!(run.trigger, Trigger::Closed(_) | Trigger::Cleanup);
+    let only_deletes = matches!(
+        run.trigger,
+        Trigger::Closed(_) | Trigger::Unlabelled(_) | Trigger::Cleanup
+    );
     match setup::config(common) {
         Ok(config) => Ok((config, None)),
         Err(error) => match setup::config_for_cleanup(common).filter(|_| only_deletes) {
@@ -162,6 +172,27 @@ fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error>
             None => Err(error),
         },
     }
+}
+
+/// A plan, and why nothing more is done.
+async fn refused(
+    config: &Config,
+    run: &Run,
+    environment: &Environment,
+    progress: &Arc<dyn Progress>,
+    refusals: Vec<Option<Failed>>,
+) -> Recorded {
+    let mut recorders = super::plan::outline(config, run, environment, progress).await;
+    for (recorder, refusal) in recorders.iter_mut().zip(refusals) {
+        match refusal {
+            Some(failed) => drop(recorder.stage::<()>("limits", async { Err(failed) }).await),
+            None => recorder.skip(
+                "limits",
+                "within them, but another model of this pull request is not",
+            ),
+        }
+    }
+    (recorders, Vec::new())
 }
 
 async fn stages(
@@ -193,6 +224,7 @@ async fn stages(
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
         Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
+        Trigger::Unlabelled(pull_request) => (job.unlabelled(pull_request.number).await, Vec::new()),
         Trigger::Schedule => job.schedule().await,
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
@@ -259,7 +291,7 @@ fn empty(run: &Run) -> Report {
     let (kind, pull_request) = match &run.trigger {
         Trigger::Production => (Kind::Production, None),
         Trigger::Preview(pr) => (Kind::Preview, Some(pr)),
-        Trigger::Closed(pr) => (Kind::Cleanup, Some(pr)),
+        Trigger::Closed(pr) | Trigger::Unlabelled(pr) => (Kind::Cleanup, Some(pr)),
         Trigger::Schedule | Trigger::Smoke => (Kind::ScheduledTest, None),
         Trigger::Cleanup => (Kind::Cleanup, None),
         Trigger::PlanOnly { pull_request, .. } => (Kind::PlanOnly, pull_request.as_ref()),

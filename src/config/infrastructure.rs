@@ -6,7 +6,7 @@ use super::{
     Build, Logs, Model, Preview, defaults,
     gpu::{self, Accelerator},
     layers::{At, Resolver, Section},
-    raw, values,
+    limits, raw, values,
 };
 use crate::units::Memory;
 
@@ -102,6 +102,8 @@ pub fn preview(resolver: &mut Resolver, file: &raw::File, models: &[Model]) -> P
     let max_instances = resolver.plain(&section, "max-instances", |p| p.max_instances);
     let age = |text: String| values::duration(&text, HOUR, 30 * DAY);
     let expires = resolver.take(&section, "expires", |p| p.expires.clone(), age);
+    let label = resolver.plain(&section, "label", |p| p.label.clone());
+    let limits = limits::resolve(resolver, &section);
     // The least of all GPUs: `Preview::size_on` raises it for those that need more.
     let gpus: Vec<&Accelerator> = models.iter().filter_map(|m| gpu::find(&m.service.gpu)).collect();
     let least_cpu = gpus
@@ -122,6 +124,8 @@ pub fn preview(resolver: &mut Resolver, file: &raw::File, models: &[Model]) -> P
         memory,
         max_instances: max_instances.unwrap_or(defaults::PREVIEW_MAX_INSTANCES),
         expires: expires.unwrap_or(defaults::PREVIEW_EXPIRES),
+        label,
+        limits,
     }
 }
 

@@ -10,6 +10,7 @@ mod infrastructure;
 mod inputs;
 pub mod latency;
 mod layers;
+mod limits;
 mod mistake;
 mod models;
 mod names;
@@ -36,6 +37,7 @@ use serde_json::Value;
 pub use self::{
     inputs::parse_input_names,
     latency::Latency,
+    limits::{Allowance, Limits, Pattern, allowance},
     mistake::{Mistake, Mistakes},
     places::{Places, Stand},
     resolve::{Source, resolve},
@@ -219,6 +221,10 @@ pub struct Preview {
     /// How long a preview lives at most.
     #[serde(serialize_with = "human")]
     pub expires: Duration,
+    /// Label that a pull request into this file's branch needs to get a preview.
+    pub label: Option<String>,
+    /// What the previews of pull requests into this file's branch may cost.
+    pub limits: Limits,
 }
 
 /// Smoke tests: the built-in ones and the user's own.

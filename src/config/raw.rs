@@ -4,6 +4,7 @@
 //! The doc comments are what an editor shows.
 
 mod latency;
+mod limits;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ use serde::{
 use serde_json::Value;
 
 pub use latency::{Latency, Objectives};
+pub use limits::Limits;
 
 const DURATION: &str = r"^[0-9]+(ms|s|m|h|d)$";
 const MEMORY: &str = r"^[0-9]+(Mi|Gi)$";
@@ -284,6 +286,11 @@ pub struct Preview {
     /// How long a preview lives at most, from `1h` to `30d`.
     #[schemars(regex(pattern = DURATION), extend("default" = "72h"))]
     pub expires: Option<String>,
+    /// Only pull requests with this label get a preview; without the key all do. Read from the file of the pull
+    /// request's base branch.
+    #[schemars(length(min = 1, max = 50))]
+    pub label: Option<String>,
+    pub limits: Option<Limits>,
 }
 
 /// Text that may look like a number or a boolean: it is taken as it is written.

@@ -52,17 +52,17 @@ pub fn resolve(file: Option<Source<'_>>, inputs: &[(String, String)]) -> Result<
     Err(Mistakes::new(name, text, resolver.mistakes))
 }
 
-struct Read {
-    file: raw::File,
-    positions: check::Positions,
-    mistakes: Vec<Mistake>,
+pub(super) struct Read {
+    pub file: raw::File,
+    pub positions: check::Positions,
+    pub mistakes: Vec<Mistake>,
     /// Whether the rest can be checked: not after a syntax error.
     readable: bool,
 }
 
 /// Reads the file: checks its tree, then deserialises it. What is wrong is left out, so that the rest can be
 /// checked in the same run.
-fn read(text: &str, schema: &serde_json::Value) -> Read {
+pub(super) fn read(text: &str, schema: &serde_json::Value) -> Read {
     let (root, mut mistakes) = tree::read(text);
     let broken = root.is_none() && !mistakes.is_empty();
     let nothing = |mistakes, readable| Read {

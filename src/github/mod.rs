@@ -4,6 +4,7 @@ pub mod actions;
 mod checks;
 mod client;
 mod comments;
+mod contents;
 mod deployments;
 mod error;
 mod pulls;

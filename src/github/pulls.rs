@@ -10,12 +10,38 @@ pub struct PullRequestState {
     pub open: bool,
     /// Head commit, 40 hex digits.
     pub head_sha: String,
+    /// Branch that it is to be merged into, as it is now: it may have been changed since the event.
+    pub base_ref: String,
+    /// The base repository's default branch; empty when GitHub doesn't tell.
+    pub default_branch: String,
+    /// Names of its labels as they are now. Hostile text.
+    pub labels: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Pull {
     state: String,
     head: Head,
+    base: Base,
+    #[serde(default)]
+    labels: Vec<Label>,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    git_ref: String,
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    default_branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +62,13 @@ impl GitHub {
         Ok(PullRequestState {
             open: pull.state == "open",
             head_sha: pull.head.sha,
+            base_ref: pull.base.git_ref,
+            default_branch: pull
+                .base
+                .repo
+                .and_then(|repo| repo.default_branch)
+                .unwrap_or_default(),
+            labels: pull.labels.into_iter().map(|label| label.name).collect(),
         })
     }
 }

@@ -4,6 +4,7 @@ mod checks;
 mod comments;
 mod limits;
 mod redirects;
+mod contents;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -307,14 +308,21 @@ async fn every_deployment_of_an_environment_is_set_inactive() {
 
 #[tokio::test]
 async fn the_pull_requests_state_is_read() {
-    let server =
-        Server::start(|_, _| reply(200, &json!({ "state": "closed", "head": { "sha": "abc" } }))).await;
+    let pull = json!({
+        "state": "closed", "head": { "sha": "abc" },
+        "base": { "ref": "release/1", "repo": { "default_branch": "main" } },
+        "labels": [{ "id": 1, "name": "deploy-preview" }],
+    });
+    let server = Server::start(move |_, _| reply(200, &pull)).await;
     let state = server.github().pull_request_state(7).await.unwrap();
     assert_eq!(
         state,
         PullRequestState {
             open: false,
-            head_sha: "abc".to_owned()
+            head_sha: "abc".to_owned(),
+            base_ref: "release/1".to_owned(),
+            default_branch: "main".to_owned(),
+            labels: vec!["deploy-preview".to_owned()],
         }
     );
     assert_eq!(server.seen()[0].path, "/api/v3/repos/acme/models/pulls/7");

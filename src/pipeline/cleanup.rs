@@ -22,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     Closed,
+    /// Its pull request lacks the label that a preview needs.
+    Unlabelled,
     Expired(DateTime<Utc>),
 }
 
@@ -113,6 +115,7 @@ pub async fn delete(
 fn why(reason: &Reason) -> String {
     match reason {
         Reason::Closed => "deleted, its pull request is closed".to_owned(),
+        Reason::Unlabelled => "deleted, its pull request lacks the label for a preview".to_owned(),
         Reason::Expired(when) => format!("deleted, it expired at {}", when.format("%Y-%m-%d %H:%M UTC")),
     }
 }

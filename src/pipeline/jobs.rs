@@ -67,6 +67,15 @@ impl Job<'_> {
 
     /// Deletes every preview of a pull request, found by its labels: models may have left the configuration since.
     pub async fn closed(&self, number: u64) -> Vec<Recorder> {
+        self.remove(number, Reason::Closed).await
+    }
+
+    /// The same of one that lacks the label that previews need.
+    pub async fn unlabelled(&self, number: u64) -> Vec<Recorder> {
+        self.remove(number, Reason::Unlabelled).await
+    }
+
+    async fn remove(&self, number: u64, reason: Reason) -> Vec<Recorder> {
         let found = match self.live().await {
             Ok(found) => found,
             Err(recorder) => return vec![recorder],
@@ -76,7 +85,7 @@ impl Job<'_> {
             .filter(|(_, n)| *n == number);
         self.delete(
             theirs
-                .map(|(service, number)| (service, number, Reason::Closed))
+                .map(|(service, number)| (service, number, reason.clone()))
                 .collect(),
             &[number],
         )

@@ -14,6 +14,7 @@ pub mod github_pages;
 pub mod history;
 pub mod jobs;
 pub mod live;
+pub mod limits;
 pub mod model;
 pub mod optional;
 pub mod others;

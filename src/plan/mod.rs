@@ -4,6 +4,7 @@ pub mod cost;
 pub mod diff;
 pub mod engine;
 pub mod fit;
+pub mod limits;
 pub mod probe;
 pub mod rank;
 pub mod service;

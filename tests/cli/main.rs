@@ -24,6 +24,7 @@ mod json;
 mod kill_matrix;
 mod killed;
 mod live;
+mod limits;
 mod meanwhile;
 mod objectives;
 mod page;

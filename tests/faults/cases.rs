@@ -361,6 +361,8 @@ enum Part {
     IdToken,
     Hub,
     GitHub,
+    /// What the base branch allows: without it nothing is deployed.
+    Limits,
     /// Waits until the endpoint is there.
     Readiness,
     /// A check or a measured request: the endpoint is what is tested, so that no answer is a bad one.
@@ -371,6 +373,7 @@ enum Part {
 
 fn part(request: &Request) -> Part {
     match (request.service.as_str(), request.id.as_str(), request.nth) {
+        ("github", id, _) if id.ends_with("get-branch") || id.ends_with("get-content") => Part::Limits,
         ("github", _, _) => Part::GitHub,
         ("hf", _, _) => Part::Hub,
         ("oidc" | "sts", _, 1) => Part::Token,
@@ -399,6 +402,7 @@ fn after_passing(request: &Request, fault: &str) -> End {
         (Part::GitHub, "401 for a good token") if request.is_on_the_way() => End::Told,
         // A refusal is no accident: it is not asked again, and the report says what GitHub said.
         (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
+        (Part::Limits, "401 for a good token") => End::Red(2, "limits"),
         (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
         (Part::Tested, "slow") => End::Same,
         // A new token is asked for; and what a stranger is refused with is what is looked for.
@@ -418,6 +422,8 @@ fn after_lasting(request: &Request, fault: &str) -> End {
         // What is told last tells it all.
         (Part::GitHub, _) if request.is_on_the_way() => End::Same,
         (Part::GitHub, _) => End::Warned,
+        (Part::Limits, "403 for good") => End::Red(2, "limits"),
+        (Part::Limits, _) => End::Red(3, "limits"),
         // The connections that are opened ahead are opened all the same.
         (Part::WarmUp, _) if request.path == "/health" => End::Same,
         // Without a token a gated model's page is looked at instead.

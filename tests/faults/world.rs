@@ -133,6 +133,7 @@ impl World {
         for (name, value) in [
             ("GITHUB_EVENT_NAME", event.to_owned()),
             ("GITHUB_EVENT_PATH", path("event.json")),
+            ("GITHUB_WORKSPACE", path("")),
             ("GITHUB_REPOSITORY", github::REPOSITORY.to_owned()),
             (
                 "GITHUB_SHA",

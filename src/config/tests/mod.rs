@@ -137,7 +137,7 @@ model:
   latency: {requests: 0}
 image: {hf-token-secret: hf}
 build: {location: us-central1, machine: E2_HIGHCPU_32, disk-gb: 200, timeout: 2h, keep: 5, logs: cloud-logging}
-preview: {expires: 24h}
+preview: {expires: 24h, label: deploy-preview, limits: {gpus: [nvidia-l4], max-instances: 1, expires: 72h, models: ['Qwen/*'], hourly-cost: 2.50}}
 "#;
     insta::assert_debug_snapshot!(good(text, &[]));
 }

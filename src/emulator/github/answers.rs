@@ -222,6 +222,7 @@ pub fn pull(api: &str, repo: &Repo, pull: &Issue) -> Value {
     let this = format!("{url}/pulls/{}", pull.number);
     let page = format!("https://github.com/{}/pull/{}", repo.full_name, pull.number);
     let head = pull.head_sha.clone().unwrap_or_default();
+    let base = repo.bases.get(&pull.number).map_or("main", String::as_str);
     let more = json!({
         "url": this, "html_url": page, "diff_url": format!("{page}.diff"), "patch_url": format!("{page}.patch"),
         "issue_url": format!("{url}/issues/{}", pull.number), "commits_url": format!("{this}/commits"),
@@ -230,7 +231,7 @@ pub fn pull(api: &str, repo: &Repo, pull: &Issue) -> Value {
         "statuses_url": format!("{url}/statuses/{head}"), "merge_commit_sha": null, "merged_at": null,
         "requested_reviewers": [], "requested_teams": [], "draft": false, "auto_merge": null,
         "head": branch(api, repo, HEAD_BRANCH, &head),
-        "base": branch(api, repo, "main", &commit(&repo.full_name, "main")),
+        "base": branch(api, repo, base, &commit(&repo.full_name, base)),
         "_links": {
             "self": {"href": this}, "html": {"href": page}, "issue": {"href": format!("{url}/issues/{}", pull.number)},
             "comments": {"href": format!("{url}/issues/{}/comments", pull.number)},

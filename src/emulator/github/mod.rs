@@ -1,4 +1,5 @@
-//! GitHub's REST API, as far as a deployment job uses it: comments, issues, pull requests, deployments.
+//! GitHub's REST API, as far as a deployment job uses it: comments, issues, pull requests, deployments,
+//! files on branches.
 //!
 //! Requests are checked against GitHub's own OpenAPI description, and more strictly than GitHub does: an unknown
 //! field or query parameter is refused. Who calls is known by the token; what it may do by the permissions that
@@ -7,6 +8,7 @@
 mod answers;
 mod checks;
 mod comments;
+mod contents;
 mod contract;
 mod deployments;
 mod events;
@@ -145,7 +147,8 @@ impl GitHub {
         };
         let (status, body) = context.dispatch()?;
         match body {
-            Value::Array(items) if !writes => {
+            // A directory comes whole.
+            Value::Array(items) if !writes && operation.id != "repos/get-content" => {
                 let paged = page::cut(&context, items)?;
                 *link = paged.link;
                 Ok((status, Value::Array(paged.items)))
@@ -159,6 +162,8 @@ impl Context<'_> {
     fn dispatch(&mut self) -> Answer {
         match self.operation.id.as_str() {
             "repos/get" => Ok((StatusCode::OK, answers::repository(&self.api, self.repo))),
+            "repos/get-branch" => contents::get_branch(self),
+            "repos/get-content" => contents::get(self),
             "issues/list-for-repo" => issues::list(self),
             "issues/create" => issues::create(self),
             "issues/get" => issues::get(self),

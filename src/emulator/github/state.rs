@@ -125,6 +125,10 @@ pub(super) struct Repo {
     pub comments: Vec<StoredComment>,
     pub deployments: Vec<StoredDeployment>,
     pub checks: Vec<StoredCheck>,
+    /// Text by branch and path.
+    pub files: BTreeMap<(String, String), String>,
+    /// Branch that a pull request is to be merged into, where it is not the default one.
+    pub bases: BTreeMap<u64, String>,
     /// Whether the commit has checks that haven't ended: always so while a job runs.
     pub checks_pending: bool,
     next_id: u64,
@@ -168,6 +172,7 @@ impl State {
             }
             "issues" => level("issues") >= wanted,
             "checks" => level("checks") >= wanted,
+            _ if verb.contains("content") || verb.contains("branch") => level("contents") >= wanted,
             _ if verb.contains("deployment") => level("deployments") >= wanted,
             // Metadata is always readable.
             _ => true,
@@ -200,6 +205,8 @@ impl Repo {
             comments: Vec::new(),
             deployments: Vec::new(),
             checks: Vec::new(),
+            files: BTreeMap::new(),
+            bases: BTreeMap::new(),
             checks_pending: true,
             next_id: 2_000_000_001,
         }
@@ -238,7 +245,7 @@ impl GitHub {
         github
     }
 
-    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`.
+    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`, `contents`.
     pub fn permit(&self, permission: &str, access: Access) {
         self.lock().permissions.insert(permission.to_owned(), access);
     }

@@ -8,10 +8,10 @@ use super::*;
 
 const API: &str = "http://127.0.0.1:1/github";
 
-struct Got {
-    status: u16,
+pub(super) struct Got {
+    pub status: u16,
     link: Option<String>,
-    json: Value,
+    pub json: Value,
 }
 
 async fn send(github: &GitHub, token: Option<&str>, method: &str, path: &str, body: Value) -> Got {
@@ -62,7 +62,7 @@ async fn send(github: &GitHub, token: Option<&str>, method: &str, path: &str, bo
     Got { status, link, json }
 }
 
-async fn act(github: &GitHub, method: &str, path: &str, body: Value) -> Got {
+pub(super) async fn act(github: &GitHub, method: &str, path: &str, body: Value) -> Got {
     send(github, Some(TOKEN), method, &format!("{REPOSITORY}/{path}"), body).await
 }
 

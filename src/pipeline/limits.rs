@@ -1,0 +1,253 @@
+//! What the branches that a pull request goes into say of its preview: limits, and the label that switches it on.
+//!
+//! A pull request may change its own file, so that the limits are read from the base branch, as it is now and not as
+//! it was when the event happened: a limit that was tightened yesterday counts. A base branch may be anybody's own
+//! (pull requests on top of pull requests), so that the default branch's limits hold besides.
+//!
+//! What can't be read allows nothing.
+
+use super::failed::{Blame, Failed};
+use crate::{
+    config::{self, Allowance, Config, Source},
+    event::{Context, PullRequest},
+    github::{self, GitHub},
+    plan::limits::{Violation, check},
+    progress::Progress,
+    report::Place,
+};
+
+/// What a branch's file allows.
+struct Branch {
+    name: String,
+    allowance: Allowance,
+}
+
+/// What the branches say.
+pub struct Rules {
+    /// The configuration's path from the repository's root.
+    file: String,
+    branches: Vec<Branch>,
+    /// The pull request's labels now, or why they aren't known.
+    labels: Result<Vec<String>, String>,
+}
+
+/// A label without which there is no preview.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MissingLabel {
+    pub label: String,
+    /// Branch whose file asks for it.
+    pub branch: String,
+}
+
+impl Rules {
+    /// Reads the configuration on the base branch and on the default branch.
+    ///
+    /// # Errors
+    /// When GitHub doesn't show a branch or its file, or a file has mistakes: nothing may be deployed then.
+    pub async fn read(
+        github: &GitHub,
+        progress: &dyn Progress,
+        pull_request: &PullRequest,
+        context: &Context,
+        file: &str,
+    ) -> Result<Self, Failed> {
+        let (base, default, labels) = match github.pull_request_state(pull_request.number).await {
+            Ok(state) => (state.base_ref, state.default_branch, Ok(state.labels)),
+            // The event's base may be an old one; the default branch is asked besides.
+            Err(error) => {
+                let warning =
+                    format!("the pull request's labels and base branch are taken from the event: {error}");
+                progress.warn("github", &warning);
+                let base = pull_request.base_ref.clone();
+                (base, String::new(), Err(error.to_string()))
+            }
+        };
+        let default = if default.is_empty() {
+            context.default_branch.clone().unwrap_or_default()
+        } else {
+            default
+        };
+        let mut branches = Vec::new();
+        for name in [base, default] {
+            if name.is_empty() {
+                let why = "neither GitHub nor the event says which branch the pull request is to be merged into, or which is the default one";
+                return Err(unread(Blame::Service, why.to_owned()).fix("Run it again"));
+            }
+            if branches.iter().all(|branch: &Branch| branch.name != name) {
+                let allowance = allowance(github, &name, file).await?;
+                branches.push(Branch { name, allowance });
+            }
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            branches,
+            labels,
+        })
+    }
+
+    /// The label that a branch asks for and the pull request lacks.
+    ///
+    /// # Errors
+    /// When a branch asks for one, and the pull request's labels aren't known.
+    pub fn missing_label(&self) -> Result<Option<MissingLabel>, Failed> {
+        for branch in &self.branches {
+            let Some(label) = &branch.allowance.label else {
+                continue;
+            };
+            let labels = self.labels.as_ref().map_err(|why| {
+                let cause = format!("`{}` asks for the label `{label}`, and {why}", branch.name);
+                unread(Blame::Input, cause)
+            })?;
+            // GitHub ignores a label's case.
+            if !labels
+                .iter()
+                .any(|has| has.to_lowercase() == label.to_lowercase())
+            {
+                return Ok(Some(MissingLabel {
+                    label: label.clone(),
+                    branch: branch.name.clone(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why nothing is deployed: for each model what it asks for beyond the limits, `None` for one that would be
+    /// within them. Empty when all are.
+    pub fn refusals(&self, config: &Config) -> Vec<Option<Failed>> {
+        let violations: Vec<Violation> = self
+            .branches
+            .iter()
+            .flat_map(|branch| check(&branch.name, &branch.allowance, config))
+            .collect();
+        if violations.is_empty() {
+            return Vec::new();
+        }
+        let of = |model| {
+            violations
+                .iter()
+                .filter(move |one| one.concerns(model))
+                .collect::<Vec<_>>()
+        };
+        (0..config.models.len())
+            .map(|model| refusal(&of(model), config, &self.file))
+            .collect()
+    }
+}
+
+async fn allowance(github: &GitHub, branch: &str, file: &str) -> Result<Allowance, Failed> {
+    let text = github
+        .file_on_branch(branch, file)
+        .await
+        .map_err(|error| unread(blame(&error), error.to_string()))?;
+    let Some(text) = text else {
+        return Ok(Allowance::default());
+    };
+    // As git writes it.
+    let name = format!("{branch}:{file}");
+    config::allowance(Source {
+        name: &name,
+        text: &text,
+    })
+    .map_err(|mistakes| {
+        let title = format!("`{file}` on `{branch}` has mistakes, so that its limits are not known");
+        Failed::new(Blame::Input, title, mistakes.to_string()).fix(format!(
+            "Correct it on `{branch}` first. Nothing was built or deployed"
+        ))
+    })
+}
+
+/// A refusal and a wrong setting are the user's to mend; what failed on the way is not.
+fn blame(error: &github::Error) -> Blame {
+    match error {
+        github::Error::Refused { status, .. } if *status >= 500 => Blame::Service,
+        github::Error::Refused { .. } | github::Error::Setup(_) | github::Error::BaseUrl(_) => Blame::Input,
+        _ => Blame::Service,
+    }
+}
+
+/// The limits could not be read.
+pub fn unread(blame: Blame, cause: String) -> Failed {
+    let title = "the base branch's limits for previews could not be read, so nothing was deployed";
+    Failed::new(blame, title, cause)
+}
+
+fn refusal(violations: &[&Violation], config: &Config, file: &str) -> Option<Failed> {
+    let first = violations.first()?;
+    let mut limits: Vec<String> = Vec::new();
+    for one in violations {
+        let limit = format!("`{}` on `{}`", one.limit, one.branch);
+        if !limits.contains(&limit) {
+            limits.push(limit);
+        }
+    }
+    let sentences: Vec<String> = violations.iter().map(|one| one.sentence(config, file)).collect();
+    let limits = limits.join(" and ");
+    let title = format!("the preview asks for more than the base branch allows: {limits}");
+    let fix = format!(
+        "Ask for less here, or change {limits} first, in a pull request of its own ({file}). Nothing was built or deployed"
+    );
+    let mut failed = Failed::new(Blame::Input, title, sentences.join("; ")).fix(fix);
+    for one in violations {
+        failed = failed.setting(one.written());
+    }
+    failed.failure.place = first.line(config).map(|line| Place {
+        file: file.to_owned(),
+        line,
+    });
+    Some(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(label: Option<&str>, labels: Result<Vec<String>, String>) -> Rules {
+        let allowance = Allowance {
+            label: label.map(str::to_owned),
+            ..Allowance::default()
+        };
+        let name = "main".to_owned();
+        Rules {
+            file: "llm-deploy.yaml".to_owned(),
+            branches: vec![Branch { name, allowance }],
+            labels,
+        }
+    }
+
+    #[test]
+    fn a_label_is_asked_for_only_where_the_file_names_one() {
+        let missing = |label, labels: &[&str]| {
+            let labels = labels.iter().map(|&l| l.to_owned()).collect();
+            rules(label, Ok(labels)).missing_label().unwrap().map(|m| m.label)
+        };
+        assert_eq!(missing(None, &[]), None);
+        assert_eq!(missing(Some("gpu"), &["bug", "GPU"]), None);
+        assert_eq!(missing(Some("gpu"), &["bug"]).as_deref(), Some("gpu"));
+    }
+
+    #[test]
+    fn labels_that_are_not_known_are_never_taken_for_given() {
+        let unknown = || Err("GitHub refused".to_owned());
+        assert_eq!(rules(None, unknown()).missing_label().unwrap(), None);
+        let failed = rules(Some("gpu"), unknown()).missing_label().unwrap_err();
+        assert!(failed.failure.cause.contains("`gpu`") && failed.failure.cause.contains("GitHub refused"));
+    }
+
+    #[test]
+    fn a_refusal_names_each_limit_once_and_its_settings() {
+        let asked =
+            crate::plan::testing::config("service: { gpu: nvidia-rtx-pro-6000 }\npreview: { expires: 30d }");
+        let refusals = rules(None, Ok(Vec::new())).refusals(&asked);
+        let [Some(failed)] = &refusals[..] else {
+            panic!("{refusals:?}")
+        };
+        assert_eq!(failed.blame, Blame::Input);
+        assert_eq!(failed.failure.settings, ["service.gpu", "preview.expires"]);
+        let place = failed.failure.place.as_ref().map(|place| place.line);
+        assert_eq!(place, Some(4));
+        insta::assert_debug_snapshot!(failed.failure);
+        let fine = crate::plan::testing::config("");
+        assert!(rules(None, Ok(Vec::new())).refusals(&fine).is_empty());
+    }
+}

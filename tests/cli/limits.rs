@@ -1,0 +1,317 @@
+//! What a pull request may cost is decided by the branch that it goes into: by its file, by a label, by nothing else.
+
+use llm_deploy::emulator::github::{Access, GitHub};
+use serde_json::Value;
+
+use crate::support::{PULL_REQUEST, REPOSITORY, Ran, World, config};
+
+const SERVICE: &str = "qwen3-5-4b-pr-12";
+const FILE: &str = "llm-deploy.yaml";
+const RTX: &str = "service: { gpu: nvidia-rtx-pro-6000 }";
+const QUICK: &str = "latency: { requests: 1, concurrency: [1], max-tokens: 2 }";
+
+/// A world in which `main` has this file.
+fn world(base: &str) -> World {
+    let world = World::new();
+    world.write(FILE, &config(QUICK));
+    github(&world).put_file(REPOSITORY, "main", FILE, base);
+    world
+}
+
+fn github(world: &World) -> &GitHub {
+    &world.emulator.emulator.github
+}
+
+/// Runs on a pull request that asks for this much.
+fn ask(world: &World, more: &str) -> Ran {
+    world.write(FILE, &config(&format!("{more}\n{QUICK}")));
+    world.run("pull_request.opened")
+}
+
+/// Runs on `labeled` or `unlabeled`, with the label that the event is about.
+fn on_label(world: &World, action: &str, label: &str) -> Ran {
+    let (name, mut payload) = world.event("pull_request.opened");
+    payload["action"] = action.into();
+    payload["label"] = serde_json::json!({ "id": 1, "name": label });
+    // Old labels, as a run that is started again has them.
+    payload["pull_request"]["labels"] = serde_json::json!([{ "id": 1, "name": "deploy-preview" }]);
+    world.write("event.json", &payload.to_string());
+    world.actions(&["run"], &name, &[])
+}
+
+/// Nothing was written at Google; signing in is no writing.
+#[track_caller]
+fn expect_untouched(world: &World) {
+    let read_only = |request: &Value| {
+        let service = request["service"].as_str().unwrap();
+        request["method"] == "GET" || ["github", "hf", "iamcredentials", "sts", "oidc"].contains(&service)
+    };
+    let wrote: Vec<String> = world
+        .requests()
+        .iter()
+        .filter(|r| !read_only(r))
+        .map(ToString::to_string)
+        .collect();
+    assert!(wrote.is_empty(), "{wrote:#?}");
+}
+
+/// A red run, a plan, and the failure's words.
+#[track_caller]
+fn expect_refused(world: &World, ran: &Ran, code: i32) -> String {
+    ran.expect_code(code);
+    expect_untouched(world);
+    let report = world.report();
+    let model = &report["models"][0];
+    assert_eq!(
+        (&report["status"], &report["kind"]),
+        (&"failed".into(), &"preview".into())
+    );
+    let plan = model["stages"][0]["detail"].as_str().unwrap();
+    assert!(
+        plan.contains("would serve") && plan.contains("image key"),
+        "{plan}"
+    );
+    assert!(
+        world.comments()[0].contains("Preview failed"),
+        "{}",
+        world.comments()[0]
+    );
+    let failure = &model["failure"];
+    format!("{} {} {}", failure["title"], failure["cause"], failure["fix"])
+}
+
+#[test]
+fn each_limit_makes_the_check_red_with_its_name_and_nothing_is_deployed() {
+    for (limit, base, asked) in [
+        ("gpus", "", RTX),
+        ("max-instances", "", "preview: { max-instances: 2 }"),
+        ("expires", "", "preview: { expires: 30d }"),
+        ("models", "preview: { limits: { models: ['acme/*'] } }", ""),
+        ("hourly-cost", "preview: { limits: { hourly-cost: 1 } }", ""),
+    ] {
+        let world = world(base);
+        let ran = ask(&world, asked);
+        let said = expect_refused(&world, &ran, 2);
+        assert!(
+            said.contains(&format!("`preview.limits.{limit}` on `main`")),
+            "{limit}: {said}"
+        );
+        assert!(world.service(SERVICE).is_none());
+    }
+}
+
+#[test]
+fn the_limits_of_the_pull_request_itself_do_not_count() {
+    let world = world("preview: { limits: { gpus: [nvidia-l4] } }");
+    let own = format!("{RTX}\npreview: {{ limits: {{ gpus: [nvidia-rtx-pro-6000] }} }}");
+    github(&world).put_file(REPOSITORY, "faster-model", FILE, &own);
+    let ran = ask(&world, &own);
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("allows nvidia-l4"), "{said}");
+    let place = &world.report()["models"][0]["failure"]["place"];
+    assert_eq!((&place["file"], &place["line"]), (&FILE.into(), &4.into()));
+}
+
+#[test]
+fn an_input_of_the_workflow_raises_no_limit() {
+    let world = world("");
+    world.write(FILE, &config(QUICK));
+    let ran = world.run_with(
+        "pull_request.opened",
+        &[("LLM_DEPLOY_GPU", "nvidia-rtx-pro-6000")],
+    );
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("(input `gpu`)"), "{said}");
+}
+
+#[test]
+fn what_the_base_branch_allows_is_deployed() {
+    let world = world(&config(&format!(
+        "{RTX}\npreview: {{ limits: {{ models: ['Qwen/*'], hourly-cost: 5 }} }}"
+    )));
+    ask(&world, RTX).expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+}
+
+#[test]
+fn a_base_branch_without_the_file_allows_the_defaults() {
+    let world = world("");
+    github(&world).remove_file(REPOSITORY, "main", FILE);
+    ask(&world, "").expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+    world.forget_requests();
+    let ran = ask(&world, RTX);
+    expect_refused(&world, &ran, 2);
+}
+
+#[test]
+fn a_limit_that_was_tightened_counts_at_once_and_a_live_preview_stays_as_it_is() {
+    let world = world("preview: { max-instances: 3 }");
+    ask(&world, "preview: { max-instances: 3 }").expect_code(0);
+    let before = world.service(SERVICE).unwrap();
+    github(&world).put_file(REPOSITORY, "main", FILE, "preview: { max-instances: 2 }");
+    world.forget_requests();
+    // The very same event again: its payload knows nothing of it.
+    let ran = world.run("pull_request.opened");
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("max-instances` asks for 3"), "{said}");
+    assert_eq!(world.service(SERVICE).unwrap(), before);
+}
+
+#[test]
+fn limits_that_can_not_be_read_allow_nothing() {
+    type Break = fn(&World);
+    let cases: [(&str, i32, Break); 4] = [
+        ("contents: read", 2, |world| {
+            github(world).permit("contents", Access::None)
+        }),
+        ("Branch not found", 2, |world| {
+            github(world).retarget(REPOSITORY, PULL_REQUEST, "gone")
+        }),
+        ("unknown key `limit`", 2, |world| {
+            github(world).put_file(REPOSITORY, "main", FILE, "preview: { limit: {} }");
+        }),
+        ("larger than 1 MB", 2, |world| {
+            github(world).put_file(REPOSITORY, "main", FILE, &format!("# {}", "x".repeat(1 << 20)));
+        }),
+    ];
+    for (words, code, spoil) in cases {
+        let world = world("");
+        spoil(&world);
+        let ran = ask(&world, "");
+        let said = expect_refused(&world, &ran, code);
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn without_a_token_no_preview_is_deployed() {
+    let world = world("");
+    let ran = world.run_with("pull_request.opened", &[("GITHUB_TOKEN", "")]);
+    ran.expect_code(2);
+    expect_untouched(&world);
+    let failure = &world.report()["models"][0]["failure"];
+    assert!(
+        failure["fix"].as_str().unwrap().contains("GITHUB_TOKEN"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_preview_by_hand_is_nobodys_business_but_its_authors() {
+    let world = world("preview: { label: deploy-preview, limits: { models: ['acme/*'] } }");
+    let arguments = ["deploy", "--pull-request", "12"];
+    let mut command = world.command(&arguments);
+    command
+        .env_remove("GITHUB_TOKEN")
+        .env("GITHUB_REPOSITORY", REPOSITORY);
+    crate::support::ran(command).expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+}
+
+#[test]
+fn a_pull_request_on_top_of_another_is_held_to_the_default_branchs_limits_too() {
+    let world = world("preview: { label: deploy-preview, limits: { gpus: [nvidia-l4] } }");
+    github(&world).put_file(REPOSITORY, "mine", FILE, &config(RTX));
+    github(&world).retarget(REPOSITORY, PULL_REQUEST, "mine");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    let ran = ask(&world, RTX);
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("`preview.limits.gpus` on `main`"), "{said}");
+}
+
+#[test]
+fn without_the_label_there_is_a_plan_and_with_it_a_preview() {
+    let world = world("preview: { label: deploy-preview }");
+    ask(&world, "").expect_code(0);
+    expect_untouched(&world);
+    assert_eq!(world.report()["kind"], "plan_only");
+    let summary = world.read("summary.md");
+    assert!(
+        summary.contains("deploy-preview") && summary.contains("would serve"),
+        "{summary}"
+    );
+
+    github(&world).label(REPOSITORY, PULL_REQUEST, "Deploy-Preview");
+    on_label(&world, "labeled", "Deploy-Preview").expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+}
+
+#[test]
+fn taking_the_label_away_deletes_the_preview_and_says_why() {
+    let world = world("preview: { label: deploy-preview }");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    ask(&world, "").expect_code(0);
+    github(&world).unlabel(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    on_label(&world, "unlabeled", "deploy-preview").expect_code(0);
+    assert!(world.service(SERVICE).is_none());
+    let comment = &world.comments()[0];
+    assert!(
+        comment.contains("no longer has the label") && comment.contains("deploy-preview"),
+        "{comment}"
+    );
+}
+
+#[test]
+fn a_removal_whose_run_was_cancelled_is_made_up_for_by_the_next() {
+    let world = world("preview: { label: deploy-preview }");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    ask(&world, "").expect_code(0);
+    github(&world).unlabel(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    world.run("pull_request.synchronize").expect_code(0);
+    assert!(world.service(SERVICE).is_none());
+}
+
+#[test]
+fn another_label_writes_nothing() {
+    let world = world("preview: { label: deploy-preview }");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    ask(&world, "").expect_code(0);
+    let before = world.service(SERVICE).unwrap();
+    for action in ["labeled", "unlabeled"] {
+        on_label(&world, action, "documentation").expect_code(0);
+        let after = world.service(SERVICE).unwrap();
+        assert_eq!(before["generation"], after["generation"], "{action}");
+    }
+}
+
+#[test]
+fn labels_that_may_not_be_read_switch_nothing_on() {
+    let world = world("preview: { label: deploy-preview }");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    github(&world).permit("pull-requests", Access::None);
+    let ran = on_label(&world, "labeled", "deploy-preview");
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("pull-requests: read"), "{said}");
+}
+
+#[test]
+fn without_a_label_to_look_at_the_pull_requests_own_page_is_not_needed() {
+    let world = world("");
+    github(&world).permit("pull-requests", Access::None);
+    ask(&world, "").expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+}
+
+#[test]
+fn a_fork_gets_a_plan_whatever_the_base_branch_allows() {
+    let world = world("preview: { limits: { gpus: [nvidia-l4, nvidia-rtx-pro-6000], max-instances: 10 } }");
+    let (name, mut payload) = world.event("pull_request.opened");
+    payload["pull_request"]["head"]["repo"]["id"] = 99.into();
+    world.write("event.json", &payload.to_string());
+    world.actions(&["run"], &name, &[]).expect_code(0);
+    expect_untouched(&world);
+    assert_eq!(world.report()["kind"], "plan_only");
+}
+
+#[test]
+fn pull_request_target_is_refused_with_the_danger() {
+    let world = world("");
+    let (_, payload) = world.event("pull_request.opened");
+    world.write("event.json", &payload.to_string());
+    let ran = world.actions(&["run"], "pull_request_target", &[]);
+    ran.expect_code(2);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("checkout of the pull request's head"), "{said}");
+    expect_untouched(&world);
+}
