@@ -130,9 +130,9 @@ fn on_storage(wanted: &Wanted) -> Vec<Grant> {
         ),
         (
             &repository,
-            "roles/artifactregistry.reader",
+            "roles/artifactregistry.repoAdmin",
             deployer,
-            "sees which images are there",
+            "sees which images are there, deletes those of closed pull requests",
         ),
         (
             &repository,

@@ -63,7 +63,7 @@ pub const DOCUMENTED: [Grant; 17] = [
     ),
     give("llm-deployer", "roles/storage.objectUser", On::Bucket),
     give("llm-deployer", "roles/storage.legacyBucketReader", On::Bucket),
-    give("llm-deployer", "roles/artifactregistry.reader", On::Repository),
+    give("llm-deployer", "roles/artifactregistry.repoAdmin", On::Repository),
     give("llm-deployer", "roles/secretmanager.viewer", On::Secret),
     give("llm-builder", "roles/storage.objectUser", On::Bucket),
     give("llm-builder", "roles/storage.legacyBucketReader", On::Bucket),

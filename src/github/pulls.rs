@@ -8,6 +8,8 @@ use super::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequestState {
     pub open: bool,
+    /// Of a closed one: whether it was merged.
+    pub merged: bool,
     /// Head commit, 40 hex digits.
     pub head_sha: String,
 }
@@ -15,6 +17,8 @@ pub struct PullRequestState {
 #[derive(Deserialize)]
 struct Pull {
     state: String,
+    #[serde(default)]
+    merged: bool,
     head: Head,
 }
 
@@ -35,6 +39,7 @@ impl GitHub {
         let pull: Pull = self.get(&self.route(&format!("pulls/{number}")), purpose).await?;
         Ok(PullRequestState {
             open: pull.state == "open",
+            merged: pull.merged,
             head_sha: pull.head.sha,
         })
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{Services, failed::Failed, recorder::Recorder};
+use super::{Services, failed::Failed, images::Images, recorder::Recorder};
 use crate::{
     config::Model,
     google::run::{
@@ -21,8 +21,26 @@ const DEADLINE: Duration = Duration::from_secs(300);
 /// Why a preview goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    Closed,
+    /// Its pull request is. Nobody needs its images any more, unless it was merged.
+    Closed { merged: bool },
+    /// Its pull request may be pushed to again, and then needs its images.
     Expired(DateTime<Utc>),
+    /// A person asked for it; whether its pull request is closed is not known, or it is open.
+    Asked,
+}
+
+impl Reason {
+    pub const fn takes_images(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+/// A preview that goes.
+pub struct Preview<'a> {
+    pub service: &'a Service,
+    /// Of its pull request.
+    pub number: u64,
+    pub reason: Reason,
 }
 
 /// This repository's previews among `services`, with the number of their pull request. Pure.
@@ -71,14 +89,15 @@ pub async fn list(services: &Services, project: &str, region: &str) -> Result<Ve
         })
 }
 
-/// Deletes one preview and says so in a report of its own.
+/// Deletes one preview, with the images that only it needs, and says so in a report of its own.
 pub async fn delete(
     services: &Services,
-    project: &str,
-    region: &str,
-    service: &Service,
-    reason: &Reason,
+    location: Location<'_>,
+    images: &Images<'_>,
+    preview: &Preview<'_>,
 ) -> Recorder {
+    let Location { project, region } = location;
+    let service = preview.service;
     let id = service
         .name
         .as_deref()
@@ -93,17 +112,26 @@ pub async fn delete(
         Arc::clone(&services.progress),
     );
     recorder.facts = super::facts::place(services, project, region, &id);
-    let location = Location { project, region };
+    let mut warnings = Vec::new();
     let deleted = recorder
         .stage("cleanup", async {
+            let mut said = vec![why(&preview.reason)];
+            if let Reason::Closed { merged } = preview.reason {
+                let cleaned = images.delete(service, preview.number, merged).await;
+                said.extend(cleaned.said);
+                warnings = cleaned.warnings;
+            }
             run::delete(&services.google, &location, &id, DEADLINE)
                 .await
                 .map_err(|e| {
                     Failed::google(&format!("delete the preview {id}"), &e).fix(by_hand(&id, project, region))
                 })?;
-            Ok(((), why(reason)))
+            Ok(((), said.join("; ")))
         })
         .await;
+    for warning in warnings {
+        recorder.warn(warning);
+    }
     if deleted.is_some() {
         recorder.report.status = Status::Deleted;
     }
@@ -112,8 +140,13 @@ pub async fn delete(
 
 fn why(reason: &Reason) -> String {
     match reason {
-        Reason::Closed => "deleted, its pull request is closed".to_owned(),
-        Reason::Expired(when) => format!("deleted, it expired at {}", when.format("%Y-%m-%d %H:%M UTC")),
+        Reason::Closed { merged: true } => "deleted, its pull request was merged".to_owned(),
+        Reason::Closed { merged: false } => "deleted, its pull request is closed".to_owned(),
+        Reason::Expired(when) => format!(
+            "deleted, it expired at {}; its images stay for the next push",
+            when.format("%Y-%m-%d %H:%M UTC")
+        ),
+        Reason::Asked => "deleted as asked for; its images stay for the next push".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Services, others::Claim, recorder::Recorder, standing::Environment};
 use crate::{
-    github::{DeploymentState, GitHub},
+    github::{DeploymentState, Error, GitHub, PullRequestState},
     report::Status,
 };
 
@@ -15,17 +15,23 @@ pub fn preview_environment(number: u64) -> String {
 }
 
 pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64) -> bool {
-    let Some(github) = github else { return false };
-    match github.pull_request_state(number).await {
-        Ok(state) => !state.open,
-        Err(error) => {
-            services.progress.warn(
-                "github",
-                &format!("could not see whether the pull request is still open: {error}"),
-            );
-            false
-        }
-    }
+    let state = pull_request(services, github, number).await;
+    state.is_some_and(|state| !state.open)
+}
+
+/// What GitHub says of a pull request; `None` when it can't be asked or doesn't answer, which is told. One that isn't
+/// there counts so, too: GitHub says the same of what a token may not see.
+pub async fn pull_request(
+    services: &Services,
+    github: Option<&GitHub>,
+    number: u64,
+) -> Option<PullRequestState> {
+    let state = github?.pull_request_state(number).await;
+    let warn = |error: &Error| {
+        let said = format!("could not see whether pull request #{number} is still open: {error}");
+        services.progress.warn("github", &said);
+    };
+    state.inspect_err(warn).ok()
 }
 
 pub async fn open_deployment(

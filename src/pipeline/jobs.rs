@@ -5,7 +5,7 @@ use futures::future::join_all;
 
 use super::{
     Services,
-    cleanup::{self, Reason},
+    cleanup,
     doctor::Gate,
     github_pages as pages, model,
     recorder::Recorder,
@@ -16,7 +16,6 @@ use crate::{
     config::Config,
     event::Context,
     github::GitHub,
-    google::run::types::Service,
     plan::{ModelPlan, target::Target},
     report::Status,
     signal,
@@ -65,24 +64,6 @@ impl Job<'_> {
         (recorders, Vec::new())
     }
 
-    /// Deletes every preview of a pull request, found by its labels: models may have left the configuration since.
-    pub async fn closed(&self, number: u64) -> Vec<Recorder> {
-        let found = match self.live().await {
-            Ok(found) => found,
-            Err(recorder) => return vec![recorder],
-        };
-        let theirs = cleanup::previews(&found, &self.context.repository)
-            .into_iter()
-            .filter(|(_, n)| *n == number);
-        self.delete(
-            theirs
-                .map(|(service, number)| (service, number, Reason::Closed))
-                .collect(),
-            &[number],
-        )
-        .await
-    }
-
     /// Tests production as it is.
     pub async fn smoke(&self) -> Vec<Recorder> {
         join_all(
@@ -111,29 +92,6 @@ impl Job<'_> {
             )
         });
         (recorders, notices.collect())
-    }
-
-    /// Deletes previews that outlived their time, and those whose pull request is closed.
-    pub async fn sweep(&self) -> Vec<Recorder> {
-        match self.live().await {
-            Ok(found) => self.sweep_among(&found).await,
-            Err(recorder) => vec![recorder],
-        }
-    }
-
-    async fn sweep_among(&self, found: &[Service]) -> Vec<Recorder> {
-        let mut gone = Vec::new();
-        for (service, number) in cleanup::previews(found, &self.context.repository) {
-            let reason = match cleanup::expiry(service).filter(|when| *when <= self.now) {
-                Some(when) => Some(Reason::Expired(when)),
-                None => pages::is_closed(self.services, self.github, number)
-                    .await
-                    .then_some(Reason::Closed),
-            };
-            gone.extend(reason.map(|reason| (service, number, reason)));
-        }
-        let numbers: Vec<u64> = gone.iter().map(|(_, number, _)| *number).collect();
-        self.delete(gone, &numbers).await
     }
 
     fn production_targets(&self) -> impl Iterator<Item = Target> {
@@ -176,22 +134,6 @@ impl Job<'_> {
         }
         let (page, deployment) = (environment.run_url, standing.deployment);
         pages::close_deployment(services, page, self.github, deployment, &recorders).await;
-        recorders
-    }
-
-    async fn live(&self) -> Result<Vec<Service>, Recorder> {
-        cleanup::list(self.services, &self.config.project, &self.config.region)
-            .await
-            .map_err(|failed| cleanup::could_not_list(self.services, failed))
-    }
-
-    async fn delete(&self, gone: Vec<(&Service, u64, Reason)>, pull_requests: &[u64]) -> Vec<Recorder> {
-        let (project, region) = (&self.config.project, &self.config.region);
-        let deletions = gone
-            .iter()
-            .map(|(service, _, reason)| cleanup::delete(self.services, project, region, service, reason));
-        let recorders = join_all(deletions).await;
-        pages::deactivate(self.services, self.github, pull_requests).await;
         recorders
     }
 }

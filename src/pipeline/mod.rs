@@ -10,6 +10,7 @@ pub mod facts;
 pub mod failed;
 pub mod github_pages;
 pub mod history;
+pub mod images;
 pub mod jobs;
 pub mod model;
 pub mod others;
@@ -20,6 +21,7 @@ pub mod scheduled;
 pub mod smoke;
 pub mod standing;
 pub mod survey;
+pub mod sweep;
 mod verdict;
 pub mod verify;
 
