@@ -134,6 +134,7 @@ async fn stages(
         config,
         context: &run.context,
         github,
+        source: setup::config_source(common, environment, config),
         gate: Gate::new(&services, config),
         now: run.started_at,
     };

@@ -259,7 +259,10 @@ mod tests {
             "secretmanager.versions.get"
         ));
         assert!(!has("roles/editor", "secretmanager.versions.access"));
-        assert!(!has("roles/artifactregistry.writer", "artifactregistry.versions.delete"));
+        assert!(!has(
+            "roles/artifactregistry.writer",
+            "artifactregistry.versions.delete"
+        ));
         assert!(has(
             "roles/artifactregistry.repoAdmin",
             "artifactregistry.versions.delete"

@@ -299,8 +299,13 @@ async fn every_deployment_of_an_environment_is_set_inactive() {
 
 #[tokio::test]
 async fn the_pull_requests_state_is_read() {
-    let server =
-        Server::start(|_, _| reply(200, &json!({ "state": "closed", "merged": true, "head": { "sha": "abc" } }))).await;
+    let server = Server::start(|_, _| {
+        reply(
+            200,
+            &json!({ "state": "closed", "merged": true, "head": { "sha": "abc" } }),
+        )
+    })
+    .await;
     let state = server.github().pull_request_state(7).await.unwrap();
     assert_eq!(
         state,

@@ -85,19 +85,33 @@ mod tests {
     #[tokio::test]
     async fn an_image_is_deleted_with_its_tags_and_waited_for() {
         let server = Server::script(vec![
-            answer(200, json!({"relatedTags": [{"name": "projects/p/…/tags/0123456789abcdef"}]})),
+            answer(
+                200,
+                json!({"relatedTags": [{"name": "projects/p/…/tags/0123456789abcdef"}]}),
+            ),
             answer(200, json!({"name": "projects/p/locations/r/operations/o"})),
-            answer(200, json!({"name": "projects/p/locations/r/operations/o", "done": true})),
+            answer(
+                200,
+                json!({"name": "projects/p/locations/r/operations/o", "done": true}),
+            ),
         ])
         .await;
         let google = server.client();
         let found = tags(&google, &REPOSITORY, "team/qwen", "sha256:1").await.unwrap();
         assert_eq!(found, Some(vec!["0123456789abcdef".to_owned()]));
-        assert!(delete(&google, &REPOSITORY, "team/qwen", "sha256:1").await.unwrap());
-        let version = "/v1/projects/p/locations/r/repositories/llm-deploy/packages/team%2Fqwen/versions/sha256%3A1";
+        assert!(
+            delete(&google, &REPOSITORY, "team/qwen", "sha256:1")
+                .await
+                .unwrap()
+        );
+        let version =
+            "/v1/projects/p/locations/r/repositories/llm-deploy/packages/team%2Fqwen/versions/sha256%3A1";
         let lines = server.lines();
         assert!(lines[0].contains(&format!("{version}?view=FULL")), "{lines:?}");
-        assert!(lines[1].starts_with("DELETE") && lines[1].contains(&format!("{version}?force=true")), "{lines:?}");
+        assert!(
+            lines[1].starts_with("DELETE") && lines[1].contains(&format!("{version}?force=true")),
+            "{lines:?}"
+        );
     }
 
     #[tokio::test]
@@ -105,7 +119,10 @@ mod tests {
         let gone = json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "Requested entity was not found."}});
         let server = Server::script(vec![answer(404, gone.clone()), answer(404, gone)]).await;
         let google = server.client();
-        assert_eq!(tags(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap(), None);
+        assert_eq!(
+            tags(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap(),
+            None
+        );
         assert!(!delete(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap());
     }
 }

@@ -110,7 +110,10 @@ mod tests {
                 "roles/artifactregistry.reader",
             ),
             ("artifactregistry.tags.get", "roles/artifactregistry.reader"),
-            ("artifactregistry.versions.delete", "roles/artifactregistry.repoAdmin"),
+            (
+                "artifactregistry.versions.delete",
+                "roles/artifactregistry.repoAdmin",
+            ),
             // Cloud Run writes it in small letters.
             ("iam.serviceaccounts.actAs", "roles/iam.serviceAccountUser"),
         ] {

@@ -11,7 +11,10 @@ use crate::{
         self, Location,
         types::{Service, short_name},
     },
-    plan::target::{self, label, repository_label},
+    plan::{
+        rank::Rank,
+        target::{self, label, repository_label},
+    },
     report::Status,
 };
 
@@ -27,6 +30,8 @@ pub enum Reason {
     Expired(DateTime<Utc>),
     /// A person asked for it; whether its pull request is closed is not known, or it is open.
     Asked,
+    /// The configuration has no model for it any more; the next commit may bring it back.
+    Swapped,
 }
 
 impl Reason {
@@ -57,6 +62,30 @@ pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]
         .filter_map(|s| s.name.as_deref().map(short_name))
         .filter(|name| models.iter().all(|model| model.name != *name))
         .collect()
+}
+
+/// Of a pull request's previews those that an earlier run of this very configuration made, for models that it had then:
+/// `kept` are the services of those that it has now. Others are another workflow's, or a later run's. Pure.
+pub fn swapped<'a>(
+    services: &'a [Service],
+    repository: &str,
+    number: u64,
+    source: &str,
+    rank: Rank,
+    kept: &[&str],
+) -> Vec<&'a Service> {
+    let is_kept = |s: &Service| {
+        s.name
+            .as_deref()
+            .map(short_name)
+            .is_none_or(|name| kept.contains(&name))
+    };
+    let mut theirs = previews(services, repository);
+    theirs.retain(|(service, of)| {
+        let earlier = Rank::in_labels(&service.labels).is_some_and(|made| made < rank);
+        *of == number && earlier && has(&service.labels, label::SOURCE, source) && !is_kept(service)
+    });
+    theirs.into_iter().map(|(service, _)| service).collect()
 }
 
 fn ours<'a>(services: &'a [Service], repository: &str, kind: &str) -> impl Iterator<Item = &'a Service> {
@@ -146,6 +175,7 @@ fn why(reason: &Reason) -> String {
             "deleted, it expired at {}; its images stay for the next push",
             when.format("%Y-%m-%d %H:%M UTC")
         ),
+        Reason::Swapped => "deleted, no model of the configuration is for it any more".to_owned(),
         Reason::Asked => "deleted as asked for; its images stay for the next push".to_owned(),
     }
 }
@@ -202,6 +232,38 @@ mod tests {
             assert!(previews(&[service(&labels)], "octo/app").is_empty(), "{labels:?}");
         }
         assert!(previews(&[ours], "octo/other").is_empty());
+    }
+
+    #[test]
+    fn only_an_earlier_preview_of_the_same_configuration_is_swapped_out() {
+        let named = |name: &str, number: &str, source: &str, run: &str| {
+            let mut labels = OURS.to_vec();
+            labels.retain(|(key, _)| *key != label::PULL_REQUEST);
+            labels.extend([
+                (label::PULL_REQUEST, number),
+                (label::SOURCE, source),
+                (label::RUN, run),
+            ]);
+            Service {
+                name: Some(format!("projects/p/locations/r/services/{name}")),
+                ..service(&labels)
+            }
+        };
+        let all = [
+            named("old", "12", "here", "41-0"),
+            named("kept", "12", "here", "41-0"),
+            named("of-another-workflow", "12", "there", "41-0"),
+            named("of-another-pull-request", "13", "here", "41-0"),
+            named("of-a-later-run", "12", "here", "43-0"),
+            named("of-unknown-age", "12", "here", "soon"),
+        ];
+        let rank = "42-0".parse().unwrap();
+        let found = swapped(&all, "octo/app", 12, "here", rank, &["kept"]);
+        let names: Vec<_> = found
+            .iter()
+            .filter_map(|s| s.name.as_deref().map(short_name))
+            .collect();
+        assert_eq!(names, ["old"]);
     }
 
     #[test]

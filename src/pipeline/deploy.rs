@@ -155,7 +155,10 @@ async fn create(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(
     let live = explained(services, plan, live).await?;
     // After an answer that did not arrive, what is there may be what somebody else made in the same moment.
     if let Some(whose) = owner::foreign(target, &live.labels) {
-        let title = format!("service {} was created by somebody else meanwhile", target.service);
+        let title = format!(
+            "service {} was created by somebody else meanwhile",
+            target.service
+        );
         return Err(Failed::new(Blame::Deployment, title, whose).conflict());
     }
     let deployed = deployed(plan, live)?;

@@ -107,7 +107,9 @@ impl<'a> Images<'a> {
 
     async fn each(&self, preview: &Service, pull_request: u64, merged: bool, cleaned: &mut Cleaned) {
         let Some(all) = &self.revisions else {
-            cleaned.said.push(format!("its images are kept: {}", Kept::Unseen));
+            cleaned
+                .said
+                .push(format!("its images are kept: {}", Kept::Unseen));
             return;
         };
         let service = preview.name.as_deref().map(short_name).unwrap_or_default();
@@ -124,7 +126,8 @@ impl<'a> Images<'a> {
         let newest = newest.filter(|_| merged).map(|c| c.image.as_str());
         let prefix = self.repository.path_of_images();
         for reference in images::references(&own) {
-            let named = |image: &Image| preview_name::is_of(service, &image.package, self.owner, pull_request);
+            let named =
+                |image: &Image| preview_name::is_of(service, &image.package, self.owner, pull_request);
             let Some(image) = Image::parse(reference, &prefix).filter(named) else {
                 continue;
             };
@@ -187,9 +190,17 @@ impl<'a> Images<'a> {
 
     /// The error, with the role and the command where a permission is missing.
     fn warning(&self, what: &str, error: &Error) -> String {
-        let place = facts::place(self.services, self.repository.project, self.repository.location, "");
+        let place = facts::place(
+            self.services,
+            self.repository.project,
+            self.repository.location,
+            "",
+        );
         let known = Failed::google(what, error).explained(&place.or(&facts::build(self.build)));
-        let fix = known.failure.fix.map_or_else(String::new, |fix| format!(". {fix}"));
+        let fix = known
+            .failure
+            .fix
+            .map_or_else(String::new, |fix| format!(". {fix}"));
         format!("could not {what}: {error}{fix}")
     }
 }

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 
 use super::{
-    Services,
-    cleanup,
+    Services, cleanup,
     doctor::Gate,
     github_pages as pages, model,
     recorder::Recorder,
@@ -27,6 +26,8 @@ pub struct Job<'a> {
     pub config: &'a Config,
     pub context: &'a Context,
     pub github: Option<&'a GitHub>,
+    /// Of the previews, see [`Target::source`].
+    pub source: Option<String>,
     pub gate: Gate<'a>,
     pub now: DateTime<Utc>,
 }
@@ -50,7 +51,10 @@ impl Job<'_> {
         let repository = &self.context.repository;
         let models = self.config.models.iter();
         let targets = models
-            .map(|model| Target::preview(self.config, model, repository, head, number, self.now))
+            .map(|model| Target {
+                source: self.source.clone(),
+                ..Target::preview(self.config, model, repository, head, number, self.now)
+            })
             .collect();
         let recorders = self
             .deploy_all(targets, &pages::preview_environment(number), false)
@@ -61,7 +65,8 @@ impl Job<'_> {
                 "The pull request was closed while this run deployed, so its preview was deleted again.";
             return (self.closed(number).await, vec![why.to_owned()]);
         }
-        (recorders, Vec::new())
+        let swapped = self.sweep_swapped(number, &recorders).await;
+        (recorders, swapped)
     }
 
     /// Tests production as it is.

@@ -241,7 +241,10 @@ fn rename(recorder: &mut Recorder, target: &Target) {
     recorder.report.service.clone_from(&target.service);
     recorder.facts.set("service", &target.service);
     let pages = ["Service", "Logs"];
-    recorder.report.links.retain(|link| !pages.contains(&link.label.as_str()));
+    recorder
+        .report
+        .links
+        .retain(|link| !pages.contains(&link.label.as_str()));
     links(recorder, target);
 }
 

@@ -17,6 +17,8 @@ use crate::{
         Location,
         types::{Service, short_name},
     },
+    plan::rank::Rank,
+    report::Status,
 };
 
 impl Job<'_> {
@@ -30,9 +32,7 @@ impl Job<'_> {
     pub async fn closed(&self, number: u64) -> Vec<Recorder> {
         let state = pages::pull_request(self.services, self.github, number).await;
         let closed = state.filter(|state| !state.open);
-        let reason = closed.map_or(Reason::Asked, |state| Reason::Closed {
-            merged: state.merged,
-        });
+        let reason = closed.map_or(Reason::Asked, |state| Reason::Closed { merged: state.merged });
         self.end(number, reason).await
     }
 
@@ -77,9 +77,7 @@ impl Job<'_> {
                 // A pull request that can't be seen may be open: only its preview's own time counts then.
                 let state = states.get(&number).and_then(Option::as_ref);
                 let reason = match state.filter(|state| !state.open) {
-                    Some(state) => Reason::Closed {
-                        merged: state.merged,
-                    },
+                    Some(state) => Reason::Closed { merged: state.merged },
                     None => Reason::Expired(cleanup::expiry(service).filter(|when| *when <= self.now)?),
                 };
                 Some(Preview {
@@ -94,6 +92,39 @@ impl Job<'_> {
         let numbers: Vec<u64> = numbers.into_iter().collect();
         pages::deactivate(self.services, self.github, &numbers).await;
         recorders
+    }
+
+    /// Deletes this pull request's previews of models that left the configuration, once what took their place is there;
+    /// says what became of them. A run that a person started again never does: its configuration may be an old one.
+    pub(super) async fn sweep_swapped(&self, number: u64, deployed: &[Recorder]) -> Vec<String> {
+        let all_done = deployed.iter().all(|r| r.report.status == Status::Succeeded);
+        let (Some(source), Some(rank), true) = (&self.source, Rank::of(self.context.run), all_done) else {
+            return Vec::new();
+        };
+        // What can't be listed now goes when the pull request is closed.
+        let Ok(found) = self.live().await else {
+            return Vec::new();
+        };
+        let kept: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
+        let repository = &self.context.repository;
+        let gone = cleanup::swapped(&found, repository, number, source, rank, &kept);
+        let gone = gone.into_iter().map(|service| Preview {
+            service,
+            number,
+            reason: Reason::Swapped,
+        });
+        let recorders = self.delete(gone.collect()).await;
+        let said = recorders.iter().map(|recorder| {
+            let (service, model) = (&recorder.report.service, &recorder.report.model);
+            match &recorder.report.failure {
+                None => format!("The preview `{service}` of {model} was deleted: no model of the configuration is for it any more."),
+                Some(failure) => format!(
+                    "The preview `{service}` of {model}, for which the configuration has no model any more, was not deleted: {}",
+                    failure.cause
+                ),
+            }
+        });
+        said.collect()
     }
 
     /// All services of the configuration's region.

@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn an_image_is_used_by_whoever_has_a_revision_with_its_digest() {
-        let all = [revision("qwen", "a/qwen@sha256:1"), revision("other", "b/copy@sha256:2")];
+        let all = [
+            revision("qwen", "a/qwen@sha256:1"),
+            revision("other", "b/copy@sha256:2"),
+        ];
         assert_eq!(user("sha256:2", &all), Some("other"));
         assert_eq!(user("sha256:3", &all), None);
         assert_eq!(references(&all).len(), 2);

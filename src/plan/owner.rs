@@ -46,11 +46,17 @@ mod tests {
                 let mut lacking = own.clone();
                 lacking.remove(key);
                 let said = foreign(&target, &lacking).unwrap();
-                assert!(said.contains(&format!("lacks the label `{key}: {value}`")), "{said}");
+                assert!(
+                    said.contains(&format!("lacks the label `{key}: {value}`")),
+                    "{said}"
+                );
                 let mut other = own.clone();
                 other.insert(key.to_owned(), "x".to_owned());
                 let said = foreign(&target, &other).unwrap();
-                assert!(said.contains(&format!("label `{key}` is `x`, not `{value}`")), "{said}");
+                assert!(
+                    said.contains(&format!("label `{key}` is `x`, not `{value}`")),
+                    "{said}"
+                );
             }
         }
     }

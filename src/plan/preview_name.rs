@@ -57,7 +57,11 @@ mod tests {
             ("qwen3-5-4b", 12, "qwen3-5-4b-pr-12".to_owned()),
             (LONG, 12, format!("{LONG}-pr-12")),
             (LONG, 99_999_999, format!("{LONG}-pr-99999999")),
-            (LONG, 10_000_000_000_000_000_000, format!("{shortened}-pr-10000000000000000000")),
+            (
+                LONG,
+                10_000_000_000_000_000_000,
+                format!("{shortened}-pr-10000000000000000000"),
+            ),
         ] {
             assert_eq!(plain(model, number), expected);
         }
@@ -65,7 +69,10 @@ mod tests {
         for (model, expected) in [
             ("qwen3-5-4b", format!("qwen3-5-4b-{hash}-pr-12")),
             // 49 - 13 = 36: one character too many, and the cut falls behind a hyphen.
-            (LONG, format!("mixture-of-experts-instruct-a-{}-{hash}-pr-12", super::hash(LONG))),
+            (
+                LONG,
+                format!("mixture-of-experts-instruct-a-{}-{hash}-pr-12", super::hash(LONG)),
+            ),
         ] {
             assert_eq!(of_repository(model, "Octo/App", 12), expected);
         }
@@ -94,7 +101,10 @@ mod tests {
                 for name in names {
                     assert!(name.len() <= 49, "{name} has {} characters", name.len());
                     let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-                    assert!(name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(inside), "{name}");
+                    assert!(
+                        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(inside),
+                        "{name}"
+                    );
                     assert!(name.ends_with(&format!("-pr-{number}")), "{name}");
                     count += 1;
                     assert!(seen.insert(name.clone()), "{name} stands for two previews");

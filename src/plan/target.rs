@@ -20,6 +20,8 @@ pub mod label {
     pub const COMMIT: &str = "llm-deploy-commit";
     /// [`Rank`](crate::plan::rank::Rank) of the run that last changed the service.
     pub const RUN: &str = "llm-deploy-run";
+    /// [`Target::source`] of a preview.
+    pub const SOURCE: &str = "llm-deploy-config";
     /// Unix time in seconds after which a preview may be deleted.
     pub const EXPIRES: &str = "llm-deploy-expires";
 }
@@ -51,6 +53,9 @@ pub struct Target {
     /// `owner/name`.
     pub repository: String,
     pub commit: String,
+    /// Stands for the configuration file that asks for a preview, among those of the repository; `None` when it can't
+    /// be told from others.
+    pub source: Option<String>,
     /// Where the run that deploys it stands among others; `None` when nothing is deployed.
     pub rank: Option<Rank>,
 }
@@ -65,6 +70,7 @@ impl Target {
             model: model.clone(),
             repository: repository.to_owned(),
             commit: commit.to_owned(),
+            source: None,
             rank: None,
         }
     }
@@ -128,6 +134,7 @@ impl Target {
         labels.extend(self.rank.map(|rank| (label::RUN, rank.to_string())));
         if let Stage::Preview { expires_at, .. } = self.stage {
             labels.push((label::EXPIRES, expires_at.timestamp().to_string()));
+            labels.extend(self.source.iter().map(|source| (label::SOURCE, plain(source))));
         }
         labels
             .into_iter()
@@ -199,12 +206,21 @@ mod tests {
     fn every_label_is_one_that_cloud_run_takes() {
         let text = "project: acme-llm\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n";
         let config = crate::config::resolve(Some(crate::config::Source { name: "f", text }), &[]).unwrap();
-        let repositories = ["Octo/App".to_owned(), "o/Ünï.x".to_owned(), format!("o/{}", "n".repeat(100))];
+        let repositories = [
+            "Octo/App".to_owned(),
+            "o/Ünï.x".to_owned(),
+            format!("o/{}", "n".repeat(100)),
+        ];
         for repository in repositories {
-            for commit in ["c0ffee".to_owned(), "F".repeat(64), "a branch/\u{202e}".to_owned()] {
+            for commit in [
+                "c0ffee".to_owned(),
+                "F".repeat(64),
+                "a branch/\u{202e}".to_owned(),
+            ] {
                 let model = &config.models[0];
                 let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
                 let mut target = Target::preview(&config, model, &repository, &commit, u64::MAX, now);
+                target.source = Some(short_hash("llm-deploy.yaml"));
                 target.rank = "18446744073709551615-4294967295".parse().ok();
                 let labels = target.labels();
                 let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
@@ -216,6 +232,7 @@ mod tests {
                     keys,
                     [
                         "llm-deploy-commit",
+                        "llm-deploy-config",
                         "llm-deploy-expires",
                         "llm-deploy-kind",
                         "llm-deploy-pull-request",

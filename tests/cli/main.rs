@@ -23,6 +23,7 @@ mod interrupt;
 mod json;
 mod kill_matrix;
 mod killed;
+mod lifecycle;
 mod meanwhile;
 mod objectives;
 mod plan;
