@@ -26,6 +26,12 @@ fn world() -> World {
     world
 }
 
+/// A configuration whose production service has this name.
+fn named(service: &str) -> String {
+    let model = format!("model: {{ id: Qwen/Qwen3.5-4B, name: {service} }}");
+    config(QUICK).replace("model: Qwen/Qwen3.5-4B", &model)
+}
+
 fn github(world: &World) -> &llm_deploy::emulator::github::GitHub {
     &world.emulator.emulator.github
 }
@@ -158,7 +164,7 @@ fn two_repositories_with_the_same_model_and_number_have_a_preview_each() {
 #[test]
 fn a_production_service_with_the_previews_name_is_left_alone_and_the_preview_has_another() {
     let world = world();
-    world.write("llm-deploy.yaml", &format!("{}name: {SERVICE}\n", config(QUICK)));
+    world.write("llm-deploy.yaml", &named(SERVICE));
     world.run("push").expect_code(0);
     let production = world.service(SERVICE).unwrap();
     world.write("llm-deploy.yaml", &config(QUICK));
@@ -173,7 +179,7 @@ fn a_production_service_with_the_previews_name_is_left_alone_and_the_preview_has
 fn production_is_not_put_over_a_preview_and_the_refusal_names_the_label() {
     let world = world();
     world.run("pull_request.opened").expect_code(0);
-    world.write("llm-deploy.yaml", &format!("{}name: {SERVICE}\n", config(QUICK)));
+    world.write("llm-deploy.yaml", &named(SERVICE));
     let before = world.service(SERVICE).unwrap();
     world.run("push").expect_code(2);
     let summary = world.read("summary.md").replace('\u{200b}', "");
@@ -328,8 +334,15 @@ fn an_image_that_a_build_is_making_anew_stays() {
 fn without_the_permission_the_images_stay_with_one_warning_that_names_role_and_command() {
     let world = world();
     world.emulator.emulator.settle(REGION);
+    let account = |name: &str| format!("{name}@{PROJECT}.iam.gserviceaccount.com");
+    let accounts = format!(
+        "build: {{ service-account: {} }}\nservice: {{ service-account: {} }}",
+        account("llm-builder"),
+        account("llm-runtime")
+    );
+    world.write("llm-deploy.yaml", &config(&format!("{accounts}\n{QUICK}")));
     world.run_federated("pull_request.opened", &[]).expect_code(0);
-    world.write("llm-deploy.yaml", &config(OTHER_BASE));
+    world.write("llm-deploy.yaml", &config(&format!("{accounts}\n{OTHER_BASE}")));
     world
         .run_federated("pull_request.synchronize", &[])
         .expect_code(0);

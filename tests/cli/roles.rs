@@ -60,7 +60,7 @@ fn consequence(lost: &Grant) -> Option<(i32, &'static [&'static str])> {
         (_, "roles/iam.serviceAccountUser", _) => (1, &["iam.serviceAccounts.actAs"]),
         ("llm-deployer", "roles/storage.objectUser", _) => (1, &["storage.objects.create"]),
         ("llm-deployer", "roles/storage.legacyBucketReader", _) => (1, &["storage.buckets.get"]),
-        (_, "roles/artifactregistry.reader", _) => (1, &["artifactregistry.tags.get"]),
+        (_, "roles/artifactregistry.repoAdmin", _) => (1, &["artifactregistry.tags.get"]),
         // The build itself reads the secret, as another account.
         ("llm-deployer", "roles/secretmanager.viewer", _) => (0, &["secretmanager.versions.get"]),
         ("llm-builder", "roles/storage.objectUser", _) => (1, &["storage.objects.get"]),
@@ -100,7 +100,12 @@ fn without(lost: &Grant) -> Result<(), String> {
     let ran = run(&world, "push");
     let said = said(&world, &ran);
     // Whoever reads it wants to know which role to grant.
-    let role = (!words.is_empty()).then_some(&lost.role);
+    let role = match lost.role {
+        // To see images, a smaller one is enough.
+        "roles/artifactregistry.repoAdmin" => "roles/artifactregistry.reader",
+        role => role,
+    };
+    let role = (!words.is_empty()).then_some(&role);
     let unsaid: Vec<&&str> = words
         .iter()
         .chain(role)
