@@ -130,9 +130,15 @@ fn on_storage(wanted: &Wanted) -> Vec<Grant> {
         ),
         (
             &repository,
+            "roles/artifactregistry.reader",
+            deployer,
+            "sees which images are there",
+        ),
+        (
+            &repository,
             "roles/artifactregistry.repoAdmin",
             deployer,
-            "sees which images are there, deletes those of closed pull requests",
+            "deletes the images of closed pull requests",
         ),
         (
             &repository,

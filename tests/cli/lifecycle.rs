@@ -351,11 +351,6 @@ fn without_the_permission_the_images_stay_with_one_warning_that_names_role_and_c
         .find(|g| g.role == "roles/artifactregistry.repoAdmin")
         .unwrap();
     assert!(world.emulator.emulator.take(manager, REGION));
-    let reader = llm_deploy::emulator::seed::Grant {
-        role: "roles/artifactregistry.reader",
-        ..*manager
-    };
-    assert!(world.emulator.emulator.give(&reader, REGION));
     github(&world).close_pull_request(REPOSITORY, PULL_REQUEST);
     let ran = world.run_federated("pull_request.closed", &[]);
     ran.expect_code(0);
