@@ -40,7 +40,7 @@ pub enum Command {
     Smoke(Common),
     /// Measures an OpenAI-compatible endpoint: TTFT, ITL, TPOT, E2E, throughput, goodput.
     Bench(Box<BenchArgs>),
-    /// Deletes this repository's previews that have expired.
+    /// Deletes this repository's previews that have expired or, with GITHUB_TOKEN, whose pull request is closed.
     Cleanup(CleanupArgs),
     /// Sets up the Google Cloud project for a repository: APIs, accounts, roles, sign-in, bucket, images, secret.
     Bootstrap(BootstrapArgs),

@@ -136,6 +136,12 @@ fn on_storage(wanted: &Wanted) -> Vec<Grant> {
         ),
         (
             &repository,
+            "roles/artifactregistry.repoAdmin",
+            deployer,
+            "deletes the images of closed pull requests",
+        ),
+        (
+            &repository,
             "roles/artifactregistry.writer",
             builder,
             "pushes images",

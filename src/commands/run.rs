@@ -217,13 +217,18 @@ async fn stages(
         config,
         context: &run.context,
         github,
+        source: setup::config_source(common, environment, config),
         gate: Gate::new(&services, config),
         now: run.started_at,
     };
     let (recorders, mut notices) = match &run.trigger {
         Trigger::Production => (job.production().await, Vec::new()),
         Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
-        Trigger::Closed(pull_request) => (job.closed(pull_request.number).await, Vec::new()),
+        // By hand there is no event that says how it was closed.
+        Trigger::Closed(pull_request) if run.context.event.is_empty() => {
+            (job.closed(pull_request.number).await, Vec::new())
+        }
+        Trigger::Closed(pull_request) => (job.ended(pull_request).await, Vec::new()),
         Trigger::Unlabelled(pull_request) => (job.unlabelled(pull_request.number).await, Vec::new()),
         Trigger::Schedule => job.schedule().await,
         Trigger::Smoke => (job.smoke().await, Vec::new()),

@@ -9,10 +9,11 @@ use super::Error;
 use crate::{
     auth::{Credentials, WorkloadIdentity},
     cli::{Common, given},
-    config::{self, Config, Source},
+    config::{self, Config, Origin, Source},
     environment::Environment,
     google,
     pipeline::{Services, live::Board, optional::Optionals},
+    plan::target::short_hash,
     progress::Progress,
 };
 
@@ -69,6 +70,28 @@ fn from_root(root: &str, here: &Path, path: &str) -> Option<String> {
         }
     }
     Some(whole.strip_prefix(root).ok()?.to_str()?.to_owned())
+}
+
+/// Stands for the file that the configuration came from, among those of its repository: previews of a model that left
+/// the file are known by it. `None` when an input names the model: several jobs may share a file then, each with a
+/// model of its own.
+pub fn config_source(common: &Common, environment: &Environment, config: &Config) -> Option<String> {
+    let given_as_input = |index: usize, key: &str| {
+        let origin = config.origins.get(&format!("models[{index}].{key}"));
+        matches!(origin, Some(Origin::Input(_)))
+    };
+    let mut models = 0..config.models.len();
+    if models.any(|index| given_as_input(index, "id") || given_as_input(index, "name")) {
+        return None;
+    }
+    let path = given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG);
+    let path = std::path::absolute(path).ok()?;
+    let top = match environment.get("GITHUB_WORKSPACE") {
+        Some(workspace) => Some(workspace.into()),
+        None => super::event::top_folder(),
+    };
+    let below = top.and_then(|top| path.strip_prefix(top).ok());
+    Some(short_hash(&below.unwrap_or(&path).to_string_lossy()))
 }
 
 /// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.

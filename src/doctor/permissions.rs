@@ -50,7 +50,7 @@ const fn wish(permission: &'static str, purpose: &'static str) -> Need {
     }
 }
 
-const PROJECT: [Need; 13] = [
+const PROJECT: [Need; 14] = [
     need("run.services.create", "create services"),
     need("run.services.get", "look at services"),
     need("run.services.list", "find previews"),
@@ -58,6 +58,7 @@ const PROJECT: [Need; 13] = [
     need("run.services.delete", "delete previews"),
     need("run.operations.get", "wait for a deployment"),
     need("run.revisions.get", "see why a revision does not start"),
+    wish("run.revisions.list", "see which images are in use"),
     need("cloudbuild.builds.create", "start builds"),
     need("cloudbuild.builds.get", "wait for builds"),
     need("cloudbuild.builds.list", "find a build that a killed run started"),
@@ -102,6 +103,10 @@ pub fn on_repository() -> Vec<Need> {
     vec![
         need("artifactregistry.repositories.get", "see that it is there"),
         need("artifactregistry.tags.get", "see which images are there"),
+        wish(
+            "artifactregistry.versions.delete",
+            "delete the images of closed pull requests",
+        ),
     ]
 }
 

@@ -189,7 +189,7 @@ async fn every_service_tells_callers_truly_what_they_may_do() {
             "/artifactregistry/v1/projects/demo-project/locations/europe-west4/repositories/llm-deploy"
                 .to_owned(),
             vec!["artifactregistry.tags.get"],
-            vec!["artifactregistry.repositories.uploadArtifacts"],
+            vec!["artifactregistry.repositories.setIamPolicy"],
         ),
         (
             "/secretmanager/v1/projects/demo-project/secrets/hf-token".to_owned(),

@@ -126,6 +126,13 @@ const ROLES: &[(&str, &str)] = &[
          resourcemanager.projects: get",
     ),
     (
+        "roles/artifactregistry.repoAdmin",
+        "artifactregistry.repositories: deleteArtifacts downloadArtifacts get list uploadArtifacts; \
+         artifactregistry.packages: delete get list; artifactregistry.tags: create delete get list \
+         update; artifactregistry.versions: delete get list; artifactregistry.dockerimages: get list; \
+         artifactregistry.locations: get list; resourcemanager.projects: get",
+    ),
+    (
         "roles/artifactregistry.writer",
         "artifactregistry.repositories: downloadArtifacts get list uploadArtifacts; \
          artifactregistry.packages: get list; artifactregistry.tags: create get list update; \
@@ -252,6 +259,14 @@ mod tests {
             "secretmanager.versions.get"
         ));
         assert!(!has("roles/editor", "secretmanager.versions.access"));
+        assert!(!has(
+            "roles/artifactregistry.writer",
+            "artifactregistry.versions.delete"
+        ));
+        assert!(has(
+            "roles/artifactregistry.repoAdmin",
+            "artifactregistry.versions.delete"
+        ));
         assert!(!has("roles/storage.objectUser", "storage.buckets.get"));
         assert!(!has("roles/run", "run.routes.invoke") && !has("roles/run.invoker", "invoke"));
     }

@@ -36,7 +36,7 @@ const fn give(account: &'static str, role: &'static str, on: On) -> Grant {
 }
 
 /// The roles of the table in docs/google-cloud.md, for a bucket and a repository that are there.
-pub const DOCUMENTED: [Grant; 17] = [
+pub const DOCUMENTED: [Grant; 18] = [
     give(
         "jobs",
         "roles/iam.workloadIdentityUser",
@@ -64,6 +64,7 @@ pub const DOCUMENTED: [Grant; 17] = [
     give("llm-deployer", "roles/storage.objectUser", On::Bucket),
     give("llm-deployer", "roles/storage.legacyBucketReader", On::Bucket),
     give("llm-deployer", "roles/artifactregistry.reader", On::Repository),
+    give("llm-deployer", "roles/artifactregistry.repoAdmin", On::Repository),
     give("llm-deployer", "roles/secretmanager.viewer", On::Secret),
     give("llm-builder", "roles/storage.objectUser", On::Bucket),
     give("llm-builder", "roles/storage.legacyBucketReader", On::Bucket),

@@ -8,6 +8,8 @@ use super::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequestState {
     pub open: bool,
+    /// Of a closed one: whether it was merged.
+    pub merged: bool,
     /// Head commit, 40 hex digits.
     pub head_sha: String,
     /// Branch that it is to be merged into, as it is now: it may have been changed since the event.
@@ -21,6 +23,8 @@ pub struct PullRequestState {
 #[derive(Deserialize)]
 struct Pull {
     state: String,
+    #[serde(default)]
+    merged: bool,
     head: Head,
     base: Base,
     #[serde(default)]
@@ -61,6 +65,7 @@ impl GitHub {
         let pull: Pull = self.get(&self.route(&format!("pulls/{number}")), purpose).await?;
         Ok(PullRequestState {
             open: pull.state == "open",
+            merged: pull.merged,
             head_sha: pull.head.sha,
             base_ref: pull.base.git_ref,
             default_branch: pull

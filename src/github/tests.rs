@@ -309,7 +309,7 @@ async fn every_deployment_of_an_environment_is_set_inactive() {
 #[tokio::test]
 async fn the_pull_requests_state_is_read() {
     let pull = json!({
-        "state": "closed", "head": { "sha": "abc" },
+        "state": "closed", "merged": true, "head": { "sha": "abc" },
         "base": { "ref": "release/1", "repo": { "default_branch": "main" } },
         "labels": [{ "id": 1, "name": "deploy-preview" }],
     });
@@ -319,6 +319,7 @@ async fn the_pull_requests_state_is_read() {
         state,
         PullRequestState {
             open: false,
+            merged: true,
             head_sha: "abc".to_owned(),
             base_ref: "release/1".to_owned(),
             default_branch: "main".to_owned(),

@@ -32,8 +32,13 @@ pub struct Repository<'a> {
 impl Repository<'_> {
     /// Image path without tag or digest.
     pub fn image(&self, package: &str) -> String {
+        format!("{}/{package}", self.path_of_images())
+    }
+
+    /// What every image's path begins with.
+    pub fn path_of_images(&self) -> String {
         format!(
-            "{}-docker.pkg.dev/{}/{}/{package}",
+            "{}-docker.pkg.dev/{}/{}",
             self.location, self.project, self.repository
         )
     }
@@ -50,11 +55,11 @@ impl Repository<'_> {
         format!("{}/{}", self.parent(), segment(self.repository))
     }
 
-    fn package(&self, package: &str) -> String {
+    pub(super) fn package(&self, package: &str) -> String {
         format!("{}/packages/{}", self.path(), segment(package))
     }
 
-    async fn finish(&self, c: &Client, operation: Operation, what: &str) -> Result<(), Error> {
+    pub(super) async fn finish(&self, c: &Client, operation: Operation, what: &str) -> Result<(), Error> {
         let waited = Waited {
             api: Api::ArtifactRegistry,
             version: "v1/",

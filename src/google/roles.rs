@@ -35,6 +35,7 @@ const ROLES: &[(&str, &str, On)] = &[
     ("artifactregistry.repositories.update", REPOSITORIES, On::Project),
     ("artifactregistry.repositories.setIamPolicy", REPOSITORIES, On::Project),
     ("artifactregistry.repositories.uploadArtifacts", "roles/artifactregistry.writer", On::Repository),
+    ("artifactregistry.versions.delete", "roles/artifactregistry.repoAdmin", On::Repository),
     ("artifactregistry.", "roles/artifactregistry.reader", On::Repository),
     ("secretmanager.versions.access", "roles/secretmanager.secretAccessor", On::Secret),
     ("secretmanager.versions.add", SECRETS, On::Project),
@@ -109,6 +110,10 @@ mod tests {
                 "roles/artifactregistry.reader",
             ),
             ("artifactregistry.tags.get", "roles/artifactregistry.reader"),
+            (
+                "artifactregistry.versions.delete",
+                "roles/artifactregistry.repoAdmin",
+            ),
             // Cloud Run writes it in small letters.
             ("iam.serviceaccounts.actAs", "roles/iam.serviceAccountUser"),
         ] {

@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{Services, failed::Failed, recorder::Recorder};
+use super::{Services, failed::Failed, images::Images, recorder::Recorder};
 use crate::{
     config::Model,
     google::run::{
         self, Location,
         types::{Service, short_name},
     },
-    plan::target::{self, label, repository_label},
+    plan::{
+        rank::Rank,
+        target::{self, label, repository_label},
+    },
     report::Status,
 };
 
@@ -21,10 +24,30 @@ const DEADLINE: Duration = Duration::from_secs(300);
 /// Why a preview goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    Closed,
-    /// Its pull request lacks the label that a preview needs.
+    /// Its pull request is. Nobody needs its images any more, unless it was merged.
+    Closed { merged: bool },
+    /// Its pull request lacks the label that a preview needs, and may get it again.
     Unlabelled,
+    /// Its pull request may be pushed to again, and then needs its images.
     Expired(DateTime<Utc>),
+    /// A person asked for it; whether its pull request is closed is not known, or it is open.
+    Asked,
+    /// The configuration has no model for it any more; the next commit may bring it back.
+    Swapped,
+}
+
+impl Reason {
+    pub const fn takes_images(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+/// A preview that goes.
+pub struct Preview<'a> {
+    pub service: &'a Service,
+    /// Of its pull request.
+    pub number: u64,
+    pub reason: Reason,
 }
 
 /// This repository's previews among `services`, with the number of their pull request. Pure.
@@ -41,6 +64,30 @@ pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]
         .filter_map(|s| s.name.as_deref().map(short_name))
         .filter(|name| models.iter().all(|model| model.name != *name))
         .collect()
+}
+
+/// Of a pull request's previews those that an earlier run of this very configuration made, for models that it had then:
+/// `kept` are the services of those that it has now. Others are another workflow's, or a later run's. Pure.
+pub fn swapped<'a>(
+    services: &'a [Service],
+    repository: &str,
+    number: u64,
+    source: &str,
+    rank: Rank,
+    kept: &[&str],
+) -> Vec<&'a Service> {
+    let is_kept = |s: &Service| {
+        s.name
+            .as_deref()
+            .map(short_name)
+            .is_none_or(|name| kept.contains(&name))
+    };
+    let mut theirs = previews(services, repository);
+    theirs.retain(|(service, of)| {
+        let earlier = Rank::in_labels(&service.labels).is_some_and(|made| made < rank);
+        *of == number && earlier && has(&service.labels, label::SOURCE, source) && !is_kept(service)
+    });
+    theirs.into_iter().map(|(service, _)| service).collect()
 }
 
 fn ours<'a>(services: &'a [Service], repository: &str, kind: &str) -> impl Iterator<Item = &'a Service> {
@@ -73,14 +120,15 @@ pub async fn list(services: &Services, project: &str, region: &str) -> Result<Ve
         })
 }
 
-/// Deletes one preview and says so in a report of its own.
+/// Deletes one preview, with the images that only it needs, and says so in a report of its own.
 pub async fn delete(
     services: &Services,
-    project: &str,
-    region: &str,
-    service: &Service,
-    reason: &Reason,
+    location: Location<'_>,
+    images: &Images<'_>,
+    preview: &Preview<'_>,
 ) -> Recorder {
+    let Location { project, region } = location;
+    let service = preview.service;
     let id = service
         .name
         .as_deref()
@@ -95,17 +143,26 @@ pub async fn delete(
         Arc::clone(&services.progress),
     );
     recorder.facts = super::facts::place(services, project, region, &id);
-    let location = Location { project, region };
+    let mut warnings = Vec::new();
     let deleted = recorder
         .stage("cleanup", async {
+            let mut said = vec![why(&preview.reason)];
+            if let Reason::Closed { merged } = preview.reason {
+                let cleaned = images.delete(service, preview.number, merged).await;
+                said.extend(cleaned.said);
+                warnings = cleaned.warnings;
+            }
             run::delete(&services.google, &location, &id, DEADLINE)
                 .await
                 .map_err(|e| {
                     Failed::google(&format!("delete the preview {id}"), &e).fix(by_hand(&id, project, region))
                 })?;
-            Ok(((), why(reason)))
+            Ok(((), said.join("; ")))
         })
         .await;
+    for warning in warnings {
+        recorder.warn(warning);
+    }
     if deleted.is_some() {
         recorder.report.status = Status::Deleted;
     }
@@ -114,9 +171,17 @@ pub async fn delete(
 
 fn why(reason: &Reason) -> String {
     match reason {
-        Reason::Closed => "deleted, its pull request is closed".to_owned(),
-        Reason::Unlabelled => "deleted, its pull request lacks the label for a preview".to_owned(),
-        Reason::Expired(when) => format!("deleted, it expired at {}", when.format("%Y-%m-%d %H:%M UTC")),
+        Reason::Closed { merged: true } => "deleted, its pull request was merged".to_owned(),
+        Reason::Closed { merged: false } => "deleted, its pull request is closed".to_owned(),
+        Reason::Unlabelled => {
+            "deleted, its pull request lacks the label for a preview; its images stay for when it has it again".to_owned()
+        }
+        Reason::Expired(when) => format!(
+            "deleted, it expired at {}; its images stay for the next push",
+            when.format("%Y-%m-%d %H:%M UTC")
+        ),
+        Reason::Swapped => "deleted, no model of the configuration is for it any more".to_owned(),
+        Reason::Asked => "deleted as asked for; its images stay for the next push".to_owned(),
     }
 }
 
@@ -172,6 +237,38 @@ mod tests {
             assert!(previews(&[service(&labels)], "octo/app").is_empty(), "{labels:?}");
         }
         assert!(previews(&[ours], "octo/other").is_empty());
+    }
+
+    #[test]
+    fn only_an_earlier_preview_of_the_same_configuration_is_swapped_out() {
+        let named = |name: &str, number: &str, source: &str, run: &str| {
+            let mut labels = OURS.to_vec();
+            labels.retain(|(key, _)| *key != label::PULL_REQUEST);
+            labels.extend([
+                (label::PULL_REQUEST, number),
+                (label::SOURCE, source),
+                (label::RUN, run),
+            ]);
+            Service {
+                name: Some(format!("projects/p/locations/r/services/{name}")),
+                ..service(&labels)
+            }
+        };
+        let all = [
+            named("old", "12", "here", "41-0"),
+            named("kept", "12", "here", "41-0"),
+            named("of-another-workflow", "12", "there", "41-0"),
+            named("of-another-pull-request", "13", "here", "41-0"),
+            named("of-a-later-run", "12", "here", "43-0"),
+            named("of-unknown-age", "12", "here", "soon"),
+        ];
+        let rank = "42-0".parse().unwrap();
+        let found = swapped(&all, "octo/app", 12, "here", rank, &["kept"]);
+        let names: Vec<_> = found
+            .iter()
+            .filter_map(|s| s.name.as_deref().map(short_name))
+            .collect();
+        assert_eq!(names, ["old"]);
     }
 
     #[test]

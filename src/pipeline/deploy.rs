@@ -18,7 +18,7 @@ use crate::{
         },
     },
     plan::{
-        Action, ModelPlan, diff,
+        Action, ModelPlan, diff, owner,
         target::{Stage, label},
         traffic,
     },
@@ -153,6 +153,14 @@ async fn create(services: &Services, plan: &ModelPlan, digest: &str) -> Result<(
     )
     .await;
     let live = explained(services, plan, live).await?;
+    // After an answer that did not arrive, what is there may be what somebody else made in the same moment.
+    if let Some(whose) = owner::foreign(target, &live.labels) {
+        let title = format!(
+            "service {} was created by somebody else meanwhile",
+            target.service
+        );
+        return Err(Failed::new(Blame::Deployment, title, whose).conflict());
+    }
     let deployed = deployed(plan, live)?;
     let said = format!("service created, revision {}", deployed.revision);
     Ok((deployed, said))

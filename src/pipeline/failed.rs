@@ -94,6 +94,12 @@ impl Failed {
         self
     }
 
+    /// Somebody changed the resource meanwhile: what is to be done is worked out anew.
+    pub fn conflict(mut self) -> Self {
+        self.end = End::Conflict;
+        self
+    }
+
     /// A setting that causes it, as it is written below a model: `service.gpu`.
     pub fn setting(mut self, setting: impl Into<String>) -> Self {
         self.failure.settings.push(setting.into());

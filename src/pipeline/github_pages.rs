@@ -14,7 +14,7 @@ use super::{
     standing::Environment,
 };
 use crate::{
-    github::{DeploymentState, GitHub},
+    github::{DeploymentState, GitHub, PullRequestState},
     report::{ModelReport, Status},
 };
 
@@ -23,12 +23,31 @@ pub fn preview_environment(number: u64) -> String {
 }
 
 pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64) -> bool {
-    let Some(github) = github else { return false };
-    let optional = &services.optional.pull_requests;
-    let state = optional
-        .run(services.progress.as_ref(), github.pull_request_state(number))
-        .await;
+    let state = pull_request(services, github, number).await;
     state.is_some_and(|state| !state.open)
+}
+
+/// What GitHub says of a pull request; `None` when it can't be asked or doesn't answer, which is told. One that isn't
+/// there counts so, too: GitHub says the same of what a token may not see.
+pub async fn pull_request(
+    services: &Services,
+    github: Option<&GitHub>,
+    number: u64,
+) -> Option<PullRequestState> {
+    let github = github?;
+    let state = async {
+        match github.pull_request_state(number).await {
+            // Of this one alone: another may well be there.
+            Err(error) if error.is_not_found() => {
+                let said = format!("could not see whether pull request #{number} is still open: {error}");
+                services.progress.warn("github", &said);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    };
+    let optional = &services.optional.pull_requests;
+    optional.run(services.progress.as_ref(), state).await.flatten()
 }
 
 /// Says at GitHub what is going to be deployed.

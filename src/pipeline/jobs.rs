@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 
 use super::{
-    Services,
-    cleanup::{self, Reason},
+    Services, cleanup,
     doctor::Gate,
     github_pages as pages, live, model,
     recorder::Recorder,
@@ -16,7 +15,6 @@ use crate::{
     config::Config,
     event::Context,
     github::GitHub,
-    google::run::types::Service,
     plan::{ModelPlan, target::Target},
     report::Status,
     signal,
@@ -28,6 +26,8 @@ pub struct Job<'a> {
     pub config: &'a Config,
     pub context: &'a Context,
     pub github: Option<&'a GitHub>,
+    /// Of the previews, see [`Target::source`].
+    pub source: Option<String>,
     pub gate: Gate<'a>,
     pub now: DateTime<Utc>,
 }
@@ -51,7 +51,10 @@ impl Job<'_> {
         let repository = &self.context.repository;
         let models = self.config.models.iter();
         let targets = models
-            .map(|model| Target::preview(self.config, model, repository, head, number, self.now))
+            .map(|model| Target {
+                source: self.source.clone(),
+                ..Target::preview(self.config, model, repository, head, number, self.now)
+            })
             .collect();
         let recorders = self
             .deploy_all(targets, &pages::preview_environment(number), false)
@@ -62,34 +65,8 @@ impl Job<'_> {
                 "The pull request was closed while this run deployed, so its preview was deleted again.";
             return (self.closed(number).await, vec![why.to_owned()]);
         }
-        (recorders, Vec::new())
-    }
-
-    /// Deletes every preview of a pull request, found by its labels: models may have left the configuration since.
-    pub async fn closed(&self, number: u64) -> Vec<Recorder> {
-        self.remove(number, Reason::Closed).await
-    }
-
-    /// The same of one that lacks the label that previews need.
-    pub async fn unlabelled(&self, number: u64) -> Vec<Recorder> {
-        self.remove(number, Reason::Unlabelled).await
-    }
-
-    async fn remove(&self, number: u64, reason: Reason) -> Vec<Recorder> {
-        let found = match self.live().await {
-            Ok(found) => found,
-            Err(recorder) => return vec![recorder],
-        };
-        let theirs = cleanup::previews(&found, &self.context.repository)
-            .into_iter()
-            .filter(|(_, n)| *n == number);
-        self.delete(
-            theirs
-                .map(|(service, number)| (service, number, reason.clone()))
-                .collect(),
-            &[number],
-        )
-        .await
+        let swapped = self.sweep_swapped(number, &recorders).await;
+        (recorders, swapped)
     }
 
     /// Tests production as it is.
@@ -120,29 +97,6 @@ impl Job<'_> {
             )
         });
         (recorders, notices.collect())
-    }
-
-    /// Deletes previews that outlived their time, and those whose pull request is closed.
-    pub async fn sweep(&self) -> Vec<Recorder> {
-        match self.live().await {
-            Ok(found) => self.sweep_among(&found).await,
-            Err(recorder) => vec![recorder],
-        }
-    }
-
-    async fn sweep_among(&self, found: &[Service]) -> Vec<Recorder> {
-        let mut gone = Vec::new();
-        for (service, number) in cleanup::previews(found, &self.context.repository) {
-            let reason = match cleanup::expiry(service).filter(|when| *when <= self.now) {
-                Some(when) => Some(Reason::Expired(when)),
-                None => pages::is_closed(self.services, self.github, number)
-                    .await
-                    .then_some(Reason::Closed),
-            };
-            gone.extend(reason.map(|reason| (service, number, reason)));
-        }
-        let numbers: Vec<u64> = gone.iter().map(|(_, number, _)| *number).collect();
-        self.delete(gone, &numbers).await
     }
 
     fn production_targets(&self) -> impl Iterator<Item = Target> {
@@ -188,22 +142,6 @@ impl Job<'_> {
             standing.end_orphans(&targets).await;
         }
         pages::close_deployment(services, page, self.github, deployment, &recorders).await;
-        recorders
-    }
-
-    async fn live(&self) -> Result<Vec<Service>, Recorder> {
-        cleanup::list(self.services, &self.config.project, &self.config.region)
-            .await
-            .map_err(|failed| cleanup::could_not_list(self.services, failed))
-    }
-
-    async fn delete(&self, gone: Vec<(&Service, u64, Reason)>, pull_requests: &[u64]) -> Vec<Recorder> {
-        let (project, region) = (&self.config.project, &self.config.region);
-        let deletions = gone
-            .iter()
-            .map(|(service, _, reason)| cleanup::delete(self.services, project, region, service, reason));
-        let recorders = join_all(deletions).await;
-        pages::deactivate(self.services, self.github, pull_requests).await;
         recorders
     }
 }

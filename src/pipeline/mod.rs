@@ -12,6 +12,7 @@ pub mod facts;
 pub mod failed;
 pub mod github_pages;
 pub mod history;
+pub mod images;
 pub mod jobs;
 pub mod live;
 pub mod limits;
@@ -25,6 +26,7 @@ pub mod scheduled;
 pub mod smoke;
 pub mod standing;
 pub mod survey;
+pub mod sweep;
 mod verdict;
 pub mod verify;
 

@@ -42,6 +42,7 @@ pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     recorder.places = target.model.places.clone();
     links(&mut recorder, &target);
+    let mut target = target;
     let work = recorder.stage("plan", async {
         let surveyed = gate
             .beside(survey::survey(services, config, target.clone()))
@@ -55,6 +56,8 @@ pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build
     }
     let surveyed = surveyed.flatten();
     if let Some(surveyed) = &surveyed {
+        target.clone_from(&surveyed.plan.target);
+        rename(&mut recorder, &target);
         describe(services, &mut recorder, &surveyed.plan);
     }
     Model {
@@ -178,6 +181,7 @@ impl ModelRun<'_> {
         let (plan, deployed) = recorder
             .stage("deploy", deploy::roll_out(services, standing, surveyed, digest))
             .await?;
+        rename(recorder, &plan.target);
         recorder.report.changes = changes(&plan);
         recorder.report.expires_at = plan.expires_at();
         recorder.report.revision = Some(deployed.revision.clone());
@@ -229,6 +233,21 @@ fn changes(plan: &ModelPlan) -> Vec<String> {
         Action::Update { changes, .. } => changes.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Tells the service's name where it is another than was thought: a preview's is only known once it was looked at.
+fn rename(recorder: &mut Recorder, target: &Target) {
+    if recorder.report.service == target.service {
+        return;
+    }
+    recorder.report.service.clone_from(&target.service);
+    recorder.facts.set("service", &target.service);
+    let pages = ["Service", "Logs"];
+    recorder
+        .report
+        .links
+        .retain(|link| !pages.contains(&link.label.as_str()));
+    links(recorder, target);
 }
 
 /// Pages of the Google Cloud console.

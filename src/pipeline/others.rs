@@ -22,7 +22,7 @@ use crate::{
 pub struct Claim {
     #[serde(rename = "llm-deploy-run")]
     pub run: String,
-    /// Image key by service (`project/region/name`).
+    /// Image key by model (`project/region/name`).
     pub images: BTreeMap<String, String>,
 }
 

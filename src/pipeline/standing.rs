@@ -175,9 +175,10 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The same service has the same text in every workflow of a repository.
+/// The same model has the same text in every run of an environment: by its own name, because two runs may have found
+/// different ones free for its preview.
 fn place(target: &Target) -> String {
-    format!("{}/{}/{}", target.project, target.region, target.service)
+    format!("{}/{}/{}", target.project, target.region, target.model.name)
 }
 
 impl Newer {

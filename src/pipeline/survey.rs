@@ -9,7 +9,7 @@ use crate::{
     google::{artifact_registry, run},
     hugging_face::{self, ModelFiles},
     image,
-    plan::{self, Facts, ModelPlan, target::Target},
+    plan::{self, Facts, ModelPlan, owner, target::Target},
 };
 
 /// A plan together with the files that a build would need.
@@ -18,11 +18,11 @@ pub struct Surveyed {
     pub files: ModelFiles,
 }
 
-/// Gathers the facts on one target and makes its plan.
+/// Gathers the facts on one target and makes its plan. A preview's target may get another name.
 pub async fn survey(services: &Services, build: &Build, target: Target) -> Result<Surveyed, Failed> {
-    let (image, live) = tokio::try_join!(
+    let (image, (target, live)) = tokio::try_join!(
         look_for_image(services, build, &target),
-        live_service(services, &target)
+        find(services, target.clone())
     )?;
     let facts = Facts {
         commit: image.files.commit.clone(),
@@ -42,12 +42,13 @@ pub async fn survey(services: &Services, build: &Build, target: Target) -> Resul
 /// The plan with its image, against the service as it is now: a build takes long enough for others to change, create
 /// or delete it.
 pub async fn again(services: &Services, plan: &ModelPlan, digest: &str) -> Result<ModelPlan, Failed> {
+    let (target, live) = find(services, plan.target.clone()).await?;
     let facts = Facts {
-        live: live_service(services, &plan.target).await?,
+        live,
         image_digest: Some(digest.to_owned()),
         ..plan.facts.clone()
     };
-    plan::make(plan.target.clone(), facts).map_err(|refusal| refused(&refusal))
+    plan::make(target, facts).map_err(|refusal| refused(&refusal))
 }
 
 fn refused(refusal: &plan::Refusal) -> Failed {
@@ -105,6 +106,36 @@ fn gated(model: &str) -> Failed {
         "Accept the terms at https://huggingface.co/{model}, put a token of that account into Secret Manager, and name the secret in `image.hf-token-secret`"
     ))
     .setting("image.hf-token-secret")
+}
+
+/// The target with the name that its service has or will get, and the service as it is now.
+///
+/// A preview has the plain name where that is free or its own already; where it is somebody else's, the repository's
+/// own name. One that has that name keeps it when the plain one becomes free. Production has no choice.
+pub async fn find(
+    services: &Services,
+    target: Target,
+) -> Result<(Target, Option<run::types::Service>), Failed> {
+    let live = live_service(services, &target).await?;
+    let owner = live.as_ref().map(|live| owner::foreign(&target, &live.labels));
+    let is_own = owner == Some(None);
+    let Some(other) = target.under_own_name().filter(|_| !is_own) else {
+        return Ok((target, live));
+    };
+    let there = live_service(services, &other).await?;
+    let has_moved = there
+        .as_ref()
+        .is_some_and(|there| owner::foreign(&other, &there.labels).is_none());
+    match owner.flatten() {
+        None if !has_moved => Ok((target, None)),
+        whose => {
+            if let Some(whose) = whose {
+                let said = format!("the name `{}` is taken by {whose}", target.service);
+                services.progress.note(&other.service, &said);
+            }
+            Ok((other, there))
+        }
+    }
 }
 
 /// The target's service as it is now.

@@ -5,6 +5,9 @@ pub mod diff;
 pub mod engine;
 pub mod fit;
 pub mod limits;
+pub mod images;
+pub mod owner;
+pub mod preview_name;
 pub mod probe;
 pub mod rank;
 pub mod service;
@@ -16,7 +19,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diff::Change;
-use target::{Stage, Target, label};
+use target::{Stage, Target};
 
 use crate::google::run::types::{Service, TrafficTarget, short_name};
 
@@ -136,24 +139,14 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
     })
 }
 
-/// A service of that name which is not ours, or is another repository's, is never touched.
+/// A service of that name which is not the target's own is never touched.
 fn check_owner(target: &Target, live: &Service) -> Result<(), Refusal> {
-    let refuse = |owner: String| {
-        Err(Refusal::NotOurs {
+    match owner::foreign(target, &live.labels) {
+        Some(owner) => Err(Refusal::NotOurs {
             service: target.service.clone(),
             owner,
-        })
-    };
-    let wanted = target::repository_label(&target.repository);
-    match (
-        live.labels.get(label::MANAGED_BY).map(String::as_str),
-        live.labels.get(label::REPOSITORY),
-    ) {
-        (Some(label::TOOL), Some(owner)) if *owner != wanted => {
-            refuse(format!("the repository labelled `{owner}`"))
-        }
-        (Some(label::TOOL), _) => Ok(()),
-        _ => refuse("somebody else: it lacks the label `managed-by: llm-deploy`".to_owned()),
+        }),
+        None => Ok(()),
     }
 }
 

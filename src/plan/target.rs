@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::rank::Rank;
+use super::{preview_name, rank::Rank};
 use crate::config::{Config, Model};
 
 /// Labels by which our services are known. Cloud Run allows lowercase letters, digits, `-` and `_`, at most 63.
@@ -13,11 +13,15 @@ pub mod label {
     pub const TOOL: &str = "llm-deploy";
     pub const REPOSITORY: &str = "llm-deploy-repository";
     pub const KIND: &str = "llm-deploy-kind";
+    pub const PRODUCTION: &str = "production";
+    pub const PREVIEW: &str = "preview";
     pub const PULL_REQUEST: &str = "llm-deploy-pull-request";
     /// Commit that last changed the service.
     pub const COMMIT: &str = "llm-deploy-commit";
     /// [`Rank`](crate::plan::rank::Rank) of the run that last changed the service.
     pub const RUN: &str = "llm-deploy-run";
+    /// [`Target::source`] of a preview.
+    pub const SOURCE: &str = "llm-deploy-config";
     /// Unix time in seconds after which a preview may be deleted.
     pub const EXPIRES: &str = "llm-deploy-expires";
 }
@@ -49,6 +53,9 @@ pub struct Target {
     /// `owner/name`.
     pub repository: String,
     pub commit: String,
+    /// Stands for the configuration file that asks for a preview, among those of the repository; `None` when it can't
+    /// be told from others.
+    pub source: Option<String>,
     /// Where the run that deploys it stands among others; `None` when nothing is deployed.
     pub rank: Option<Rank>,
 }
@@ -63,6 +70,7 @@ impl Target {
             model: model.clone(),
             repository: repository.to_owned(),
             commit: commit.to_owned(),
+            source: None,
             rank: None,
         }
     }
@@ -84,7 +92,7 @@ impl Target {
             lifetime: preview.expires,
         };
         target.model.places = model.places.clone().of_a_preview();
-        target.service = format!("{}-pr-{pull_request}", model.name);
+        target.service = preview_name::plain(&model.name, pull_request);
         let service = &mut target.model.service;
         service.min_instances = 0;
         service.max_instances = preview.max_instances;
@@ -92,26 +100,42 @@ impl Target {
         target
     }
 
-    pub fn labels(&self) -> BTreeMap<String, String> {
-        let mut labels = BTreeMap::from([
+    /// The same preview under its repository's own name, for when the plain one is somebody else's; `None` when it has
+    /// that name already, and for production.
+    pub fn under_own_name(&self) -> Option<Self> {
+        let Stage::Preview { pull_request, .. } = self.stage else {
+            return None;
+        };
+        let service = preview_name::of_repository(&self.model.name, &self.repository, pull_request);
+        (service != self.service).then(|| Self {
+            service,
+            ..self.clone()
+        })
+    }
+
+    /// The labels that say whose a service is, and what for.
+    pub fn identity(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![
             (label::MANAGED_BY, label::TOOL.to_owned()),
             (label::REPOSITORY, repository_label(&self.repository)),
-            (label::COMMIT, plain(&self.commit).chars().take(LONGEST).collect()),
-        ]);
+        ];
+        match self.stage {
+            Stage::Production => all.push((label::KIND, label::PRODUCTION.to_owned())),
+            Stage::Preview { pull_request, .. } => all.extend([
+                (label::KIND, label::PREVIEW.to_owned()),
+                (label::PULL_REQUEST, pull_request.to_string()),
+            ]),
+        }
+        all
+    }
+
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.identity();
+        labels.push((label::COMMIT, plain(&self.commit).chars().take(LONGEST).collect()));
         labels.extend(self.rank.map(|rank| (label::RUN, rank.to_string())));
-        match &self.stage {
-            Stage::Production => {
-                labels.insert(label::KIND, "production".to_owned());
-            }
-            Stage::Preview {
-                pull_request,
-                expires_at,
-                ..
-            } => {
-                labels.insert(label::KIND, "preview".to_owned());
-                labels.insert(label::PULL_REQUEST, pull_request.to_string());
-                labels.insert(label::EXPIRES, expires_at.timestamp().to_string());
-            }
+        if let Stage::Preview { expires_at, .. } = self.stage {
+            labels.push((label::EXPIRES, expires_at.timestamp().to_string()));
+            labels.extend(self.source.iter().map(|source| (label::SOURCE, plain(source))));
         }
         labels
             .into_iter()
@@ -177,6 +201,49 @@ mod tests {
             })
             .collect();
         assert_eq!(sizes, [(4, "16Gi".to_owned()), (20, "80Gi".to_owned())]);
+    }
+
+    #[test]
+    fn every_label_is_one_that_cloud_run_takes() {
+        let text = "project: acme-llm\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n";
+        let config = crate::config::resolve(Some(crate::config::Source { name: "f", text }), &[]).unwrap();
+        let repositories = [
+            "Octo/App".to_owned(),
+            "o/Ünï.x".to_owned(),
+            format!("o/{}", "n".repeat(100)),
+        ];
+        for repository in repositories {
+            for commit in [
+                "c0ffee".to_owned(),
+                "F".repeat(64),
+                "a branch/\u{202e}".to_owned(),
+            ] {
+                let model = &config.models[0];
+                let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+                let mut target = Target::preview(&config, model, &repository, &commit, u64::MAX, now);
+                target.source = Some(short_hash("llm-deploy.yaml"));
+                target.rank = "18446744073709551615-4294967295".parse().ok();
+                let labels = target.labels();
+                let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+                for (key, value) in &labels {
+                    assert!(value.len() <= 63 && value.chars().all(inside), "{key}: {value}");
+                }
+                let keys: Vec<&str> = labels.keys().map(String::as_str).collect();
+                assert_eq!(
+                    keys,
+                    [
+                        "llm-deploy-commit",
+                        "llm-deploy-config",
+                        "llm-deploy-expires",
+                        "llm-deploy-kind",
+                        "llm-deploy-pull-request",
+                        "llm-deploy-repository",
+                        "llm-deploy-run",
+                        "managed-by"
+                    ]
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    target::label,
     testing::{facts, preview, production, read_back},
     *,
 };

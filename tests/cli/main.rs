@@ -25,6 +25,7 @@ mod kill_matrix;
 mod killed;
 mod live;
 mod limits;
+mod lifecycle;
 mod meanwhile;
 mod objectives;
 mod page;

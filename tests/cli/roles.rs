@@ -60,7 +60,8 @@ fn consequence(lost: &Grant) -> Option<(i32, &'static [&'static str])> {
         (_, "roles/iam.serviceAccountUser", _) => (1, &["iam.serviceAccounts.actAs"]),
         ("llm-deployer", "roles/storage.objectUser", _) => (1, &["storage.objects.create"]),
         ("llm-deployer", "roles/storage.legacyBucketReader", _) => (1, &["storage.buckets.get"]),
-        (_, "roles/artifactregistry.reader", _) => (1, &["artifactregistry.tags.get"]),
+        // What it sees, it sees by the next role as well.
+        (_, "roles/artifactregistry.reader", _) => (0, &[]),
         // The build itself reads the secret, as another account.
         ("llm-deployer", "roles/secretmanager.viewer", _) => (0, &["secretmanager.versions.get"]),
         ("llm-builder", "roles/storage.objectUser", _) => (1, &["storage.objects.get"]),
@@ -73,7 +74,10 @@ fn consequence(lost: &Grant) -> Option<(i32, &'static [&'static str])> {
         // These have tests of their own: what they give shows elsewhere.
         (
             _,
-            "roles/logging.viewer" | "roles/serviceusage.serviceUsageConsumer" | "roles/cloudquotas.viewer",
+            "roles/logging.viewer"
+            | "roles/serviceusage.serviceUsageConsumer"
+            | "roles/cloudquotas.viewer"
+            | "roles/artifactregistry.repoAdmin",
             _,
         ) => (0, &[]),
         _ => return None,

@@ -17,6 +17,7 @@ use crate::{
             result::{ColdStart, Median, Round, Stage},
         },
         failed::Blame,
+        survey,
     },
     plan::target::Target,
     report::escape,
@@ -48,6 +49,10 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
     let progress = crate::ui::progress(&environment, false);
     let services = setup::services(&args.common, environment, progress).await?;
     setup::tell(&services);
+    let target = match args.pull_request {
+        Some(_) => survey::find(&services, target).await.map_err(Error::from)?.0,
+        None => target,
+    };
     let wanted = Wanted {
         rounds: args.rounds,
         wait: args.wait,

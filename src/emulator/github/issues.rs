@@ -71,6 +71,7 @@ pub(super) fn create(context: &mut Context<'_>) -> Answer {
         created_at: time.clone(),
         updated_at: time,
         closed_at: None,
+        merged: false,
         head_sha: None,
     };
     let answer = answers::issue(&context.api, context.repo, &issue);

@@ -58,6 +58,8 @@ pub(super) struct Issue {
     pub created_at: String,
     pub updated_at: String,
     pub closed_at: Option<String>,
+    /// Of a closed pull request.
+    pub merged: bool,
     /// Commit at the head of a pull request.
     pub head_sha: Option<String>,
 }
@@ -196,6 +198,7 @@ impl Repo {
             created_at: created_at.clone(),
             updated_at: created_at,
             closed_at: None,
+            merged: false,
             head_sha: Some(super::answers::commit(full_name, HEAD_BRANCH)),
         };
         Self {
@@ -282,6 +285,27 @@ impl GitHub {
         {
             issue.open = false;
             issue.closed_at = Some(now());
+        }
+    }
+
+    /// Merges a pull request, which closes it.
+    pub fn merge_pull_request(&self, repository: &str, number: u64) {
+        self.close_pull_request(repository, number);
+        if let Some(repo) = self.lock().repo(repository)
+            && let Some(issue) = repo.issues.get_mut(&number)
+        {
+            issue.merged = true;
+        }
+    }
+
+    /// Opens a further pull request, like the one that [`Self::seed`] makes but for its number.
+    pub fn open_pull_request(&self, repository: &str, number: u64) {
+        if let Some(repo) = self.lock().repo(repository)
+            && let Some(mut issue) = repo.issues.get(&PULL_REQUEST).cloned()
+        {
+            issue.number = number;
+            (issue.open, issue.closed_at, issue.merged) = (true, None, false);
+            repo.issues.insert(number, issue);
         }
     }
 

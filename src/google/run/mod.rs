@@ -92,6 +92,40 @@ pub async fn list(c: &Client, location: &Location<'_>) -> Result<Vec<Service>, E
     }
 }
 
+/// The revisions of a service, or of every service of the region.
+pub async fn revisions(
+    c: &Client,
+    location: &Location<'_>,
+    service: Option<&str>,
+) -> Result<Vec<Revision>, Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct List {
+        revisions: Vec<Revision>,
+        next_page_token: String,
+    }
+    let what = match service {
+        Some(service) => format!("list the revisions of the Cloud Run service `{service}`"),
+        None => format!("list the revisions in `{}`", location.region),
+    };
+    let path = format!("{}/revisions", location.service(service.unwrap_or("-")));
+    let (mut all, mut page) = (Vec::new(), String::new());
+    loop {
+        let mut request = Request::get(Api::Run, path.clone(), what.clone())
+            .needs("run.revisions.list")
+            .query("pageSize", "100");
+        if !page.is_empty() {
+            request = request.query("pageToken", page);
+        }
+        let list: List = c.json(request).await?;
+        all.extend(list.revisions);
+        if list.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        page = list.next_page_token;
+    }
+}
+
 /// Creates the service and waits until it is ready. `on_progress` gets Cloud Run's own words as they change.
 ///
 /// When it is unknown whether the request arrived, the service is looked for before it is sent again.

@@ -1,0 +1,159 @@
+//! The end of previews: of a closed pull request's, of expired ones, and of those that nobody will close any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+
+use super::{
+    cleanup::{self, Preview, Reason},
+    github_pages as pages,
+    images::Images,
+    jobs::Job,
+    recorder::Recorder,
+};
+use crate::{
+    event::PullRequest,
+    google::run::{
+        Location,
+        types::{Service, short_name},
+    },
+    plan::rank::Rank,
+    report::Status,
+};
+
+impl Job<'_> {
+    /// Deletes every preview of a pull request that the event says was closed.
+    pub async fn ended(&self, pull_request: &PullRequest) -> Vec<Recorder> {
+        let merged = pull_request.merged;
+        self.end(pull_request.number, Reason::Closed { merged }).await
+    }
+
+    /// Deletes every preview of a pull request, whatever GitHub says of it; with their images when it is closed.
+    pub async fn closed(&self, number: u64) -> Vec<Recorder> {
+        let state = pages::pull_request(self.services, self.github, number).await;
+        let closed = state.filter(|state| !state.open);
+        let reason = closed.map_or(Reason::Asked, |state| Reason::Closed { merged: state.merged });
+        self.end(number, reason).await
+    }
+
+    /// Deletes every preview of a pull request that lacks the label that previews need.
+    pub async fn unlabelled(&self, number: u64) -> Vec<Recorder> {
+        self.end(number, Reason::Unlabelled).await
+    }
+
+    /// Found by their labels: models may have left the configuration since.
+    async fn end(&self, number: u64, reason: Reason) -> Vec<Recorder> {
+        let found = match self.live().await {
+            Ok(found) => found,
+            Err(recorder) => return vec![recorder],
+        };
+        let theirs = cleanup::previews(&found, &self.context.repository)
+            .into_iter()
+            .filter(|(_, n)| *n == number)
+            .map(|(service, number)| Preview {
+                service,
+                number,
+                reason: reason.clone(),
+            });
+        let recorders = self.delete(theirs.collect()).await;
+        pages::deactivate(self.services, self.github, &[number]).await;
+        recorders
+    }
+
+    /// Deletes previews that outlived their time, and those whose pull request is closed.
+    pub async fn sweep(&self) -> Vec<Recorder> {
+        match self.live().await {
+            Ok(found) => self.sweep_among(&found).await,
+            Err(recorder) => vec![recorder],
+        }
+    }
+
+    pub(super) async fn sweep_among(&self, found: &[Service]) -> Vec<Recorder> {
+        let previews = cleanup::previews(found, &self.context.repository);
+        let numbers: BTreeSet<u64> = previews.iter().map(|(_, number)| *number).collect();
+        let states = numbers.iter().map(|number| async {
+            let state = pages::pull_request(self.services, self.github, *number).await;
+            (*number, state)
+        });
+        let states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
+        let gone: Vec<Preview<'_>> = previews
+            .into_iter()
+            .filter_map(|(service, number)| {
+                // A pull request that can't be seen may be open: only its preview's own time counts then.
+                let state = states.get(&number).and_then(Option::as_ref);
+                let reason = match state.filter(|state| !state.open) {
+                    Some(state) => Reason::Closed { merged: state.merged },
+                    None => Reason::Expired(cleanup::expiry(service).filter(|when| *when <= self.now)?),
+                };
+                Some(Preview {
+                    service,
+                    number,
+                    reason,
+                })
+            })
+            .collect();
+        let numbers: BTreeSet<u64> = gone.iter().map(|preview| preview.number).collect();
+        let recorders = self.delete(gone).await;
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        pages::deactivate(self.services, self.github, &numbers).await;
+        recorders
+    }
+
+    /// Deletes this pull request's previews of models that left the configuration, once what took their place is there;
+    /// says what became of them. A run that a person started again never does: its configuration may be an old one.
+    pub(super) async fn sweep_swapped(&self, number: u64, deployed: &[Recorder]) -> Vec<String> {
+        let all_done = deployed.iter().all(|r| r.report.status == Status::Succeeded);
+        let (Some(source), Some(rank), true) = (&self.source, Rank::of(self.context.run), all_done) else {
+            return Vec::new();
+        };
+        // What can't be listed now goes when the pull request is closed.
+        let Ok(found) = self.live().await else {
+            return Vec::new();
+        };
+        let kept: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
+        let repository = &self.context.repository;
+        let gone = cleanup::swapped(&found, repository, number, source, rank, &kept);
+        let gone = gone.into_iter().map(|service| Preview {
+            service,
+            number,
+            reason: Reason::Swapped,
+        });
+        let recorders = self.delete(gone.collect()).await;
+        let said = recorders.iter().map(|recorder| {
+            let (service, model) = (&recorder.report.service, &recorder.report.model);
+            match &recorder.report.failure {
+                None => format!("The preview `{service}` of {model} was deleted: no model of the configuration is for it any more."),
+                Some(failure) => format!(
+                    "The preview `{service}` of {model}, for which the configuration has no model any more, was not deleted: {}",
+                    failure.cause
+                ),
+            }
+        });
+        said.collect()
+    }
+
+    /// All services of the configuration's region.
+    pub(super) async fn live(&self) -> Result<Vec<Service>, Recorder> {
+        cleanup::list(self.services, &self.config.project, &self.config.region)
+            .await
+            .map_err(|failed| cleanup::could_not_list(self.services, failed))
+    }
+
+    pub(super) async fn delete(&self, gone: Vec<Preview<'_>>) -> Vec<Recorder> {
+        let location = Location {
+            project: &self.config.project,
+            region: &self.config.region,
+        };
+        let with_images = gone.iter().filter(|preview| preview.reason.takes_images());
+        let going = with_images
+            .filter_map(|preview| preview.service.name.as_deref().map(short_name))
+            .map(str::to_owned)
+            .collect();
+        let (services, build) = (self.services, &self.config.build);
+        let images = Images::look(services, build, location, &self.context.repository, going).await;
+        let deletions = gone
+            .iter()
+            .map(|preview| cleanup::delete(services, location, &images, preview));
+        join_all(deletions).await
+    }
+}
