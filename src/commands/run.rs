@@ -14,6 +14,7 @@ use crate::{
     pipeline::{
         doctor::Gate,
         failed::{Blame, Failed},
+        history::Store,
         jobs::{Job, Recorded},
         recorder::Recorder,
         report::{Surfaces, deliver},
@@ -135,6 +136,7 @@ async fn stages(
         context: &run.context,
         github,
         gate: Gate::new(&services, config),
+        store: Store::new(&services, config),
         now: run.started_at,
     };
     let (recorders, mut notices) = match &run.trigger {

@@ -7,7 +7,9 @@ use super::{
     Services,
     cleanup::{self, Reason},
     doctor::Gate,
-    github_pages as pages, model,
+    github_pages as pages,
+    history::{self, Store, Which},
+    model,
     recorder::Recorder,
     scheduled,
     standing::{Environment, Standing},
@@ -29,17 +31,21 @@ pub struct Job<'a> {
     pub context: &'a Context,
     pub github: Option<&'a GitHub>,
     pub gate: Gate<'a>,
+    /// What production has measured before.
+    pub store: Store<'a>,
     pub now: DateTime<Utc>,
 }
 
 /// What came of a job, with sentences for the reader.
 pub type Recorded = (Vec<Recorder>, Vec<String>);
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// Deploys every model to its production service.
     pub async fn production(&self) -> Vec<Recorder> {
         let targets = self.production_targets().collect();
-        self.deploy_all(targets, "production", true).await
+        let mut recorders = self.deploy_all(targets, "production", true).await;
+        history::keep(&self.store, self.run(), Which::Deployed, &mut recorders).await;
+        recorders
     }
 
     /// Deploys every model to the pull request's own services.
@@ -87,7 +93,7 @@ impl Job<'_> {
     pub async fn smoke(&self) -> Vec<Recorder> {
         join_all(
             self.production_targets()
-                .map(|target| scheduled::test(self.services, target)),
+                .map(|target| scheduled::test(self.services, &self.store, target)),
         )
         .await
     }
@@ -95,6 +101,7 @@ impl Job<'_> {
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
         let (mut recorders, found) = futures::join!(self.smoke(), self.live());
+        history::keep(&self.store, self.run(), Which::Found, &mut recorders).await;
         let found = match found {
             Ok(found) => found,
             Err(recorder) => {
@@ -148,7 +155,7 @@ impl Job<'_> {
         let (services, build) = (self.services, &self.config.build);
         let surveys = targets
             .into_iter()
-            .map(|target| model::survey(&self.gate, services, build, target));
+            .map(|target| model::survey(&self.gate, services, &self.store, build, target));
         let models = join_all(surveys).await;
         if models.iter().all(model::Model::is_cancelled) {
             return models.into_iter().map(model::Model::end).collect();
@@ -177,6 +184,15 @@ impl Job<'_> {
         let (page, deployment) = (environment.run_url, standing.deployment);
         pages::close_deployment(services, page, self.github, deployment, &recorders).await;
         recorders
+    }
+
+    fn run(&self) -> history::Run<'a> {
+        history::Run {
+            at: self.now,
+            commit: &self.context.sha,
+            id: self.context.run,
+            url: self.context.run_url.as_deref(),
+        }
     }
 
     async fn live(&self) -> Result<Vec<Service>, Recorder> {

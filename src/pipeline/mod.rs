@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod model;
 pub mod others;
 pub mod own_build;
+pub mod production;
 pub mod recorder;
 pub mod report;
 pub mod scheduled;

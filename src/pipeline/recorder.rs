@@ -2,8 +2,12 @@
 
 use std::{future::Future, sync::Arc, time::Instant};
 
-use super::failed::{Blame, End, Failed};
+use super::{
+    failed::{Blame, End, Failed},
+    history::{Baseline, Production},
+};
 use crate::{
+    bench::result::BenchResult,
     explain::Facts,
     progress::Progress,
     report::{Failure, Link, ModelReport, Stage, Status},
@@ -15,6 +19,12 @@ pub struct Recorder {
     pub blame: Option<Blame>,
     /// Values with which failures are explained.
     pub facts: Facts,
+    /// What the measurement is compared with where the configuration names nothing else.
+    pub baseline: Option<Baseline>,
+    /// The measurement, whole.
+    pub measured: Option<BenchResult>,
+    /// What was measured, once it has all of production's traffic.
+    pub serves: Option<Production>,
     progress: Arc<dyn Progress>,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
@@ -53,6 +63,9 @@ impl Recorder {
             report,
             blame: None,
             facts: Facts::default(),
+            baseline: None,
+            measured: None,
+            serves: None,
             progress,
             running: None,
         }
