@@ -231,11 +231,19 @@ fn or_none(text: &str) -> &str {
 }
 
 fn bucket(wanted: &Wanted, found: &Found) -> Step {
-    let rule = "objects are deleted after 7 days";
+    let rule = "sources and logs are deleted after 7 days";
     let (state, details) = match &found.bucket {
         None => (
             State::ToDo(Action::CreateBucket),
             vec![format!("in {}; not public; {rule}", wanted.region)],
+        ),
+        Some(bucket) if bucket.has_former_lifecycle() && wanted.default_bucket => (
+            State::ToDo(Action::SetLifecycle),
+            vec![format!("{rule}, production's history is kept; was: everything is deleted")],
+        ),
+        Some(bucket) if bucket.deletes_history() => (
+            State::Left("its lifecycle rule deletes production's history as well; llm-deploy did not make it, or the bucket may hold other things".to_owned()),
+            Vec::new(),
         ),
         Some(bucket) if bucket.has_lifecycle() => (State::Exists, Vec::new()),
         Some(_) if wanted.default_bucket => (State::ToDo(Action::SetLifecycle), vec![rule.to_owned()]),

@@ -12,10 +12,13 @@ use crate::{
     environment::Environment,
     event::{Context, Trigger},
     hugging_face, image,
-    pipeline::{recorder::Recorder, survey},
-    plan::{ModelPlan, show, target::Target},
+    pipeline::{Services, history::Store, production, recorder::Recorder, survey},
+    plan::{
+        ModelPlan, cost, show,
+        target::{Stage, Target},
+    },
     progress::{Progress, Silent},
-    report::Status,
+    report::{Difference, Status},
     units::human_bytes,
 };
 
@@ -31,7 +34,27 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         .map(|target| survey::survey(&services, &config.build, target));
     let surveyed = super::all(join_all(surveys).await)?;
     let plans: Vec<ModelPlan> = surveyed.into_iter().map(|s| s.plan).collect();
-    print(common, &config, &plans)
+    let store = Store::new(&services, &config);
+    let mut shown = Vec::new();
+    for plan in plans {
+        let differences = against_production(&services, &store, &plan).await;
+        shown.push((plan, differences));
+    }
+    print(common, &config, &shown)
+}
+
+/// How a preview differs from production; a plan is one without it, too.
+async fn against_production(
+    services: &Services,
+    store: &Store<'_>,
+    plan: &ModelPlan,
+) -> Option<Vec<Difference>> {
+    if plan.target.stage == Stage::Production {
+        return None;
+    }
+    let baseline = store.baseline(&plan.target.model.name).await.ok().flatten();
+    let found = production::differences(services, plan, baseline.as_ref()).await;
+    found.ok().flatten()
 }
 
 pub fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Target> {
@@ -54,11 +77,19 @@ pub fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Tar
     config.models.iter().map(aim).collect()
 }
 
-fn print(common: &Common, config: &Config, plans: &[ModelPlan]) -> Result<u8, Error> {
+fn print(
+    common: &Common,
+    config: &Config,
+    plans: &[(ModelPlan, Option<Vec<Difference>>)],
+) -> Result<u8, Error> {
     let value = serde_json::to_value(config).map_err(|e| Error::service(e.to_string()))?;
     let settings = show::settings(&value, &config.origins);
     if common.json {
-        let models: Vec<show::Shown> = plans.iter().map(show::Shown::from).collect();
+        let shown = |(plan, differences): &(ModelPlan, Option<Vec<Difference>>)| show::Shown {
+            differences: differences.clone(),
+            ..show::Shown::from(plan)
+        };
+        let models: Vec<show::Shown> = plans.iter().map(shown).collect();
         let settings: Vec<_> = settings
             .iter()
             .map(|(path, value, origin)| json!({"setting": path, "value": value, "origin": origin}))
@@ -66,8 +97,9 @@ fn print(common: &Common, config: &Config, plans: &[ModelPlan]) -> Result<u8, Er
         super::print(&format!("{:#}", json!({"models": models, "settings": settings})));
         return Ok(0);
     }
-    for plan in plans {
-        super::print_page(&show::text(plan));
+    for (plan, differences) in plans {
+        let differences = show::differences(differences.as_deref().unwrap_or_default());
+        super::print_page(&(show::text(plan) + &differences));
     }
     let width = settings.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
     super::print("settings");
@@ -98,7 +130,8 @@ async fn outline_one(target: &Target, environment: &Environment, progress: &Arc<
     let private = model.service.access == crate::config::Access::Private;
     let mut recorder = Recorder::new(&target.service, &model.id, private, Arc::clone(progress));
     recorder.report.status = Status::Skipped;
-    recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &model.service);
+    recorder.report.hourly_cost_usd = cost::hourly_usd(&target.region, &model.service);
+    recorder.report.idle_cost_usd = cost::idle_usd(&target.region, &model.service);
     // Nothing here may turn a stranger's run red: a private model, say, can't be looked up without a token.
     let found = hugging_face::resolve(environment, &model.id, &model.revision, None).await;
     match found {

@@ -17,6 +17,7 @@ use crate::{
         check_run::{self, Told},
         doctor::Gate,
         failed::{Blame, Failed},
+        history::Store,
         jobs::{Job, Recorded},
         live::{self, Board},
         recorder::Recorder,
@@ -219,6 +220,7 @@ async fn stages(
         github,
         source: setup::config_source(common, environment, config),
         gate: Gate::new(&services, config),
+        store: Store::new(&services, config),
         now: run.started_at,
     };
     let (recorders, mut notices) = match &run.trigger {

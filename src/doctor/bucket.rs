@@ -47,9 +47,12 @@ pub fn checks(config: &Config, facts: &Facts, on_project: &Seen<BTreeSet<String>
     let there = group.pass(name, format!("is there, in project {}", config.project));
     let subject = format!("{name}: lifecycle");
     let lifecycle = match &facts.bucket {
-        Ok(Found::Open(bucket)) if bucket.deletes_old() => {
+        Ok(Found::Open(bucket)) if bucket.deletes_old() && !bucket.deletes_history() => {
             group.pass(subject, "deletes old sources and logs")
         }
+        Ok(Found::Open(bucket)) if bucket.deletes_history() => group
+            .warn(subject, "deletes production's history with old sources and logs")
+            .command(set_lifecycle(name)),
         Ok(Found::Open(_)) => group
             .warn(subject, "nothing deletes old sources and logs")
             .command(set_lifecycle(name)),
@@ -61,12 +64,13 @@ pub fn checks(config: &Config, facts: &Facts, on_project: &Seen<BTreeSet<String>
     vec![there, lifecycle]
 }
 
-/// The command that has a bucket's objects deleted after a week, for bash and zsh.
+/// The command that has a bucket's sources and logs deleted after a week, for bash and zsh.
 pub fn set_lifecycle(bucket: &str) -> String {
     format!("gcloud storage buckets update gs://{bucket} --lifecycle-file=<(echo '{RULE}')")
 }
 
-const RULE: &str = r#"{"rule":[{"action":{"type":"Delete"},"condition":{"age":7}}]}"#;
+const RULE: &str =
+    r#"{"rule":[{"action":{"type":"Delete"},"condition":{"age":7,"matchesPrefix":["source/","logs/"]}}]}"#;
 
 fn missing(config: &Config, on_project: &Seen<BTreeSet<String>>) -> Check {
     let (project, name) = (&config.project, config.build.bucket.as_str());
@@ -97,9 +101,27 @@ mod tests {
     use crate::doctor::{Unseen, testing};
 
     fn open(number: &str, days: Option<u32>) -> Seen<Found> {
-        let rule = days.map(|age| json!({"action": {"type": "Delete"}, "condition": {"age": age}}));
+        let rule = days.map(|age| json!({"action": {"type": "Delete"}, "condition": {"age": age, "matchesPrefix": ["source/", "logs/"]}}));
         let bucket = json!({"projectNumber": number, "lifecycle": {"rule": rule.as_slice()}});
         Ok(Found::Open(serde_json::from_value(bucket).unwrap()))
+    }
+
+    #[test]
+    fn a_rule_that_deletes_the_history_too_is_told_with_the_command_that_spares_it() {
+        let rule = json!({"action": {"type": "Delete"}, "condition": {"age": 7}});
+        let bucket = json!({"projectNumber": "7", "lifecycle": {"rule": [rule]}});
+        let facts = Facts {
+            bucket: Ok(Found::Open(serde_json::from_value(bucket).unwrap())),
+            project_number: Ok("7".to_owned()),
+            listed: Ok(true),
+        };
+        let checks = checks(&testing::config(""), &facts, &Ok(BTreeSet::new()));
+        assert_eq!(testing::verdicts(&checks), [Verdict::Pass, Verdict::Warn]);
+        let told = format!("{checks:?}");
+        assert!(
+            told.contains("history") && told.contains("matchesPrefix"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Storage {
             "storage.buckets.getIamPolicy" => storage.policy(call),
             "storage.buckets.setIamPolicy" => storage.set_policy(call),
             "storage.buckets.testIamPermissions" => storage.test_permissions(call),
-            "storage.objects.insert" => storage.insert_object(call),
+            "storage.objects.insert" => storage.insert_object(emulator, call),
             "storage.objects.get" => storage.get_object(call),
             "storage.objects.list" => storage.list_objects(call),
             "storage.objects.delete" => storage.delete_object(call),

@@ -43,6 +43,7 @@ struct Inner {
 /// A good answer, or one of the statuses that the caller asked to see.
 pub(crate) struct Response {
     pub status: u16,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
@@ -114,7 +115,7 @@ impl Client {
 
     /// As [`Self::json`], for a request that may have to be sent once more.
     pub(super) async fn answer<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
-        self.ask(request, &|status, body| {
+        self.ask(request, &|status, _, body| {
             (status < 300).then(|| serde_json::from_slice(&body))
         })
         .await
@@ -131,8 +132,14 @@ impl Client {
 
     /// Sends, tries again as the request allows. Statuses in `also` are returned as answers.
     pub(crate) async fn send(&self, request: Request<'_>, also: &[u16]) -> Result<Response, Error> {
-        self.ask(&request, &|status, body| {
-            (status < 300 || also.contains(&status)).then_some(Ok(Response { status, body }))
+        self.ask(&request, &|status, headers, body| {
+            (status < 300 || also.contains(&status)).then(|| {
+                Ok(Response {
+                    status,
+                    headers: headers.clone(),
+                    body,
+                })
+            })
         })
         .await
     }
@@ -145,7 +152,7 @@ impl Client {
             sent += 1;
             let token = self.token(&request.what).await?;
             let failure = match self.once(request, token.as_str()).await {
-                Ok((status, headers, body)) => match read(status, body.clone()) {
+                Ok((status, headers, body)) => match read(status, &headers, body.clone()) {
                     Some(Ok(answer)) => return Ok(answer),
                     Some(Err(error)) => Failure::misread(request, self.host(request.api), &error),
                     None if status == 401 && !renewed => {
@@ -229,7 +236,7 @@ impl Client {
 }
 
 /// The answer as it is wanted; `None` for a status that is an error.
-type Read<'a, T> = dyn Fn(u16, Bytes) -> Option<serde_json::Result<T>> + Send + Sync + 'a;
+type Read<'a, T> = dyn Fn(u16, &HeaderMap, Bytes) -> Option<serde_json::Result<T>> + Send + Sync + 'a;
 
 async fn read_limited(mut response: reqwest::Response) -> Result<Bytes, Unanswered> {
     let mut body = Vec::new();

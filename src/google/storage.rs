@@ -1,11 +1,16 @@
-//! Cloud Storage: the bucket for build sources and logs.
+//! Cloud Storage: the bucket for build sources and logs, and for production's history.
+
+pub mod document;
+mod lifecycle;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+
+use lifecycle::Lifecycle;
 
 use super::{
     client::Client,
@@ -15,8 +20,6 @@ use super::{
 };
 use crate::environment::Api;
 
-/// Sources and logs are of use for days, not longer.
-const DELETE_AFTER_DAYS: u32 = 7;
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes of a log that are asked for at a time.
 pub const CHUNK: u64 = 4 * 1024 * 1024;
@@ -39,30 +42,30 @@ pub struct Bucket {
     lifecycle: Lifecycle,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct Lifecycle {
-    rule: Vec<Value>,
-}
-
 impl Bucket {
     /// Whether some rule deletes or moves objects by itself.
     pub fn has_lifecycle(&self) -> bool {
         !self.lifecycle.rule.is_empty()
     }
 
-    /// Whether objects are deleted by themselves after some days.
+    /// Whether builds' sources and logs are deleted by themselves after some days.
     pub fn deletes_old(&self) -> bool {
-        let by_age = |rule: &Value| {
-            rule.pointer("/action/type").and_then(Value::as_str) == Some("Delete")
-                && rule.pointer("/condition/age").is_some_and(Value::is_number)
-        };
-        self.lifecycle.rule.iter().any(by_age)
+        self.lifecycle.deletes_old()
+    }
+
+    /// Whether production's history is deleted by itself after some days.
+    pub fn deletes_history(&self) -> bool {
+        self.lifecycle.deletes_history()
+    }
+
+    /// Whether its lifecycle is the one that llm-deploy set before there was a history, which goes with the rest.
+    pub fn has_former_lifecycle(&self) -> bool {
+        self.lifecycle.is_former()
     }
 }
 
-/// Makes the bucket unless it is there: uniform access, no public access, objects deleted after 7 days.
-/// True when it was made. A bucket of another project is refused: whoever owns it could exchange the build's
+/// Makes the bucket unless it is there: uniform access, no public access, sources and logs deleted after
+/// 7 days. True when it was made. A bucket of another project is refused: whoever owns it could exchange the build's
 /// source.
 pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &str) -> Result<bool, Error> {
     if find_bucket(c, project, bucket).await?.is_some() {
@@ -75,7 +78,7 @@ pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &s
             "uniformBucketLevelAccess": { "enabled": true },
             "publicAccessPrevention": "enforced",
         },
-        "lifecycle": lifecycle(),
+        "lifecycle": lifecycle::wanted(),
         "softDeletePolicy": { "retentionDurationSeconds": "0" },
     });
     let request = Request::new(
@@ -97,11 +100,7 @@ pub async fn ensure_bucket(c: &Client, project: &str, bucket: &str, location: &s
     }
 }
 
-fn lifecycle() -> Value {
-    json!({ "rule": [{ "action": { "type": "Delete" }, "condition": { "age": DELETE_AFTER_DAYS } }] })
-}
-
-/// Has the bucket's objects deleted after 7 days, as [`ensure_bucket`] does with a new one.
+/// Has sources and logs deleted after 7 days, as [`ensure_bucket`] does with a new one.
 pub async fn set_lifecycle(c: &Client, bucket: &str) -> Result<(), Error> {
     let request = Request::new(
         Api::Storage,
@@ -109,7 +108,7 @@ pub async fn set_lifecycle(c: &Client, bucket: &str) -> Result<(), Error> {
         format!("storage/v1/b/{}", segment(bucket)),
         format!("set the lifecycle of the bucket `{bucket}`"),
     )
-    .json(&json!({ "lifecycle": lifecycle() }))?
+    .json(&json!({ "lifecycle": lifecycle::wanted() }))?
     .repeatable();
     c.send(request, &[]).await.map(drop)
 }
@@ -175,18 +174,9 @@ pub async fn upload(
     struct Object {
         generation: String,
     }
-    let mut request = Request::new(
-        Api::Storage,
-        Method::POST,
-        format!("upload/storage/v1/b/{}/o", segment(bucket)),
-        format!("upload `{object}` to the bucket `{bucket}`"),
-    )
-    .query("uploadType", "media")
-    .query("name", object)
-    .query("ifGenerationMatch", "0")
-    .repeatable()
-    .timeout(UPLOAD_TIMEOUT);
-    request.body = Some((content_type, body));
+    let request = upload_request(bucket, object, (content_type, body), "0")
+        .repeatable()
+        .timeout(UPLOAD_TIMEOUT);
     match c.json::<Object>(request).await {
         Ok(made) => Ok(made.generation),
         Err(error) if error.http_status() == Some(412) => {
@@ -226,6 +216,26 @@ pub async fn read_from(c: &Client, bucket: &str, object: &str, offset: u64) -> R
     } else {
         LogChunk::Bytes(new)
     })
+}
+
+/// An upload in place of `generation`; `0` where there must be none.
+fn upload_request<'a>(
+    bucket: &str,
+    object: &str,
+    content: (&'a str, Bytes),
+    generation: &str,
+) -> Request<'a> {
+    let mut request = Request::new(
+        Api::Storage,
+        Method::POST,
+        format!("upload/storage/v1/b/{}/o", segment(bucket)),
+        format!("upload `{object}` to the bucket `{bucket}`"),
+    )
+    .query("uploadType", "media")
+    .query("name", object)
+    .query("ifGenerationMatch", generation);
+    request.body = Some(content);
+    request
 }
 
 fn object_path(bucket: &str, object: &str) -> String {

@@ -6,7 +6,9 @@ use futures::future::join_all;
 use super::{
     Services, cleanup,
     doctor::Gate,
-    github_pages as pages, live, model,
+    github_pages as pages,
+    history::{self, Store, Which},
+    live, model,
     recorder::Recorder,
     scheduled,
     standing::{Environment, Standing},
@@ -29,17 +31,21 @@ pub struct Job<'a> {
     /// Of the previews, see [`Target::source`].
     pub source: Option<String>,
     pub gate: Gate<'a>,
+    /// What production has measured before.
+    pub store: Store<'a>,
     pub now: DateTime<Utc>,
 }
 
 /// What came of a job, with sentences for the reader.
 pub type Recorded = (Vec<Recorder>, Vec<String>);
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// Deploys every model to its production service.
     pub async fn production(&self) -> Vec<Recorder> {
         let targets = self.production_targets().collect();
-        self.deploy_all(targets, "production", true).await
+        let mut recorders = self.deploy_all(targets, "production", true).await;
+        history::keep(&self.store, self.run(), Which::Deployed, &mut recorders).await;
+        recorders
     }
 
     /// Deploys every model to the pull request's own services.
@@ -73,7 +79,7 @@ impl Job<'_> {
     pub async fn smoke(&self) -> Vec<Recorder> {
         join_all(
             self.production_targets()
-                .map(|target| scheduled::test(self.services, target)),
+                .map(|target| scheduled::test(self.services, &self.store, target)),
         )
         .await
     }
@@ -81,6 +87,7 @@ impl Job<'_> {
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
         let (mut recorders, found) = futures::join!(self.smoke(), self.live());
+        history::keep(&self.store, self.run(), Which::Found, &mut recorders).await;
         let found = match found {
             Ok(found) => found,
             Err(recorder) => {
@@ -111,7 +118,7 @@ impl Job<'_> {
         let (services, build) = (self.services, &self.config.build);
         let surveys = targets
             .into_iter()
-            .map(|target| model::survey(&self.gate, services, build, target));
+            .map(|target| model::survey(&self.gate, services, &self.store, build, target));
         let models = join_all(surveys).await;
         if models.iter().all(model::Model::is_cancelled) {
             return models.into_iter().map(model::Model::end).collect();
@@ -143,6 +150,15 @@ impl Job<'_> {
         }
         pages::close_deployment(services, page, self.github, deployment, &recorders).await;
         recorders
+    }
+
+    fn run(&self) -> history::Run<'a> {
+        history::Run {
+            at: self.now,
+            commit: &self.context.sha,
+            id: self.context.run,
+            url: self.context.run_url.as_deref(),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod model;
 pub mod optional;
 pub mod others;
 pub mod own_build;
+pub mod production;
 pub mod recorder;
 pub mod report;
 pub mod scheduled;

@@ -8,7 +8,9 @@ use super::{
     doctor::Gate,
     facts,
     failed::{Blame, Failed},
+    history::{Production, Store},
     own_build::OwnBuild,
+    production,
     recorder::Recorder,
     standing::Standing,
     survey::{self, Surveyed},
@@ -16,7 +18,11 @@ use super::{
 };
 use crate::{
     config::{self, Access},
-    plan::{Action, ModelPlan, target::Target},
+    google::run::types::Service,
+    plan::{
+        Action, ModelPlan,
+        target::{Stage, Target},
+    },
     report::Status,
     signal,
 };
@@ -33,7 +39,13 @@ pub struct Model {
 }
 
 /// Looks at what is there and plans.
-pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build, target: Target) -> Model {
+pub async fn survey(
+    gate: &Gate<'_>,
+    services: &Services,
+    store: &Store<'_>,
+    config: &config::Build,
+    target: Target,
+) -> Model {
     let private = target.model.service.access == Access::Private;
     let progress = Arc::clone(&services.progress);
     let mut recorder =
@@ -59,6 +71,10 @@ pub async fn survey(gate: &Gate<'_>, services: &Services, config: &config::Build
         target.clone_from(&surveyed.plan.target);
         rename(&mut recorder, &target);
         describe(services, &mut recorder, &surveyed.plan);
+        let look = production::look(services, store, &mut recorder, &surveyed.plan);
+        if signal::unless_stopped(look).await.is_none() {
+            recorder.cancel();
+        }
     }
     Model {
         target,
@@ -200,12 +216,26 @@ impl ModelRun<'_> {
         };
         match settled {
             Settled::Serves(live) => {
+                recorder.serves = in_production(&plan, &live, &deployed.revision);
                 recorder.report.url = live.uri.or(Some(deployed.audience));
                 Some(true)
             }
             Settled::Overtaken => Some(false),
         }
     }
+}
+
+/// What went into production, and what is known of it.
+fn in_production(plan: &ModelPlan, live: &Service, revision: &str) -> Option<Production> {
+    let target = &plan.target;
+    if target.stage != Stage::Production {
+        return None;
+    }
+    Some(Production {
+        base_image: Some(target.model.image.base.clone()),
+        model_revision: Some(plan.facts.commit.clone()),
+        ..Production::of(live, revision, &target.commit)?
+    })
 }
 
 fn said(plan: &ModelPlan) -> String {
@@ -220,6 +250,7 @@ fn said(plan: &ModelPlan) -> String {
 fn describe(services: &Services, recorder: &mut Recorder, plan: &ModelPlan) {
     recorder.report.model_revision = Some(plan.facts.commit.clone());
     recorder.report.hourly_cost_usd = plan.hourly_cost_usd;
+    recorder.report.idle_cost_usd = plan.idle_cost_usd;
     recorder.report.changes = changes(plan);
     recorder.report.expires_at = plan.expires_at();
     recorder.report.warnings.clone_from(&plan.warnings);

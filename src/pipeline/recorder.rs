@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::{
     failed::{Blame, End, Failed},
+    history::{Baseline, Production},
     live::Board,
 };
 use crate::{
+    bench::result::BenchResult,
     config::Places,
     explain::Facts,
     progress::Progress,
@@ -23,6 +25,12 @@ pub struct Recorder {
     pub facts: Facts,
     /// Where the model's settings stand: a failure that one causes is shown there.
     pub places: Places,
+    /// What the measurement is compared with where the configuration names nothing else.
+    pub baseline: Option<Baseline>,
+    /// The measurement, whole.
+    pub measured: Option<BenchResult>,
+    /// What was measured, once it has all of production's traffic.
+    pub serves: Option<Production>,
     progress: Arc<dyn Progress>,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
@@ -64,6 +72,9 @@ impl Recorder {
             blame: None,
             facts: Facts::default(),
             places: Places::default(),
+            baseline: None,
+            measured: None,
+            serves: None,
             progress,
             running: None,
             board: None,

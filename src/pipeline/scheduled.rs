@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::{
     Services,
     failed::{Blame, Failed},
+    history::{Production, Store},
+    production,
     recorder::Recorder,
     verify,
 };
 use crate::{
     config::Access,
     google::run::{self, Location, types::short_name},
-    plan::{target::Target, traffic},
+    plan::{cost, target::Target, traffic},
     signal,
 };
 
 /// Smoke and latency on the live service of one target.
-pub async fn test(services: &Services, target: Target) -> Recorder {
+pub async fn test(services: &Services, store: &Store<'_>, target: Target) -> Recorder {
     let private = target.model.service.access == Access::Private;
     let mut recorder = Recorder::new(
         &target.service,
@@ -28,19 +30,27 @@ pub async fn test(services: &Services, target: Target) -> Recorder {
     recorder.facts = super::facts::of(services, &target);
     recorder.places = target.model.places.clone();
     super::model::links(&mut recorder, &target);
-    let work = stages(services, &target, &mut recorder);
+    let work = stages(services, store, &target, &mut recorder);
     if signal::unless_stopped(work).await.is_none() {
         recorder.cancel();
     }
     recorder
 }
 
-async fn stages(services: &Services, target: &Target, recorder: &mut Recorder) -> Option<()> {
+async fn stages(
+    services: &Services,
+    store: &Store<'_>,
+    target: &Target,
+    recorder: &mut Recorder,
+) -> Option<()> {
     let found = recorder.stage("plan", find(services, target)).await?;
     recorder.report.url = Some(found.url.clone());
     recorder.report.revision = Some(found.revision);
     recorder.report.image = found.image;
-    recorder.report.hourly_cost_usd = crate::plan::cost::hourly_usd(&target.region, &target.model.service);
+    recorder.report.hourly_cost_usd = cost::hourly_usd(&target.region, &target.model.service);
+    recorder.report.idle_cost_usd = cost::idle_usd(&target.region, &target.model.service);
+    recorder.serves = found.serves;
+    recorder.baseline = production::baseline(services, store, target).await;
     verify::verify(services, recorder, &target.model, &found.url, &found.url).await
 }
 
@@ -48,6 +58,8 @@ struct Found {
     url: String,
     revision: String,
     image: Option<String>,
+    /// The revision, when it alone serves.
+    serves: Option<Production>,
 }
 
 async fn find(services: &Services, target: &Target) -> Result<(Found, String), Failed> {
@@ -84,6 +96,7 @@ async fn find(services: &Services, target: &Target) -> Result<(Found, String), F
             "its default URL is disabled",
         )
     })?;
+    let serves = Production::of(&live, &revision, &target.commit);
     // The template describes the newest revision; only when that one serves is it the image under test.
     let newest_serves = live.latest_ready_revision.as_deref().map(short_name) == Some(revision.as_str());
     let image = live
@@ -92,5 +105,11 @@ async fn find(services: &Services, target: &Target) -> Result<(Found, String), F
         .map(|c| c.image)
         .filter(|_| newest_serves);
     let said = format!("revision {revision} serves");
-    Ok((Found { url, revision, image }, said))
+    let found = Found {
+        url,
+        revision,
+        image,
+        serves,
+    };
+    Ok((found, said))
 }

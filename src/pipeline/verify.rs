@@ -7,12 +7,17 @@ use url::Url;
 use super::{
     Services,
     failed::{Blame, Failed},
+    history::Instance,
     recorder::Recorder,
     smoke, verdict,
 };
 use crate::{
     auth::{Anonymous, Bearer},
-    bench::{self, BenchProgress, result::BenchResult, statistics},
+    bench::{
+        self, BenchProgress,
+        result::{BenchResult, Comparison},
+        statistics,
+    },
     config::{Access, Model},
     endpoint::Endpoint,
     report::{self, CheckOutcome, words},
@@ -77,30 +82,40 @@ async fn measure(
         })
         .await;
     if let Some(result) = measured {
-        if let Some(path) = &model.latency.baseline {
-            compare(recorder, path, &result);
-        }
+        compare(recorder, model, &result);
         recorder.report.latency_seed = Some(result.seed);
         recorder.report.requests = report::requests(&result.levels);
-        recorder.report.latency = result.levels;
+        recorder.report.latency.clone_from(&result.levels);
+        recorder.measured = Some(result);
     }
     passed
 }
 
-/// Sets the figures beside the baseline's. What is worse is told, and fails nothing: objectives do that.
-fn compare(recorder: &mut Recorder, path: &Path, result: &BenchResult) {
-    match bench::output::json::read(path) {
-        Ok(before) => {
-            let comparison = statistics::compare(&path.display().to_string(), &before, result);
+/// Sets the figures beside the baseline's: the file that the configuration names, else production's last good ones.
+/// What is worse is told, and fails nothing: objectives do that.
+fn compare(recorder: &mut Recorder, model: &Model, result: &BenchResult) {
+    let comparison = match (&model.latency.baseline, &recorder.baseline) {
+        (Some(path), _) => with_file(path, result),
+        (None, Some(production)) => Ok(production.compare(result, &Instance::of_service(&model.service))),
+        (None, None) => return,
+    };
+    match comparison {
+        Ok(comparison) => {
             for line in words::worse(&comparison) {
                 recorder.warn(line);
             }
             recorder.report.comparison = Some(comparison);
         }
-        Err(why) => recorder.warn(format!(
-            "nothing was compared with the baseline {}: {why}; `llm-deploy bench --json {}` writes one",
-            path.display(),
-            path.display()
+        Err(why) => recorder.warn(why),
+    }
+}
+
+fn with_file(path: &Path, result: &BenchResult) -> Result<Comparison, String> {
+    let name = path.display();
+    match bench::output::json::read(path) {
+        Ok(before) => Ok(statistics::compare(&name.to_string(), &before, result)),
+        Err(why) => Err(format!(
+            "nothing was compared with the baseline {name}: {why}; `llm-deploy bench --json {name}` writes one"
         )),
     }
 }

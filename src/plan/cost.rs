@@ -24,6 +24,14 @@ pub fn hourly_usd(region: &str, service: &Service) -> Option<f64> {
     Some((gpu + f64::from(service.cpu) * CPU_SECOND + service.memory.as_gib() * GIB_SECOND) * 3600.0)
 }
 
+/// US dollars for one hour in which nobody calls: the minimum instances run, and are paid for as if they worked.
+pub fn idle_usd(region: &str, service: &Service) -> Option<f64> {
+    match service.min_instances {
+        0 => Some(0.0),
+        least => Some(hourly_usd(region, service)? * f64::from(least)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +67,25 @@ mod tests {
                 "not read for that region"
             );
         }
+    }
+
+    #[test]
+    fn an_idle_hour_costs_the_minimum_instances() {
+        let usd = |min_instances, region| {
+            let service = Service {
+                min_instances,
+                ..config("").models[0].service.clone()
+            };
+            let hour = hourly_usd(region, &service).unwrap_or(f64::NAN);
+            idle_usd(region, &service).map(|usd| if usd == 0.0 { usd } else { usd / hour })
+        };
+        assert_eq!(usd(2, "europe-west4"), Some(2.0));
+        assert_eq!(usd(0, "europe-west4"), Some(0.0));
+        assert_eq!(
+            usd(0, "asia-southeast1"),
+            Some(0.0),
+            "nothing runs, whatever it costs"
+        );
+        assert!(usd(1, "asia-southeast1").is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! Config and live state → what will be done. Pure: nothing here reads a clock, the network or the environment.
 
+pub mod against;
 pub mod cost;
 pub mod diff;
 pub mod engine;
@@ -49,6 +50,8 @@ pub struct ModelPlan {
     /// For the user: tight fit, long probe window …
     pub warnings: Vec<String>,
     pub hourly_cost_usd: Option<f64>,
+    /// Of an hour in which nobody calls.
+    pub idle_cost_usd: Option<f64>,
 }
 
 /// What happens to the service.
@@ -108,6 +111,7 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         fit::Fit::Fits | fit::Fit::Unknown => {}
     }
     let hourly_cost_usd = cost::hourly_usd(&target.region, &target.model.service);
+    let idle_cost_usd = cost::idle_usd(&target.region, &target.model.service);
     let image = match &facts.image_digest {
         Some(digest) => format!("{}@{digest}", facts.image_path),
         None => format!("{}:{} {UNBUILT}", facts.image_path, facts.image_key),
@@ -136,6 +140,7 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         startup_window,
         warnings,
         hourly_cost_usd,
+        idle_cost_usd,
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Action, ModelPlan, target::Stage};
 use crate::{
     config::Origin,
+    report::Difference,
     units::{human_bytes, human_duration},
 };
 
@@ -31,6 +32,10 @@ pub struct Shown {
     pub steps: Vec<String>,
     pub startup_window_seconds: u64,
     pub hourly_cost_usd: Option<f64>,
+    /// Of an hour in which nobody calls.
+    pub idle_cost_usd: Option<f64>,
+    /// A preview against production as it is live; `null` for production, and where there is none.
+    pub differences: Option<Vec<Difference>>,
     pub warnings: Vec<String>,
 }
 
@@ -67,6 +72,8 @@ impl From<&ModelPlan> for Shown {
             steps: plan.steps(),
             startup_window_seconds: plan.startup_window.as_secs(),
             hourly_cost_usd: plan.hourly_cost_usd,
+            idle_cost_usd: plan.idle_cost_usd,
+            differences: None,
             warnings: plan.warnings.clone(),
         }
     }
@@ -77,6 +84,22 @@ fn kind(stage: &Stage) -> String {
         Stage::Production => "production".to_owned(),
         Stage::Preview { pull_request, .. } => format!("preview of #{pull_request}"),
     }
+}
+
+/// How a preview differs from production, for the terminal.
+pub fn differences(rows: &[Difference]) -> String {
+    let or_none = |text: &str| if text.is_empty() { "(none)" } else { text }.to_owned();
+    let mut out = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let name = if index == 0 { "changes" } else { "" };
+        let (production, preview) = (or_none(&row.production), or_none(&row.preview));
+        let _ = writeln!(
+            out,
+            "  {name:<9} {}: {production} in production, {preview} here",
+            row.what
+        );
+    }
+    out
 }
 
 /// One model's plan for the terminal.
@@ -116,10 +139,9 @@ pub fn text(plan: &ModelPlan) -> String {
     let cost = shown.hourly_cost_usd.map_or_else(
         || "list price not known for this region or GPU".to_owned(),
         |usd| {
-            let always = plan.target.model.service.min_instances;
-            let idle = match always {
-                0 => "nothing while scaled to zero".to_owned(),
-                n => format!("{n} always run: ${:.2} per hour", usd * f64::from(n)),
+            let idle = match (plan.target.model.service.min_instances, shown.idle_cost_usd) {
+                (always @ 1.., Some(idle)) => format!("{always} always run: ${idle:.2} per hour"),
+                _ => "nothing while scaled to zero".to_owned(),
             };
             format!("${usd:.2} per hour of a running instance (list price); {idle}")
         },

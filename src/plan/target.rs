@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, Utc};
 
 use super::{preview_name, rank::Rank};
-use crate::config::{Config, Model};
+use crate::config::{Config, Model, Service};
 
 /// Labels by which our services are known. Cloud Run allows lowercase letters, digits, `-` and `_`, at most 63.
 pub mod label {
@@ -50,6 +50,8 @@ pub struct Target {
     pub service: String,
     /// With the preview's limits applied.
     pub model: Model,
+    /// The service's settings in production, without the preview's limits.
+    pub production: Service,
     /// `owner/name`.
     pub repository: String,
     pub commit: String,
@@ -68,6 +70,7 @@ impl Target {
             region: config.region.clone(),
             service: model.name.clone(),
             model: model.clone(),
+            production: model.service.clone(),
             repository: repository.to_owned(),
             commit: commit.to_owned(),
             source: None,

@@ -33,6 +33,7 @@ mod plan;
 mod preview;
 mod production;
 mod race;
+mod record;
 mod roles;
 mod schedule;
 mod secrets;

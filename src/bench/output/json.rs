@@ -83,16 +83,21 @@ impl Headline {
     }
 }
 
+impl<'a> Document<'a> {
+    pub fn of(result: &'a BenchResult) -> Self {
+        Self {
+            headline: result.headline_level().map(Headline::of).unwrap_or_default(),
+            result: Cow::Borrowed(result),
+        }
+    }
+}
+
 /// The whole file, one line.
 ///
 /// # Errors
 /// When a figure can't be written as JSON, which none of ours can't.
 pub fn text(result: &BenchResult) -> Result<String, serde_json::Error> {
-    let document = Document {
-        headline: result.headline_level().map(Headline::of).unwrap_or_default(),
-        result: Cow::Borrowed(result),
-    };
-    serde_json::to_string(&document).map(|text| text + "\n")
+    serde_json::to_string(&Document::of(result)).map(|text| text + "\n")
 }
 
 /// Reads what an earlier run wrote.
@@ -120,7 +125,11 @@ fn text_of(path: &Path, most: u64) -> Result<String, String> {
     Ok(text)
 }
 
-fn parse(text: &str) -> Result<BenchResult, String> {
+/// Reads the text of such a file.
+///
+/// # Errors
+/// To follow the file's name: `is no result of …`.
+pub fn parse(text: &str) -> Result<BenchResult, String> {
     let no_result = |why: String| {
         format!("is no result of `llm-deploy bench --json`: {why}. Measure the baseline with `--json FILE`")
     };

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{Object, Storage, errors, objects};
-use crate::emulator::{Call, Reply};
+use crate::emulator::{Call, Reply, Shared, access::Resource, tokens::Principal};
 
 /// What an upload brings.
 struct Upload {
@@ -14,7 +14,7 @@ struct Upload {
 }
 
 impl Storage {
-    pub(super) fn insert_object(&self, call: &Call) -> Reply {
+    pub(super) fn insert_object(&self, emulator: &Shared, call: &Call) -> Reply {
         let upload = match read(call) {
             Ok(upload) => upload,
             Err(refused) => return *refused,
@@ -25,10 +25,24 @@ impl Storage {
         if name.is_empty() || name.len() > 1024 || name.contains(['\r', '\n']) {
             return errors::invalid(&format!("Invalid object name: {name:?}"));
         }
+        // Who puts an object in another's place deletes that one.
+        // <https://cloud.google.com/storage/docs/access-control/iam-json>
+        let (delete, on) = (
+            "storage.objects.delete",
+            Resource::Bucket(call.param("bucket").to_owned()),
+        );
+        let may_replace = call
+            .caller
+            .as_ref()
+            .is_some_and(|caller| emulator.may(caller, delete, &on));
         self.with_bucket(call, "storage.objects.create", |bucket| {
             let old = bucket.objects.get(name);
             if !objects::conditions_hold(call, old) {
                 return errors::condition_not_met();
+            }
+            if old.is_some() && !may_replace {
+                let caller = call.caller.as_ref().map_or(errors::ANONYMOUS, Principal::name);
+                return errors::denied(caller, delete);
             }
             let mut object = Object::new(upload.data, &upload.content_type);
             // Two uploads in one microsecond still differ.

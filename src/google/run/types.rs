@@ -269,6 +269,24 @@ pub struct Revision {
     pub conditions: Vec<Condition>,
     pub log_uri: Option<String>,
     pub containers: Vec<Container>,
+    pub max_instance_request_concurrency: Option<u32>,
+    pub gpu_zonal_redundancy_disabled: bool,
+    pub node_selector: Option<NodeSelector>,
+    pub scaling: Option<Scaling>,
+}
+
+impl Revision {
+    /// The template that it was made of, as far as it is read.
+    pub fn into_template(self) -> RevisionTemplate {
+        RevisionTemplate {
+            max_instance_request_concurrency: self.max_instance_request_concurrency,
+            gpu_zonal_redundancy_disabled: self.gpu_zonal_redundancy_disabled,
+            node_selector: self.node_selector,
+            scaling: self.scaling,
+            containers: self.containers,
+            ..RevisionTemplate::default()
+        }
+    }
 }
 
 /// The last segment of a resource name: `projects/p/…/revisions/qwen-00001` → `qwen-00001`.
