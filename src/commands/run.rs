@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use super::{Error, event, setup};
 use crate::{
     cli::{Common, given},
-    config::Config,
+    config::{Config, OnFailure},
     environment::Environment,
     event::{Context, Trigger},
     github::{GitHub, actions},
     pipeline::{
         doctor::Gate,
         failed::{Blame, Failed},
+        incident,
         jobs::{Job, Recorded},
         recorder::Recorder,
         report::{Surfaces, deliver},
@@ -87,7 +88,9 @@ pub async fn execute(
         }
         Err(error) => {
             annotate(&environment, &error);
-            broken(run, &error)
+            let (report, blame) = broken(run, &error);
+            could_not_test(common, run, &report, github, progress.as_ref()).await;
+            (report, blame)
         }
     };
     let surfaces = surfaces(common, &environment, run, github);
@@ -187,6 +190,31 @@ fn broken(run: &Run, error: &Error) -> (Report, Option<Blame>) {
     failure.stage = "setup".to_owned();
     report.failure = Some(*failure);
     (report, Some(error.blame))
+}
+
+/// A scheduled test that could not even begin leaves production unwatched.
+async fn could_not_test(
+    common: &Common,
+    run: &Run,
+    report: &Report,
+    github: Option<&GitHub>,
+    progress: &dyn Progress,
+) {
+    let (Trigger::Schedule, Some(github), Some(failure)) = (&run.trigger, github, &report.failure) else {
+        return;
+    };
+    // A configuration that can't be read names nobody: the default holds.
+    let on_failure = setup::config(common).map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
+    if on_failure.issue {
+        incident::could_not_begin(
+            github,
+            progress,
+            failure,
+            run.started_at,
+            report.run_url.as_deref(),
+        )
+        .await;
+    }
 }
 
 fn empty(run: &Run) -> Report {

@@ -16,6 +16,7 @@ mod names;
 mod objective;
 mod raw;
 mod resolve;
+mod schedule;
 mod schema;
 mod service;
 mod smoke;
@@ -37,6 +38,7 @@ pub use self::{
     latency::Latency,
     mistake::{Mistake, Mistakes},
     resolve::{Source, resolve},
+    schedule::{OnFailure, Schedule},
     schema::json_schema,
 };
 use crate::units::{Memory, human_duration};
@@ -53,6 +55,7 @@ pub struct Config {
     pub models: Vec<Model>,
     pub build: Build,
     pub preview: Preview,
+    pub schedule: Schedule,
     /// Where each resolved value came from, by dotted path (`models[0].service.cpu`); `plan` shows it.
     #[serde(skip)]
     pub origins: BTreeMap<String, Origin>,

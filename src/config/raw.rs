@@ -4,6 +4,7 @@
 //! The doc comments are what an editor shows.
 
 mod latency;
+mod schedule;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ use serde::{
 use serde_json::Value;
 
 pub use latency::{Latency, Objectives};
+pub use schedule::Schedule;
 
 const DURATION: &str = r"^[0-9]+(ms|s|m|h|d)$";
 const MEMORY: &str = r"^[0-9]+(Mi|Gi)$";
@@ -48,6 +50,7 @@ pub struct File {
     pub latency: Option<Latency>,
     pub build: Option<Build>,
     pub preview: Option<Preview>,
+    pub schedule: Option<Schedule>,
 }
 
 /// A model: its id at Hugging Face, or a map with its own settings.

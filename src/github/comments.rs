@@ -204,6 +204,6 @@ fn comment(listed: Listed, created: bool) -> Comment {
 }
 
 /// GitHub may change line ends and trailing white space.
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     one.replace("\r\n", "\n").trim() == other.replace("\r\n", "\n").trim()
 }

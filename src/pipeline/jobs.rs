@@ -7,7 +7,7 @@ use super::{
     Services,
     cleanup::{self, Reason},
     doctor::Gate,
-    github_pages as pages, model,
+    github_pages as pages, incident, model,
     recorder::Recorder,
     scheduled,
     standing::{Environment, Standing},
@@ -85,6 +85,11 @@ impl Job<'_> {
 
     /// Tests production as it is.
     pub async fn smoke(&self) -> Vec<Recorder> {
+        let tested = self.test_all().await.into_iter();
+        tested.map(|tested| tested.recorder).collect()
+    }
+
+    async fn test_all(&self) -> Vec<scheduled::Tested> {
         join_all(
             self.production_targets()
                 .map(|target| scheduled::test(self.services, target)),
@@ -94,7 +99,8 @@ impl Job<'_> {
 
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
-        let (mut recorders, found) = futures::join!(self.smoke(), self.live());
+        let (tested, found) = futures::join!(self.test_all(), self.live());
+        let mut recorders = incident::follow(self, tested).await;
         let found = match found {
             Ok(found) => found,
             Err(recorder) => {

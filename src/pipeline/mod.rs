@@ -10,6 +10,7 @@ pub mod facts;
 pub mod failed;
 pub mod github_pages;
 pub mod history;
+pub mod incident;
 pub mod jobs;
 pub mod model;
 pub mod others;

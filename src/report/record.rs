@@ -64,12 +64,18 @@ impl From<Distribution> for Figures {
 impl Record {
     /// What there is to keep of `model`, one of the models of `report`.
     pub fn of(report: &Report, model: &ModelReport) -> Self {
+        let run_url = report.run_url.as_deref();
+        Self::of_model(model, report.started_at, &report.commit, run_url)
+    }
+
+    /// As [`Self::of`], before there is a report.
+    pub fn of_model(model: &ModelReport, at: DateTime<Utc>, commit: &str, run_url: Option<&str>) -> Self {
         let level = lowest(&model.latency);
         let figures = |get: fn(&Level) -> Option<Distribution>| level.and_then(get).map(Figures::from);
         let mut objectives = model.latency.iter().flat_map(|l| &l.objectives).peekable();
         Self {
-            at: report.started_at,
-            commit: report.commit.clone(),
+            at,
+            commit: commit.to_owned(),
             status: model.status,
             service: model.service.clone(),
             model: model.model.clone(),
@@ -83,7 +89,7 @@ impl Record {
             objectives_met: objectives.peek().is_some().then(|| objectives.all(|o| o.met)),
             stage: model.failure.as_ref().map(|f| f.stage.clone()),
             cause: model.failure.as_ref().map(|f| f.title.clone()),
-            run_url: report.run_url.clone(),
+            run_url: run_url.map(str::to_owned),
         }
     }
 

@@ -31,6 +31,7 @@ mod production;
 mod race;
 mod roles;
 mod schedule;
+mod scheduled;
 mod secrets;
 mod self_test;
 mod several_models;

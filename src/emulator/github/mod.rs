@@ -24,7 +24,7 @@ use refusal::Refusal;
 use state::{Repo, State};
 
 pub use events::event_payload;
-pub use state::{Access, Comment, Deployment};
+pub use state::{Access, Comment, Deployment, IssueSeen};
 
 /// A token of the job, as good as the one in GITHUB_TOKEN: its actor is `github-actions[bot]`.
 pub const TOKEN: &str = "ghs_emulatorJob";
