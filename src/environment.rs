@@ -8,7 +8,7 @@ use url::Url;
 use crate::{secrets::Masks, tempo::Tempo};
 
 /// Variables that hold a secret. They are given out by [`Environment::secret`] only.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "CLOUDSDK_AUTH_ACCESS_TOKEN",
     "GH_TOKEN",
@@ -16,6 +16,7 @@ const SECRETS: [&str; 7] = [
     "HF_TOKEN",
     "LLM_DEPLOY_API_KEY",
     "LLM_DEPLOY_GITHUB_TOKEN",
+    "LLM_DEPLOY_WEBHOOK_URL",
 ];
 
 /// A snapshot of the environment variables. Tests build their own.

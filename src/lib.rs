@@ -33,3 +33,4 @@ pub mod signal;
 pub mod tempo;
 pub mod ui;
 pub mod units;
+pub mod webhook;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Error, setup};
 use crate::{
     cli::Common,
-    doctor::{Check, Verdict, json, overall, table},
+    doctor::{Check, Verdict, json, overall, table, webhook},
     environment::Environment,
     github::actions,
     pipeline::doctor,
@@ -24,6 +24,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     // Ends its line on the terminal.
     drop(services);
     checks.extend(doctor::workflow_checks(&environment, Path::new(".")));
+    checks.extend(webhook::checks(&config, &environment));
     show(common, &environment, &config, &checks);
     Ok(u8::from(overall(&checks) == Verdict::Fail))
 }

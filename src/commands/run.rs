@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Error, admission, comment, event, setup};
 use crate::{
     cli::{Common, given},
-    config::Config,
+    config::{Config, OnFailure},
     environment::Environment,
     event::{Context, Trigger},
     github::{GitHub, actions},
@@ -18,6 +18,7 @@ use crate::{
         doctor::Gate,
         failed::{Blame, Failed},
         history::Store,
+        incident,
         jobs::{Job, Recorded},
         live::{self, Board},
         recorder::Recorder,
@@ -113,7 +114,9 @@ pub async fn execute(
         }
         Err(error) => {
             annotate(&environment, &error);
-            broken(run, &error)
+            let (report, blame) = broken(run, &error);
+            could_not_test(common, run, &report, github, progress.as_ref()).await;
+            (report, blame)
         }
     };
     report.environment = facts;
@@ -292,6 +295,31 @@ fn broken(run: &Run, error: &Error) -> (Report, Option<Blame>) {
     });
     report.failure = Some(*failure);
     (report, Some(error.blame))
+}
+
+/// A scheduled test that could not even begin leaves production unwatched.
+async fn could_not_test(
+    common: &Common,
+    run: &Run,
+    report: &Report,
+    github: Option<&GitHub>,
+    progress: &dyn Progress,
+) {
+    let (Trigger::Schedule, Some(github), Some(failure)) = (&run.trigger, github, &report.failure) else {
+        return;
+    };
+    // A configuration that can't be read names nobody: the default holds.
+    let on_failure = setup::config(common).map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
+    if on_failure.issue {
+        incident::could_not_begin(
+            github,
+            progress,
+            failure,
+            run.started_at,
+            report.run_url.as_deref(),
+        )
+        .await;
+    }
 }
 
 fn empty(run: &Run) -> Report {

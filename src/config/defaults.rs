@@ -42,6 +42,9 @@ pub const PREVIEW_MEMORY: Memory = Memory::gib(16);
 pub const PREVIEW_MAX_INSTANCES: u32 = 1;
 pub const PREVIEW_EXPIRES: Duration = Duration::from_secs(72 * 3600);
 
+/// Half a year of daily runs, in some hundred kilobytes.
+pub const HISTORY: u32 = 200;
+
 pub const SMOKE_TIMEOUT: Duration = Duration::from_secs(120);
 pub const SMOKE_PROMPT: &str = "What is the capital of France? Answer in one word.";
 /// Room for a reasoning model to think before it answers.

@@ -13,7 +13,7 @@ use super::{
 
 /// Every input of the action, in its order: name, the key of the file that it sets (empty when it is no
 /// setting), what it is for. `action.yml` and `--help` list the same.
-const INPUTS: [(&str, &str, &str); 20] = [
+const INPUTS: [(&str, &str, &str); 21] = [
     ("config", "", "Configuration file; `llm-deploy.yaml` by default"),
     ("command", "", "What to run; by default what the event calls for"),
     (
@@ -73,6 +73,11 @@ const INPUTS: [(&str, &str, &str); 20] = [
         "Image with vLLM that the weights are added to",
     ),
     ("github-token", "", "Token for the comment and the deployment"),
+    (
+        "webhook-url",
+        "",
+        "Secret URL for the messages of scheduled tests",
+    ),
     ("report-dir", "", "Folder for the reports"),
 ];
 

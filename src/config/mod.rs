@@ -18,6 +18,7 @@ mod objective;
 mod places;
 mod raw;
 mod resolve;
+mod schedule;
 mod schema;
 mod service;
 mod smoke;
@@ -41,6 +42,7 @@ pub use self::{
     mistake::{Mistake, Mistakes},
     places::{Places, Stand},
     resolve::{Source, resolve},
+    schedule::{OnFailure, Schedule},
     schema::json_schema,
 };
 use crate::units::{Memory, human_duration};
@@ -57,6 +59,7 @@ pub struct Config {
     pub models: Vec<Model>,
     pub build: Build,
     pub preview: Preview,
+    pub schedule: Schedule,
     /// Where each resolved value came from, by dotted path (`models[0].service.cpu`); `plan` shows it.
     #[serde(skip)]
     pub origins: BTreeMap<String, Origin>,

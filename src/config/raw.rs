@@ -5,6 +5,7 @@
 
 mod latency;
 mod limits;
+mod schedule;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use latency::{Latency, Objectives};
 pub use limits::Limits;
+pub use schedule::Schedule;
 
 const DURATION: &str = r"^[0-9]+(ms|s|m|h|d)$";
 const MEMORY: &str = r"^[0-9]+(Mi|Gi)$";
@@ -50,6 +52,7 @@ pub struct File {
     pub latency: Option<Latency>,
     pub build: Option<Build>,
     pub preview: Option<Preview>,
+    pub schedule: Option<Schedule>,
 }
 
 /// A model: its id at Hugging Face, or a map with its own settings.

@@ -6,7 +6,7 @@ use super::{
     Config, Places, check, infrastructure, inputs,
     layers::{At, Resolver, Section},
     mistake::{Mark, Mistake, Mistakes, printable},
-    models, raw, schema, tree, values,
+    models, raw, schedule, schema, tree, values,
     values::Wrong,
 };
 
@@ -123,12 +123,14 @@ fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Con
     let models = models::resolve(resolver, file, overlay);
     let build = infrastructure::build(resolver, file, &project);
     let preview = infrastructure::preview(resolver, file, &models);
+    let schedule = schedule::resolve(resolver, file);
     Config {
         project,
         region,
         models,
         build,
         preview,
+        schedule,
         origins: BTreeMap::new(),
     }
 }

@@ -15,6 +15,7 @@ pub mod secret;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 pub mod workflow;
 
 use serde::Serialize;

@@ -81,6 +81,9 @@ fn of_file(file: &str, root: &Node, local: bool) -> Vec<Check> {
     for job in &jobs {
         wrong.extend(permissions(root, job));
     }
+    for job in &jobs {
+        wrong.extend(issues(root, job));
+    }
     if jobs.iter().any(|job| job.command == "run") {
         wrong.extend(triggers(root));
         wrong.extend(concurrency(root, "the workflow"));
@@ -126,23 +129,13 @@ fn is_ours(uses: &str, local: bool) -> bool {
 /// The job's own permissions, else the workflow's. What is not named there is not given; without any, GitHub gives
 /// the token what the repository's settings say, but never `id-token`.
 fn permissions(root: &Node, job: &Job<'_>) -> Vec<Check> {
-    let given = get_entry(&job.entry.value, "permissions").or_else(|| get_entry(root, "permissions"));
+    let given = given_permissions(root, job);
     let line = given.map_or(job.entry.key_mark.line, |entry| entry.key_mark.line);
-    let has = |name: &str, wanted: &str| match given.map(|entry| &entry.value) {
-        None => name == "contents",
-        Some(node) => match text(node) {
-            Some("write-all") => true,
-            Some("read-all") => wanted == "read",
-            _ => get(node, name)
-                .and_then(text)
-                .is_some_and(|v| v == wanted || v == "write"),
-        },
-    };
     let comments = job.command == "run";
     PERMISSIONS
         .into_iter()
         .filter(|(name, ..)| comments || matches!(*name, "contents" | "id-token"))
-        .filter(|(name, wanted, _)| !has(name, wanted))
+        .filter(|(name, wanted, _)| !has(root, job, name, wanted))
         .map(|(name, wanted, purpose)| {
             let subject = format!("job {}", job.name);
             let detail = format!("lacks `{name}: {wanted}`, which is for {purpose}");
@@ -156,6 +149,38 @@ fn permissions(root: &Node, job: &Job<'_>) -> Vec<Check> {
                 .advice(format!("Add `{name}: {wanted}` to its `permissions`"))
         })
         .collect()
+}
+
+/// A schedule opens an issue when production fails its test. Its job asks for `run` under a condition, perhaps.
+fn issues(root: &Node, job: &Job<'_>) -> Option<Check> {
+    let on = get(root, "on")?;
+    event(on, "schedule")?;
+    if !job.command.contains("run") || has(root, job, "issues", "write") {
+        return None;
+    }
+    let line = given_permissions(root, job).map_or(job.entry.key_mark.line, |entry| entry.key_mark.line);
+    let detail = "lacks `issues: write`, which is for the issue of a failing scheduled test";
+    let check = Group::Workflow
+        .warn(format!("job {}", job.name), detail)
+        .at("", line);
+    Some(check.advice("Add `issues: write` to its `permissions`, or set `schedule.on-failure: none`"))
+}
+
+fn given_permissions<'a>(root: &'a Node, job: &Job<'a>) -> Option<&'a Entry> {
+    get_entry(&job.entry.value, "permissions").or_else(|| get_entry(root, "permissions"))
+}
+
+fn has(root: &Node, job: &Job<'_>, name: &str, wanted: &str) -> bool {
+    match given_permissions(root, job).map(|entry| &entry.value) {
+        None => name == "contents",
+        Some(node) => match text(node) {
+            Some("write-all") => true,
+            Some("read-all") => wanted == "read",
+            _ => get(node, name)
+                .and_then(text)
+                .is_some_and(|v| v == wanted || v == "write"),
+        },
+    }
 }
 
 fn triggers(root: &Node) -> Vec<Check> {
@@ -335,6 +360,25 @@ jobs:
         ] {
             assert_eq!(testing::verdicts(&of(text)), [Verdict::Skipped], "{text}");
         }
+    }
+
+    #[test]
+    fn a_schedule_needs_issues_where_its_job_runs() {
+        let schedule = GOOD.replace("on:\n", "on:\n  schedule: [{ cron: '17 6 * * *' }]\n");
+        assert_ne!(schedule, GOOD);
+        let checks = of(&schedule);
+        assert_eq!(
+            testing::verdicts(&checks),
+            [Verdict::Warn],
+            "{}",
+            testing::lines(&checks)
+        );
+        assert!(checks[0].detail.contains("`issues: write`"));
+        let given = schedule.replace(
+            "  deployments: write\n",
+            "  deployments: write\n  issues: write\n",
+        );
+        assert_eq!(testing::verdicts(&of(&given)), [Verdict::Pass]);
     }
 
     #[test]

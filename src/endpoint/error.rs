@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Longest piece of an answer that an error quotes, in characters.
 pub const QUOTE: usize = 300;
 
+/// In the text of every error that says that a request could not be sent for want of credentials.
+pub const NO_CREDENTIALS: &str = "no credentials for the endpoint";
+
 /// Why a request did not give what was asked. `request` is method and path, such as `GET /v1/models`.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -14,7 +17,7 @@ pub enum Error {
     BadUrl(String),
     #[error("the HTTP client could not be set up: {0}")]
     Client(String),
-    #[error("{request} was not sent: no credentials for the endpoint: {reason}")]
+    #[error("{request} was not sent: {NO_CREDENTIALS}: {reason}")]
     Credentials { request: String, reason: String },
     #[error("{request} got no answer: {reason}")]
     Unreachable { request: String, reason: String },

@@ -169,6 +169,6 @@ const fn purpose(action: &str) -> Purpose<'_> {
 }
 
 /// GitHub may change line ends and trailing white space.
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     one.replace("\r\n", "\n").trim() == other.replace("\r\n", "\n").trim()
 }

@@ -49,14 +49,21 @@ impl Error {
     }
 
     pub(super) fn refused(action: &str, permission: &str, status: u16, message: String) -> Self {
+        let advice = match status {
+            // A deleted issue is gone, too.
+            410 if message.contains("disabled") => NO_ISSUES.to_owned(),
+            _ => advice(status, permission),
+        };
         Self::Refused {
             action: action.to_owned(),
             status,
             message,
-            advice: advice(status, permission),
+            advice,
         }
     }
 }
+
+const NO_ISSUES: &str = " Issues are switched off in this repository: switch them on in its settings, or set `schedule.on-failure` to `webhook` or `none`";
 
 /// The next step after a refusal. A token without the permission gets 403, or 404 in a private repository.
 fn advice(status: u16, permission: &str) -> String {

@@ -1,4 +1,4 @@
-//! GitHub: the sticky comment, deployments, check runs, the pull request's state, and the runner's commands.
+//! GitHub: the sticky comment, deployments, check runs, issues, the pull request's state, and the runner's commands.
 
 pub mod actions;
 mod checks;
@@ -7,6 +7,7 @@ mod comments;
 mod contents;
 mod deployments;
 mod error;
+mod issues;
 mod pulls;
 mod repository;
 #[cfg(test)]
@@ -17,5 +18,6 @@ pub use client::GitHub;
 pub use comments::Comment;
 pub use deployments::{Deployment, DeploymentState};
 pub use error::Error;
+pub use issues::{Issue, Opened};
 pub use pulls::PullRequestState;
 pub use repository::{Repository, look_up};

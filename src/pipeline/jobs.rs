@@ -7,8 +7,8 @@ use super::{
     Services, cleanup,
     doctor::Gate,
     github_pages as pages,
-    history::{self, Store, Which},
-    live, model,
+    history::{self, Store},
+    incident, live, model,
     recorder::Recorder,
     scheduled,
     standing::{Environment, Standing},
@@ -44,7 +44,7 @@ impl<'a> Job<'a> {
     pub async fn production(&self) -> Vec<Recorder> {
         let targets = self.production_targets().collect();
         let mut recorders = self.deploy_all(targets, "production", true).await;
-        history::keep(&self.store, self.run(), Which::Deployed, &mut recorders).await;
+        history::deployed(&self.store, self.run(), &mut recorders).await;
         recorders
     }
 
@@ -77,6 +77,11 @@ impl<'a> Job<'a> {
 
     /// Tests production as it is.
     pub async fn smoke(&self) -> Vec<Recorder> {
+        let tested = self.test_all().await.into_iter();
+        tested.map(|tested| tested.recorder).collect()
+    }
+
+    async fn test_all(&self) -> Vec<scheduled::Tested> {
         join_all(
             self.production_targets()
                 .map(|target| scheduled::test(self.services, &self.store, target)),
@@ -86,8 +91,8 @@ impl<'a> Job<'a> {
 
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
-        let (mut recorders, found) = futures::join!(self.smoke(), self.live());
-        history::keep(&self.store, self.run(), Which::Found, &mut recorders).await;
+        let (tested, found) = futures::join!(self.test_all(), self.live());
+        let mut recorders = incident::follow(self, tested).await;
         let found = match found {
             Ok(found) => found,
             Err(recorder) => {
@@ -152,7 +157,7 @@ impl<'a> Job<'a> {
         recorders
     }
 
-    fn run(&self) -> history::Run<'a> {
+    pub(super) fn run(&self) -> history::Run<'a> {
         history::Run {
             at: self.now,
             commit: &self.context.sha,

@@ -13,6 +13,7 @@ pub mod failed;
 pub mod github_pages;
 pub mod history;
 pub mod images;
+pub mod incident;
 pub mod jobs;
 pub mod live;
 pub mod limits;

@@ -1,6 +1,9 @@
 //! Tests production as it is: nothing is built or changed.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     Services,
@@ -12,13 +15,23 @@ use super::{
 };
 use crate::{
     config::Access,
+    endpoint::error::NO_CREDENTIALS,
     google::run::{self, Location, types::short_name},
     plan::{cost, target::Target, traffic},
+    report::CheckOutcome,
     signal,
 };
 
+/// What came of a test.
+pub struct Tested {
+    pub recorder: Recorder,
+    /// Whether it says something of the service. It doesn't when Google could not be asked, or the credentials or
+    /// the settings were wrong.
+    pub judged: bool,
+}
+
 /// Smoke and latency on the live service of one target.
-pub async fn test(services: &Services, store: &Store<'_>, target: Target) -> Recorder {
+pub async fn test(services: &Services, store: &Store<'_>, target: Target) -> Tested {
     let private = target.model.service.access == Access::Private;
     let mut recorder = Recorder::new(
         &target.service,
@@ -30,11 +43,19 @@ pub async fn test(services: &Services, store: &Store<'_>, target: Target) -> Rec
     recorder.facts = super::facts::of(services, &target);
     recorder.places = target.model.places.clone();
     super::model::links(&mut recorder, &target);
-    let work = stages(services, store, &target, &mut recorder);
+    let looked = AtomicBool::new(false);
+    let work = stages(services, store, &target, &mut recorder, &looked);
     if signal::unless_stopped(work).await.is_none() {
         recorder.cancel();
     }
-    recorder
+    let judged = looked.load(Ordering::Relaxed) && !is_elsewhere(&recorder);
+    Tested { recorder, judged }
+}
+
+/// Whether what failed is none of the service's.
+fn is_elsewhere(recorder: &Recorder) -> bool {
+    let unsent = |check: &CheckOutcome| !check.passed && check.detail.contains(NO_CREDENTIALS);
+    matches!(recorder.blame, Some(Blame::Service | Blame::Input)) || recorder.report.checks.iter().any(unsent)
 }
 
 async fn stages(
@@ -42,8 +63,9 @@ async fn stages(
     store: &Store<'_>,
     target: &Target,
     recorder: &mut Recorder,
+    looked: &AtomicBool,
 ) -> Option<()> {
-    let found = recorder.stage("plan", find(services, target)).await?;
+    let found = recorder.stage("plan", find(services, target, looked)).await?;
     recorder.report.url = Some(found.url.clone());
     recorder.report.revision = Some(found.revision);
     recorder.report.image = found.image;
@@ -62,22 +84,23 @@ struct Found {
     serves: Option<Production>,
 }
 
-async fn find(services: &Services, target: &Target) -> Result<(Found, String), Failed> {
+async fn find(services: &Services, target: &Target, looked: &AtomicBool) -> Result<(Found, String), Failed> {
     let location = Location {
         project: &target.project,
         region: &target.region,
     };
     let live = run::get(&services.google, &location, &target.service)
         .await
-        .map_err(|e| Failed::google(&format!("read Cloud Run service {}", target.service), &e))?
-        .ok_or_else(|| {
-            Failed::new(
-                Blame::Deployment,
-                format!("service {} doesn't exist in {}", target.service, target.region),
-                "there is nothing to test",
-            )
-            .fix("Deploy it first: push to the default branch, or run `llm-deploy deploy`")
-        })?;
+        .map_err(|e| Failed::google(&format!("read Cloud Run service {}", target.service), &e))?;
+    looked.store(true, Ordering::Relaxed);
+    let live = live.ok_or_else(|| {
+        Failed::new(
+            Blame::Deployment,
+            format!("service {} doesn't exist in {}", target.service, target.region),
+            "there is nothing to test",
+        )
+        .fix("Deploy it first: push to the default branch, or run `llm-deploy deploy`")
+    })?;
     let revision = traffic::serving(&live)
         .into_iter()
         .max_by_key(|(_, percent)| *percent)

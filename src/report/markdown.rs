@@ -11,12 +11,13 @@ mod limits;
 mod model;
 mod overview;
 mod progress;
+mod trend;
 
 use std::fmt::Write as _;
 
 use super::escape::{cell_code, clip, code, link, prose};
 use super::record::Record;
-use super::{ModelReport, Report, Status, words};
+use super::{Failure, ModelReport, Report, Status, words};
 use limits::Limits;
 
 /// Longest comment, in bytes of UTF-8. GitHub's message speaks of 65,536 characters (it was seen to
@@ -60,7 +61,31 @@ pub fn comment(report: &Report, target: &str) -> String {
 
 /// The job summary, at most [`SUMMARY_LIMIT`] bytes: the comment with longer excerpts.
 pub fn summary(report: &Report) -> String {
-    fit(SUMMARY_LIMIT, limits::SUMMARY, |limits| body(report, limits))
+    fit(SUMMARY_LIMIT, limits::SUMMARY, |limits| {
+        body(report, limits) + &trend::render(report)
+    })
+}
+
+/// What failed, why and what to do, in at most `limit` bytes.
+pub fn failure(failure: &Failure, limit: usize) -> String {
+    fit(limit, limits::COMMENT, |limits| {
+        let mut out = String::new();
+        failure::render(failure, limits, &mut out);
+        out
+    })
+}
+
+/// Cuts a text that is bounded by construction all the same, at the end of a line.
+pub fn clip_page(text: &mut String, limit: usize) {
+    if text.len() <= limit {
+        return;
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let end = text.get(..end).and_then(|kept| kept.rfind('\n')).unwrap_or(end);
+    text.truncate(end + 1);
 }
 
 /// Longest summary of a check run, in characters; a character has at least one byte.

@@ -5,6 +5,7 @@ mod call;
 pub mod charts;
 pub mod escape;
 pub mod html;
+pub mod incident;
 pub mod json;
 pub mod markdown;
 pub mod memory;
@@ -144,7 +145,7 @@ pub struct ModelReport {
     pub expires_at: Option<DateTime<Utc>>,
     /// A preview against production as it is live; `None` when there is no production to compare with.
     pub differences: Option<Vec<Difference>>,
-    /// Earlier results of the same service, oldest first, for the trend.
+    /// Results of the same service up to this one, oldest first, for the trend.
     pub trend: Vec<Record>,
     /// Some of the measured requests, the slowest among them.
     pub requests: Vec<RequestRow>,

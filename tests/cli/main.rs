@@ -36,6 +36,7 @@ mod race;
 mod record;
 mod roles;
 mod schedule;
+mod scheduled;
 mod secrets;
 mod self_test;
 mod several_models;

@@ -266,3 +266,35 @@ fn a_file_that_is_no_map_is_the_only_mistake_shown() {
     );
     assert!(shown.contains("\n1 mistake in"), "{shown}");
 }
+
+#[test]
+fn a_wrong_way_of_telling_is_named_with_those_that_there_are() {
+    for (given, expected) in [
+        ("on-failure: mail", "expected `issue`, `webhook` or `none`"),
+        ("on-failure: [issue, none]", "expected `issue` or `webhook`"),
+        ("on-failure: []", "expected 1 to 2 items"),
+        ("on-failure: webhok", "did you mean `webhook`?"),
+        ("history: 5", "from 10 to 1000"),
+        ("webhook-url: https://hooks.slack.com/x", "unknown key"),
+    ] {
+        let said = bad(&format!("{LEAST}schedule: {{ {given} }}\n"), &[]);
+        assert!(said.contains(expected), "{given}: {said}");
+    }
+}
+
+#[test]
+fn one_way_of_telling_or_several_can_be_named() {
+    for (given, issue, webhook) in [
+        ("issue", true, false),
+        ("webhook", false, true),
+        ("[webhook, issue]", true, true),
+        ("none", false, false),
+    ] {
+        let config = good(&format!("{LEAST}schedule: {{ on-failure: {given} }}\n"), &[]);
+        assert_eq!(
+            config.schedule.on_failure,
+            OnFailure { issue, webhook },
+            "{given}"
+        );
+    }
+}

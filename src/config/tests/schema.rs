@@ -57,6 +57,11 @@ fn the_schemas_defaults_are_the_real_ones() {
     assert_eq!(at("preview.max-instances"), config.preview.max_instances);
     assert_eq!(duration("preview.expires"), config.preview.expires);
     assert_eq!(config.preview.expires, Duration::from_secs(72 * 3600));
+    assert_eq!(at("schedule.history"), config.schedule.history);
+    assert_eq!(
+        at("schedule.on-failure"),
+        serde_json::json!(config.schedule.on_failure)
+    );
 }
 
 #[test]

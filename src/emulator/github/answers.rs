@@ -87,7 +87,7 @@ pub fn repository(api: &str, repo: &Repo) -> Value {
         out[*field] = json!(false);
     }
     let more = json!({
-        "open_issues": repo.issues.len(), "open_issues_count": repo.issues.len(), "topics": [], "has_issues": true,
+        "open_issues": repo.issues.len(), "open_issues_count": repo.issues.len(), "topics": [], "has_issues": repo.has_issues,
         "visibility": if repo.private { "private" } else { "public" }, "license": null,
         "pushed_at": "2026-01-05T08:00:00Z", "created_at": "2026-01-01T08:00:00Z",
         "updated_at": "2026-01-05T08:00:00Z", "allow_forking": true,
@@ -190,7 +190,7 @@ pub fn issue(api: &str, repo: &Repo, issue: &Issue) -> Value {
         "state": state(issue), "state_reason": issue.state_reason, "title": issue.title, "body": issue.body,
         "user": user(api, &issue.user),
         "labels": issue.labels.iter().map(|name| label(api, repo, name)).collect::<Vec<_>>(),
-        "assignee": null, "assignees": [], "milestone": null, "locked": false, "active_lock_reason": null,
+        "assignee": null, "assignees": [], "milestone": null, "locked": issue.locked, "active_lock_reason": null,
         "comments": repo.comments.iter().filter(|comment| comment.issue == issue.number).count(),
         "closed_at": issue.closed_at, "closed_by": null, "created_at": issue.created_at,
         "updated_at": issue.updated_at, "author_association": "CONTRIBUTOR",

@@ -53,8 +53,12 @@ pub(super) fn list(context: &mut Context<'_>) -> Answer {
 pub(super) fn create(context: &mut Context<'_>) -> Answer {
     let body = body(context)?;
     let number = context.id();
-    if !context.repo.issues.contains_key(&number) {
-        return Err(context.not_found());
+    let issue = context.repo.issues.get(&number);
+    let issue = issue.ok_or_else(|| context.not_found())?;
+    if issue.locked {
+        let message = "Unable to create comment because issue is locked.";
+        let docs = &context.operation.docs;
+        return Err(Refusal::new(StatusCode::FORBIDDEN, message, docs));
     }
     let time = now();
     let comment = StoredComment {

@@ -47,11 +47,37 @@ pub(super) fn get(context: &mut Context<'_>) -> Answer {
         .repo
         .issues
         .get(&context.id())
-        .ok_or_else(|| context.not_found())?;
+        .ok_or_else(|| missing(context, context.id()))?;
     Ok((StatusCode::OK, answers::issue(&context.api, context.repo, issue)))
 }
 
+/// GitHub's own words, also with that status.
+fn has_issues(context: &Context<'_>) -> Result<(), Refusal> {
+    if context.repo.has_issues {
+        return Ok(());
+    }
+    let docs = &context.operation.docs;
+    Err(Refusal::new(
+        StatusCode::GONE,
+        "Issues are disabled for this repo",
+        docs,
+    ))
+}
+
+/// One that was there is gone for good.
+fn missing(context: &Context<'_>, number: u64) -> Refusal {
+    if context.repo.is_deleted(number) {
+        return Refusal::new(
+            StatusCode::GONE,
+            "This issue was deleted",
+            &context.operation.docs,
+        );
+    }
+    context.not_found()
+}
+
 pub(super) fn create(context: &mut Context<'_>) -> Answer {
+    has_issues(context)?;
     let title = title(context)?.unwrap_or_default();
     let body = context.text("body");
     check_body(
@@ -68,6 +94,7 @@ pub(super) fn create(context: &mut Context<'_>) -> Answer {
         state_reason: None,
         labels: given_labels(&context.call.json["labels"]),
         user: ACTOR.to_owned(),
+        locked: false,
         created_at: time.clone(),
         updated_at: time,
         closed_at: None,
@@ -93,7 +120,8 @@ pub(super) fn update(context: &mut Context<'_>) -> Answer {
     )?;
     let (state, reason) = (context.text("state"), context.text("state_reason"));
     let labels = context.field("labels").map(given_labels);
-    let (number, missing) = (context.id(), context.not_found());
+    let number = context.id();
+    let missing = missing(context, number);
     let issue = context.repo.issues.get_mut(&number).ok_or(missing)?;
     if let Some(title) = title {
         issue.title = title;

@@ -27,7 +27,7 @@ use refusal::Refusal;
 use state::{Repo, State};
 
 pub use events::event_payload;
-pub use state::{Access, CheckRun, Comment, Deployment};
+pub use state::{Access, CheckRun, Comment, Deployment, IssueSeen};
 
 /// A token of the job, as good as the one in GITHUB_TOKEN: its actor is `github-actions[bot]`.
 pub const TOKEN: &str = "ghs_emulatorJob";

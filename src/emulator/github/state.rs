@@ -25,6 +25,19 @@ pub struct Comment {
     pub body: String,
 }
 
+/// An issue that is no pull request, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueSeen {
+    pub number: u64,
+    pub title: String,
+    pub body: String,
+    pub open: bool,
+    pub state_reason: Option<String>,
+    pub labels: Vec<String>,
+    /// Who opened it.
+    pub user: String,
+}
+
 /// A deployment with the states it went through, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -55,6 +68,8 @@ pub(super) struct Issue {
     pub state_reason: Option<String>,
     pub labels: Vec<String>,
     pub user: String,
+    /// Only who may write to the repository may comment.
+    pub locked: bool,
     pub created_at: String,
     pub updated_at: String,
     pub closed_at: Option<String>,
@@ -133,6 +148,9 @@ pub(super) struct Repo {
     pub bases: BTreeMap<u64, String>,
     /// Whether the commit has checks that haven't ended: always so while a job runs.
     pub checks_pending: bool,
+    /// Whether the repository has issues at all.
+    pub has_issues: bool,
+    next_number: u64,
     next_id: u64,
 }
 
@@ -195,6 +213,7 @@ impl Repo {
             state_reason: None,
             labels: Vec::new(),
             user: "octocat".to_owned(),
+            locked: false,
             created_at: created_at.clone(),
             updated_at: created_at,
             closed_at: None,
@@ -211,6 +230,8 @@ impl Repo {
             files: BTreeMap::new(),
             bases: BTreeMap::new(),
             checks_pending: true,
+            has_issues: true,
+            next_number: PULL_REQUEST,
             next_id: 2_000_000_001,
         }
     }
@@ -220,8 +241,15 @@ impl Repo {
         self.next_id
     }
 
+    /// Whether there was one of this number.
+    pub fn is_deleted(&self, number: u64) -> bool {
+        (PULL_REQUEST..=self.next_number).contains(&number) && !self.issues.contains_key(&number)
+    }
+
+    /// That of a deleted issue is not given again.
     pub fn take_number(&mut self) -> u64 {
-        self.issues.keys().next_back().copied().unwrap_or(0) + 1
+        self.next_number += 1;
+        self.next_number
     }
 }
 
@@ -367,6 +395,98 @@ impl GitHub {
                 annotations: one.annotations,
             })
             .collect()
+    }
+
+    /// Issues that are no pull requests, oldest first.
+    pub fn issues(&self, repository: &str) -> Vec<IssueSeen> {
+        let mut state = self.lock();
+        let Some(repo) = state.repo(repository) else {
+            return Vec::new();
+        };
+        let issues = repo.issues.values().filter(|issue| issue.head_sha.is_none());
+        issues
+            .map(|issue| IssueSeen {
+                number: issue.number,
+                title: issue.title.clone(),
+                body: issue.body.clone().unwrap_or_default(),
+                open: issue.open,
+                state_reason: issue.state_reason.clone(),
+                labels: issue.labels.clone(),
+                user: issue.user.clone(),
+            })
+            .collect()
+    }
+
+    /// Opens an issue as somebody else would; its number. 0 when there is no such repository.
+    pub fn open_issue_as(
+        &self,
+        repository: &str,
+        user: &str,
+        title: &str,
+        body: &str,
+        labels: &[&str],
+    ) -> u64 {
+        let mut state = self.lock();
+        let Some(repo) = state.repo(repository) else {
+            return 0;
+        };
+        let (number, time) = (repo.take_number(), now());
+        let issue = Issue {
+            number,
+            title: title.to_owned(),
+            body: Some(body.to_owned()),
+            open: true,
+            state_reason: None,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            user: user.to_owned(),
+            locked: false,
+            created_at: time.clone(),
+            updated_at: time,
+            closed_at: None,
+            head_sha: None,
+        };
+        repo.issues.insert(number, issue);
+        number
+    }
+
+    /// Closes an issue as a person would: `completed`, `not_planned`.
+    pub fn close_issue(&self, repository: &str, number: u64, reason: &str) {
+        self.change_issue(repository, number, |issue| {
+            issue.open = false;
+            issue.state_reason = Some(reason.to_owned());
+            issue.closed_at = Some(now());
+        });
+    }
+
+    /// Locks an issue's conversation: the job's token can't comment any more.
+    pub fn lock_issue(&self, repository: &str, number: u64) {
+        self.change_issue(repository, number, |issue| issue.locked = true);
+    }
+
+    /// Rewrites an issue's body as a person would.
+    pub fn edit_issue(&self, repository: &str, number: u64, body: &str) {
+        self.change_issue(repository, number, |issue| issue.body = Some(body.to_owned()));
+    }
+
+    fn change_issue(&self, repository: &str, number: u64, change: impl FnOnce(&mut Issue)) {
+        let mut state = self.lock();
+        if let Some(issue) = state.repo(repository).and_then(|r| r.issues.get_mut(&number)) {
+            change(issue);
+        }
+    }
+
+    /// Deletes an issue, as an administrator can; one that was moved to another repository looks the same.
+    pub fn delete_issue(&self, repository: &str, number: u64) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.issues.remove(&number);
+        }
+    }
+
+    /// Switches the repository's issues off, or on again. Pull requests stay.
+    pub fn has_issues(&self, repository: &str, has: bool) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.has_issues = has;
+        }
     }
 
     /// Titles of open issues that are no pull requests.

@@ -446,3 +446,54 @@ async fn a_check_run_takes_the_permission_and_says_how_it_ended() {
     );
     assert_eq!(github.check_runs(REPOSITORY)[0].annotations.len(), 51);
 }
+
+#[tokio::test]
+async fn an_issue_can_be_locked_deleted_or_a_repository_have_none() {
+    let github = GitHub::default();
+    let open = || {
+        act(
+            &github,
+            "POST",
+            "issues",
+            json!({"title": "Down", "labels": ["llm-deploy"]}),
+        )
+    };
+    let number = open().await.json["number"].as_u64().unwrap();
+    let (issue, notes) = (format!("issues/{number}"), format!("issues/{number}/comments"));
+    github.lock_issue(REPOSITORY, number);
+    let refused = act(&github, "POST", &notes, json!({"body": "x"})).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.json["message"].as_str().unwrap().contains("locked"));
+    let closed = json!({"state": "closed", "state_reason": "duplicate"});
+    assert_eq!(
+        act(&github, "PATCH", &issue, closed).await.json["state_reason"],
+        "duplicate"
+    );
+    github.delete_issue(REPOSITORY, number);
+    assert_eq!(act(&github, "GET", &issue, Value::Null).await.status, 410);
+    assert_eq!(
+        act(&github, "PATCH", &issue, json!({"body": "x"})).await.status,
+        410
+    );
+    assert_eq!(act(&github, "GET", "issues/99", Value::Null).await.status, 404);
+    github.has_issues(REPOSITORY, false);
+    assert_eq!(open().await.status, 410);
+    assert_eq!(
+        act(&github, "GET", "issues?labels=llm-deploy", Value::Null)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        act(&github, "POST", "issues/12/comments", json!({"body": "x"}))
+            .await
+            .status,
+        201
+    );
+    github.has_issues(REPOSITORY, true);
+    assert_eq!(open().await.json["number"], number + 1, "a number is given once");
+    let theirs = github.open_issue_as(REPOSITORY, "octocat", "t", "b", &["llm-deploy"]);
+    let listed = act(&github, "GET", "issues?labels=llm-deploy", Value::Null).await;
+    assert_eq!(listed.json[0]["number"], theirs);
+    assert_eq!(listed.json[0]["user"]["type"], "User");
+}

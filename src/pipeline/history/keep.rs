@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 
-use super::{Baseline, KEPT, Store, lines};
+use super::{Baseline, Store};
 use crate::{
     event::RunId,
     google::storage,
@@ -13,7 +13,7 @@ use crate::{
         failed::{Blame, Failed},
         recorder::Recorder,
     },
-    report::{Status, record::Record},
+    report::{Status, charts::trend, record::Record},
     signal,
 };
 
@@ -30,43 +30,82 @@ pub struct Run<'a> {
     pub url: Option<&'a str>,
 }
 
-/// Which results are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// A deployment's: those that were measured and have gone into production.
-    Deployed,
-    /// Those of production as it was found, bad ones among them.
-    Found,
+/// What is kept of a test of production as it was found.
+pub struct Kept {
+    pub record: Record,
+    /// With this one at its end; empty when it could not be read or written.
+    pub history: Vec<Record>,
 }
 
-/// Keeps the results, and gives their reports the ones before. Whether that works or not, the verdict stays.
-pub async fn keep(store: &Store<'_>, run: Run<'_>, which: Which, recorders: &mut [Recorder]) {
-    let results: Vec<&mut Recorder> = recorders.iter_mut().filter(|r| which.has(r)).collect();
-    if results.is_empty() {
-        return;
+/// Keeps a deployment's results: those that were measured and have gone into production. Whether that works or not,
+/// the verdict stays.
+pub async fn deployed(store: &Store<'_>, run: Run<'_>, recorders: &mut [Recorder]) {
+    let measured = |one: &&mut Recorder| {
+        one.report.status == Status::Succeeded && !one.report.latency.is_empty()
+    };
+    let results = recorders.iter_mut().filter(measured);
+    let mut results: Vec<(&mut Recorder, Record)> = results
+        .map(|one| {
+            let record = record(run, one);
+            (one, record)
+        })
+        .collect();
+    keep(store, &mut results).await;
+}
+
+/// Keeps what tests of production as it was found came to; true beside one that says something of the service. One
+/// that doesn't is in the history as skipped, one that was cancelled isn't.
+pub async fn found(store: &Store<'_>, run: Run<'_>, tested: Vec<(&mut Recorder, bool)>) -> Vec<Kept> {
+    let mut results: Vec<(&mut Recorder, Record)> = Vec::new();
+    for (one, judged) in tested {
+        let mut record = record(run, one);
+        if !judged && record.status != Status::Cancelled {
+            record.status = Status::Skipped;
+        }
+        results.push((one, record));
+    }
+    let histories = keep(store, &mut results).await;
+    let records = results.into_iter().map(|(_, record)| record);
+    records
+        .zip(histories)
+        .map(|(record, history)| Kept { record, history })
+        .collect()
+}
+
+fn record(run: Run<'_>, recorder: &Recorder) -> Record {
+    let page = run.url.map(|url| page(url, run.id));
+    Record::in_run(run.at, run.commit, page.as_deref(), &recorder.report)
+}
+
+/// The histories with these results, as far as they could be kept.
+async fn keep(
+    store: &Store<'_>,
+    results: &mut [(&mut Recorder, Record)],
+) -> Vec<Vec<Record>> {
+    let nothing = vec![Vec::new(); results.len()];
+    if results.iter().all(|(_, record)| record.status == Status::Cancelled) {
+        return nothing;
     }
     let work = async {
-        match check_bucket(store).await {
-            Ok(()) => drop(join_all(results.into_iter().map(|one| keep_one(store, run, one))).await),
-            Err(failed) => store.warn(failed),
+        if let Err(failed) = check_bucket(store).await {
+            store.warn(failed);
+            return None;
         }
+        let all = results
+            .iter_mut()
+            .map(|(recorder, record)| keep_one(store, recorder, record));
+        Some(join_all(all).await)
     };
     let limited = tokio::time::timeout(store.services.google.tempo().of(DEADLINE), work);
-    // A run that is asked to stop leaves it: the next one has results of its own.
-    if let Some(Err(_)) = signal::unless_stopped(limited).await {
-        let title = "production's history was not kept";
-        store.warn(Failed::new(Blame::Service, title, "Cloud Storage takes too long"));
-    }
-}
-
-impl Which {
-    fn has(self, recorder: &Recorder) -> bool {
-        let measured = !recorder.report.latency.is_empty();
-        match (self, recorder.report.status) {
-            (Self::Deployed, Status::Succeeded) => measured,
-            (Self::Found, Status::Succeeded | Status::Failed) => true,
-            _ => false,
+    match signal::unless_stopped(limited).await {
+        Some(Ok(kept)) => kept.unwrap_or(nothing),
+        Some(Err(_)) => {
+            let title = "production's history was not kept";
+            store.warn(Failed::new(Blame::Service, title, "Cloud Storage takes too long"));
+            nothing
         }
+        // A run that is asked to stop leaves it: the next one has results of its own.
+        None => nothing,
     }
 }
 
@@ -85,27 +124,31 @@ async fn check_bucket(store: &Store<'_>) -> Result<(), Failed> {
     }
 }
 
-async fn keep_one(store: &Store<'_>, run: Run<'_>, recorder: &mut Recorder) {
-    let page = run.url.map(|url| page(url, run.id));
-    let record = Record::in_run(run.at, run.commit, page.as_deref(), &recorder.report);
+async fn keep_one(store: &Store<'_>, recorder: &mut Recorder, record: &Record) -> Vec<Record> {
+    if record.status == Status::Cancelled {
+        return Vec::new();
+    }
     let baseline = baseline(recorder);
-    let service = recorder.report.service.as_str();
+    let service = record.service.as_str();
     let good = async {
         match &baseline {
             Some(baseline) => store.keep_baseline(service, baseline).await,
             None => Ok(()),
         }
     };
-    let (history, good) = futures::join!(store.append(&record, KEPT), good);
-    match history {
-        Ok(mut all) => {
-            all.retain(|other| !lines::is_same_run(other, &record));
-            recorder.report.trend = all;
-        }
-        Err(failed) => store.warn(failed),
-    }
+    let (history, good) = futures::join!(store.append(record, store.kept), good);
     if let Err(failed) = good {
         store.warn(failed);
+    }
+    match history {
+        Ok(all) => {
+            recorder.report.trend = trend::latest(&all).to_vec();
+            all
+        }
+        Err(failed) => {
+            store.warn(failed);
+            Vec::new()
+        }
     }
 }
 

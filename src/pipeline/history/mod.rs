@@ -28,12 +28,9 @@ use crate::{
 };
 
 pub use baseline::{Baseline, Instance, Production};
-pub use keep::{Run, Which, keep};
+pub use keep::{Kept, Run, deployed, found};
 
-/// Runs whose results are kept.
-pub const KEPT: usize = 200;
-
-/// 200 lines have a tenth of it.
+/// 1,000 lines have less than half of it.
 const LONGEST_HISTORY: usize = 4 << 20;
 /// A load's samples take 300 kB at most, and a sweep has some ten loads.
 const LONGEST_BASELINE: usize = 16 << 20;
@@ -42,22 +39,14 @@ const ROUNDS: u32 = 8;
 /// Longest pause before that, so that those who write at the same time don't meet again.
 const PAUSE: Duration = Duration::from_millis(800);
 
-/// The earlier results of a production service, oldest first. Empty before the first one.
-pub async fn load(services: &Services, config: &Config, service: &str) -> Result<Vec<Record>, Failed> {
-    Store::new(services, config).history(service).await
-}
-
-/// Adds a result, and returns the history with it. A run that is in it already counts once.
-pub async fn append(services: &Services, config: &Config, record: &Record) -> Result<Vec<Record>, Failed> {
-    Store::new(services, config).append(record, KEPT).await
-}
-
 /// The place of it all: the build bucket, below `history/<region>/`.
 pub struct Store<'a> {
     services: &'a Services,
     project: &'a str,
     region: &'a str,
     bucket: &'a str,
+    /// Results of each service that stay.
+    kept: usize,
     /// So that what is missing is told once, whatever the number of models.
     warned: AtomicBool,
 }
@@ -69,6 +58,7 @@ impl<'a> Store<'a> {
             project: &config.project,
             region: &config.region,
             bucket: &config.build.bucket,
+            kept: usize::try_from(config.schedule.history).unwrap_or(usize::MAX),
             warned: AtomicBool::new(false),
         }
     }
@@ -78,7 +68,8 @@ impl<'a> Store<'a> {
         Ok(found.map_or_else(Vec::new, |found| lines::parse(&found.body)))
     }
 
-    /// As [`append`]; the latest `keep` results stay.
+    /// Adds a result, and returns the history with it. A run that is in it already counts once; the latest `keep`
+    /// results stay.
     pub async fn append(&self, record: &Record, keep: usize) -> Result<Vec<Record>, Failed> {
         let object = self.history_of(&record.service);
         for _ in 0..ROUNDS {

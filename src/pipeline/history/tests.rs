@@ -116,7 +116,7 @@ fn days(all: &[Record]) -> Vec<String> {
 #[tokio::test]
 async fn each_region_and_service_has_an_object_of_its_own() {
     let world = World::with(&Arc::default()).await;
-    append(&world.services, &world.config, &record(1)).await.unwrap();
+    world.store().append(&record(1), 10).await.unwrap();
     let all = load(&world.services, &world.config, "qwen").await.unwrap();
     assert_eq!(all, [record(1)]);
     let lines = world.server.lines();

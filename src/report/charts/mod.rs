@@ -8,6 +8,7 @@ mod over_time;
 mod plot;
 #[cfg(test)]
 mod tests;
+pub mod trend;
 
 use super::words;
 use crate::bench::result::Level;

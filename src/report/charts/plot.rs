@@ -55,6 +55,9 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
+/// Something bad that happened.
+const EVENT: RGBColor = RGBColor(0xdc, 0x26, 0x26);
+
 pub enum Style {
     Line,
     /// A line with a point at each value.
@@ -66,13 +69,25 @@ pub enum Style {
 /// The drawing as an `<svg>` element. `label` is what is read out instead of it; it is ours. `None` when there is
 /// nothing to draw.
 pub fn plot(label: &str, x: Axis, y: Axis, lines: &[Vec<(f64, f64)>], style: &Style) -> Option<String> {
+    plot_with_events(label, x, y, lines, style, &[])
+}
+
+/// As [`plot`], with an upright line at each of `events`.
+pub fn plot_with_events(
+    label: &str,
+    x: Axis,
+    y: Axis,
+    lines: &[Vec<(f64, f64)>],
+    style: &Style,
+    events: &[f64],
+) -> Option<String> {
     let spans = |axis: &Axis| axis.to > axis.from && (axis.to - axis.from).is_finite();
     if !(lines.iter().any(|line| line.len() > 1) && spans(&x) && spans(&y)) {
         return None;
     }
     let mut svg = String::new();
     // Drawing into a string has no way to fail; a chart that does is left out.
-    draw(&mut svg, x, y, lines, style).ok()?;
+    draw(&mut svg, x, y, lines, style, events).ok()?;
     Some(framed(&svg, label))
 }
 
@@ -82,9 +97,10 @@ fn draw(
     y: Axis,
     lines: &[Vec<(f64, f64)>],
     style: &Style,
+    events: &[f64],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    let floor = y.from;
+    let (floor, ceiling) = (y.from, y.to);
     let mut chart = ChartBuilder::on(&area)
         .margin(4)
         .margin_right(22)
@@ -100,6 +116,11 @@ fn draw(
         .axis_style(INK.mix(0.5))
         .label_style(("sans-serif", TEXT).into_font().color(&INK))
         .draw()?;
+    chart.draw_series(
+        events
+            .iter()
+            .map(|at| PathElement::new(vec![(*at, floor), (*at, ceiling)], EVENT.stroke_width(3))),
+    )?;
     for (line, pen) in lines.iter().zip(PENS) {
         let stroke = pen.stroke_width(2);
         match style {

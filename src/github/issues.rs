@@ -1,0 +1,264 @@
+//! Issues that are found again by a label and a hidden marker, and opened once.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{GitHub, Method, Purpose, Repeat};
+use super::error::Error;
+
+/// An issue of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    pub number: u64,
+    pub open: bool,
+    /// Somebody closed it as not planned: they don't want to hear of it.
+    pub declined: bool,
+    pub body: String,
+}
+
+/// What came of opening one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub number: u64,
+    /// Another run opened this one at the same time; ours was closed as its duplicate.
+    pub by_another: bool,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    number: u64,
+    state: String,
+    state_reason: Option<String>,
+    body: Option<String>,
+    user: Option<Author>,
+    author_association: Option<String>,
+    /// Pull requests are listed among the issues.
+    pull_request: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    body: Option<String>,
+}
+
+impl Listed {
+    /// As for comments: a bot or a person of the repository wrote it. An issue template can give everybody's
+    /// issue our label, and everybody can write our marker; what an outsider's issue remembers is not believed.
+    fn is_trusted(&self) -> bool {
+        let bot = self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot");
+        let association = self.author_association.as_deref().unwrap_or("NONE");
+        bot || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
+    }
+
+    fn read(self) -> Issue {
+        Issue {
+            number: self.number,
+            open: self.state == "open",
+            declined: self.state_reason.as_deref() == Some("not_planned"),
+            body: self.body.unwrap_or_default(),
+        }
+    }
+}
+
+impl Issue {
+    pub fn is_marked(&self, marker: &str) -> bool {
+        self.body.trim_start().starts_with(marker)
+    }
+}
+
+const PERMISSION: &str = "issues: write";
+/// Issues of one page; GitHub allows no more.
+const PAGE: u32 = 100;
+/// Pages read at most: the newest ten thousand.
+const PAGES: u32 = 100;
+/// Times that an issue or a note is asked for.
+const TRIES: u32 = 3;
+
+fn purpose(action: &str) -> Purpose<'_> {
+    Purpose {
+        action,
+        permission: PERMISSION,
+    }
+}
+
+impl GitHub {
+    /// The issues with `label` that somebody trusted opened, newest first, open or not.
+    ///
+    /// # Errors
+    /// When GitHub refuses (with the permission that is missing), the repository has no issues, or GitHub can't
+    /// be reached.
+    pub async fn labelled_issues(&self, label: &str) -> Result<Vec<Issue>, Error> {
+        let action = format!("look for the issues labelled {label}");
+        let mut next = Some(self.route(&format!(
+            "issues?labels={label}&state=all&sort=created&direction=desc&per_page={PAGE}"
+        )));
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let Some(route) = next else { break };
+            let (page, following) = self.page::<Listed>(&route, purpose(&action)).await?;
+            let ours = page.into_iter();
+            let ours = ours.filter(|one| one.pull_request.is_none() && one.is_trusted());
+            found.extend(ours.map(Listed::read));
+            next = following;
+        }
+        Ok(found)
+    }
+
+    /// Opens an issue whose body starts with `marker`. Of runs at the same time that each open one, the earliest
+    /// issue stays; `passed_over` are those that can't be used.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn open_issue(
+        &self,
+        label: &str,
+        marker: &str,
+        title: &str,
+        body: &str,
+        passed_over: &[u64],
+    ) -> Result<Opened, Error> {
+        let made = self.create_issue(label, title, body).await?;
+        let ours = Opened {
+            number: made,
+            by_another: false,
+        };
+        // The issue is there by now, so a failure from here on is none of the run's.
+        let Ok(there) = self.labelled_issues(label).await else {
+            return Ok(ours);
+        };
+        let marked = there.iter().filter(|one| one.open && one.is_marked(marker));
+        let earliest = marked
+            .map(|one| one.number)
+            .filter(|number| *number < made && !passed_over.contains(number))
+            .min();
+        let Some(earliest) = earliest else { return Ok(ours) };
+        if self.close_as_duplicate(made, earliest).await.is_err() {
+            return Ok(ours);
+        }
+        Ok(Opened {
+            number: earliest,
+            by_another: true,
+        })
+    }
+
+    /// Writes the body, and opens or closes the issue when `open` says so.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn update_issue(&self, number: u64, body: &str, open: Option<bool>) -> Result<(), Error> {
+        let mut request = json!({ "body": body });
+        match open {
+            Some(true) => {
+                request["state"] = "open".into();
+                request["state_reason"] = "reopened".into();
+            }
+            Some(false) => {
+                request["state"] = "closed".into();
+                request["state_reason"] = "completed".into();
+            }
+            None => {}
+        }
+        self.patch(number, &request).await
+    }
+
+    /// Closes an issue in favour of another. It loses its marker: it is never found again.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn close_as_duplicate(&self, number: u64, of: u64) -> Result<(), Error> {
+        let body = format!("Duplicate of #{of}: two runs opened an issue at the same time.\n");
+        let mut request = json!({ "state": "closed", "state_reason": "duplicate", "body": body });
+        match self.patch(number, &request).await {
+            // An older GitHub Enterprise knows no duplicates.
+            Err(error) if error.http_status() == Some(422) => {
+                request["state_reason"] = "not_planned".into();
+                self.patch(number, &request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Comments on an issue, once: `mark` is a hidden line that no other comment has.
+    ///
+    /// # Errors
+    /// When GitHub refuses (the issue may be locked) or can't be reached.
+    pub async fn note_on_issue(&self, number: u64, mark: &str, text: &str) -> Result<(), Error> {
+        let action = format!("comment on issue {number}");
+        let route = self.route(&format!("issues/{number}/comments"));
+        let request = json!({ "body": format!("{mark}\n{text}") });
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self
+                .send::<Value>(Method::Post(&request), &route, purpose(&action), Repeat::Never)
+                .await;
+            match outcome {
+                Err(error) if error.is_ambiguous() && tries < TRIES => {}
+                outcome => return outcome.map(drop),
+            }
+            self.tempo.sleep(self.pause * tries).await;
+            if self.has_note(number, mark).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn has_note(&self, number: u64, mark: &str) -> Result<bool, Error> {
+        let action = format!("read the comments of issue {number}");
+        let mut next = Some(self.route(&format!("issues/{number}/comments?per_page={PAGE}")));
+        for _ in 0..PAGES {
+            let Some(route) = next else { break };
+            let (page, following) = self.page::<Note>(&route, purpose(&action)).await?;
+            let is_it = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(mark));
+            if page.iter().any(is_it) {
+                return Ok(true);
+            }
+            next = following;
+        }
+        Ok(false)
+    }
+
+    /// A write whose outcome is unknown is not repeated before we have looked whether it was carried out.
+    async fn create_issue(&self, label: &str, title: &str, body: &str) -> Result<u64, Error> {
+        #[derive(Deserialize)]
+        struct Made {
+            number: u64,
+        }
+        let route = self.route("issues");
+        let request = json!({ "title": title, "body": body, "labels": [label] });
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let action = purpose("open an issue");
+            let outcome = self
+                .send::<Made>(Method::Post(&request), &route, action, Repeat::Never)
+                .await;
+            let error = match outcome {
+                Ok(made) => return Ok(made.number),
+                Err(error) if !error.is_ambiguous() || tries == TRIES => return Err(error),
+                Err(error) => error,
+            };
+            self.tempo.sleep(self.pause * tries).await;
+            let there = self.labelled_issues(label).await.map_err(|_| error)?;
+            let same = |one: &&Issue| one.open && super::comments::same(&one.body, body);
+            if let Some(made) = there.iter().filter(same).map(|one| one.number).min() {
+                return Ok(made);
+            }
+        }
+    }
+
+    async fn patch(&self, number: u64, request: &Value) -> Result<(), Error> {
+        let action = format!("update issue {number}");
+        let route = self.route(&format!("issues/{number}"));
+        let method = Method::Patch(request);
+        self.send::<Value>(method, &route, purpose(&action), Repeat::Safe)
+            .await
+            .map(drop)
+    }
+}
