@@ -126,11 +126,12 @@ fn an_input_of_the_workflow_raises_no_limit() {
 
 #[test]
 fn what_the_base_branch_allows_is_deployed() {
-    let world = world(&config(&format!(
-        "{RTX}\npreview: {{ limits: {{ models: ['Qwen/*'], hourly-cost: 5 }} }}"
-    )));
-    ask(&world, RTX).expect_code(0);
-    assert!(world.service(SERVICE).is_some());
+    let limits =
+        "limits: { max-instances: 2, expires: 100h, models: ['acme/*', 'Qwen/*'], hourly-cost: 2.1 }";
+    let world = world(&config(&format!("preview: {{ {limits} }}")));
+    ask(&world, "preview: { max-instances: 2, expires: 100h }").expect_code(0);
+    let service = world.service(SERVICE).unwrap();
+    assert_eq!(service["template"]["scaling"]["maxInstanceCount"], 2);
 }
 
 #[test]
@@ -146,15 +147,15 @@ fn a_base_branch_without_the_file_allows_the_defaults() {
 
 #[test]
 fn a_limit_that_was_tightened_counts_at_once_and_a_live_preview_stays_as_it_is() {
-    let world = world("preview: { max-instances: 3 }");
-    ask(&world, "preview: { max-instances: 3 }").expect_code(0);
+    let world = world("preview: { max-instances: 2 }");
+    ask(&world, "preview: { max-instances: 2 }").expect_code(0);
     let before = world.service(SERVICE).unwrap();
-    github(&world).put_file(REPOSITORY, "main", FILE, "preview: { max-instances: 2 }");
+    github(&world).put_file(REPOSITORY, "main", FILE, "preview: { max-instances: 1 }");
     world.forget_requests();
     // The very same event again: its payload knows nothing of it.
     let ran = world.run("pull_request.opened");
     let said = expect_refused(&world, &ran, 2);
-    assert!(said.contains("max-instances` asks for 3"), "{said}");
+    assert!(said.contains("max-instances` asks for 2"), "{said}");
     assert_eq!(world.service(SERVICE).unwrap(), before);
 }
 
@@ -163,10 +164,10 @@ fn limits_that_can_not_be_read_allow_nothing() {
     type Break = fn(&World);
     let cases: [(&str, i32, Break); 4] = [
         ("contents: read", 2, |world| {
-            github(world).permit("contents", Access::None)
+            github(world).permit("contents", Access::None);
         }),
         ("Branch not found", 2, |world| {
-            github(world).retarget(REPOSITORY, PULL_REQUEST, "gone")
+            github(world).retarget(REPOSITORY, PULL_REQUEST, "gone");
         }),
         ("unknown key `limit`", 2, |world| {
             github(world).put_file(REPOSITORY, "main", FILE, "preview: { limit: {} }");

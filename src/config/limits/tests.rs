@@ -94,7 +94,7 @@ fn a_file_with_a_mistake_anywhere_allows_nothing() {
         ("preview: {limits: {hourly-cost: $2}}", "a number"),
         ("preview: {label: ''}", "1 to 50"),
         ("latency: {request: 5}", "unknown key `request`"),
-        ("preview: {", "can't be read"),
+        ("preview: {", "not valid YAML"),
         ("preview: {}\n---\npreview: {}", "document"),
     ] {
         let said = of(text).unwrap_err().to_string();

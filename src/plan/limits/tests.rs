@@ -69,7 +69,7 @@ fn each_limit_is_named_with_what_was_asked_and_what_is_allowed() {
             "preview: { max-instances: 2 }",
             "hourly-cost",
             "preview.max-instances",
-            ["$2.095 an hour", "$2.000 an hour"],
+            ["$2.093 an hour", "$2.000 an hour"],
         ),
         (
             "preview: { limits: { hourly-cost: 100, gpus: [nvidia-h100-80gb] } }",
