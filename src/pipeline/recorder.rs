@@ -104,6 +104,7 @@ impl Recorder {
         shown.stages.push(Stage {
             name: name.to_owned(),
             status: Status::Running,
+            started_at: Some(Utc::now()),
             duration: std::time::Duration::ZERO,
             detail: String::new(),
         });

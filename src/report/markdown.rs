@@ -70,7 +70,7 @@ pub fn summary(report: &Report) -> String {
 pub fn failure(failure: &Failure, limit: usize) -> String {
     fit(limit, limits::COMMENT, |limits| {
         let mut out = String::new();
-        failure::render(failure, limits, &mut out);
+        failure::render(failure, None, limits, &mut out);
         out
     })
 }
@@ -119,7 +119,7 @@ fn body(report: &Report, limits: &Limits) -> String {
         let _ = writeln!(out, "> {}\n", prose(&clip(notice, limits.prose)));
     }
     if let Some(failure) = &report.failure {
-        failure::render(failure, report, limits, &mut out);
+        failure::render(failure, Some(report), limits, &mut out);
     }
     progress::render(report, limits, &mut out);
     match report.models.as_slice() {

@@ -440,6 +440,7 @@ impl GitHub {
             labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             user: user.to_owned(),
             locked: false,
+            merged: false,
             created_at: time.clone(),
             updated_at: time,
             closed_at: None,

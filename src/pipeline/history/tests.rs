@@ -117,7 +117,7 @@ fn days(all: &[Record]) -> Vec<String> {
 async fn each_region_and_service_has_an_object_of_its_own() {
     let world = World::with(&Arc::default()).await;
     world.store().append(&record(1), 10).await.unwrap();
-    let all = load(&world.services, &world.config, "qwen").await.unwrap();
+    let all = world.store().history("qwen").await.unwrap();
     assert_eq!(all, [record(1)]);
     let lines = world.server.lines();
     let object = "history%2Feurope-west4%2Fqwen.jsonl";

@@ -6,7 +6,8 @@ use super::limits::Limits;
 use crate::report::escape::{clip, code, fence, link, prose, visible};
 use crate::report::{Failure, Place, Report, words};
 
-pub fn render(failure: &Failure, report: &Report, limits: &Limits, out: &mut String) {
+/// `report` tells which commit the configuration is of.
+pub fn render(failure: &Failure, report: Option<&Report>, limits: &Limits, out: &mut String) {
     let _ = writeln!(out, "**{}**\n", prose(&clip(&failure.title, limits.prose)));
     if failure.cause.trim().contains('\n') {
         let _ = writeln!(out, "{}", fence("text", &clip(&failure.cause, limits.excerpt)));
@@ -37,12 +38,13 @@ pub fn render(failure: &Failure, report: &Report, limits: &Limits, out: &mut Str
 }
 
 /// The line of the configuration, as it was in the commit.
-fn line_of(place: &Place, report: &Report) -> String {
+fn line_of(place: &Place, report: Option<&Report>) -> String {
     let shown = code(&format!("{}:{}", clip(&place.file, 120), place.line));
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-    match words::repository_url(report) {
-        Some(page) if place.file.chars().all(plain) && !report.commit.is_empty() => {
-            let (commit, file) = (&report.commit, place.file.trim_start_matches("./"));
+    let commit = report.map_or("", |report| &report.commit);
+    match report.and_then(words::repository_url) {
+        Some(page) if place.file.chars().all(plain) && !commit.is_empty() => {
+            let file = place.file.trim_start_matches("./");
             link(&shown, &format!("{page}/blob/{commit}/{file}#L{}", place.line))
         }
         _ => shown,

@@ -27,7 +27,7 @@ pub fn details(model: &ModelReport, report: &Report, limits: &Limits) -> String 
 /// Cause and fix, before everything else.
 fn cause(model: &ModelReport, report: &Report, limits: &Limits, out: &mut String) {
     if let Some(failure) = &model.failure {
-        failure::render(failure, report, limits, out);
+        failure::render(failure, Some(report), limits, out);
     }
 }
 
