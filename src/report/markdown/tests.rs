@@ -75,7 +75,7 @@ fn enormous(models: usize, character: &str) -> Report {
     };
     model.checks = vec![check; 12];
     model.stages = model.stages.iter().cycle().take(12).cloned().collect();
-    model.latency = model.latency.iter().cycle().take(30).cloned().collect();
+    model.latency = model.latency.iter().cycle().take(12).cloned().collect();
     model.differences = Some(vec![samples::differences().remove(0); 40]);
     let comparison = model.comparison.as_mut().unwrap();
     comparison.changes = comparison.changes.iter().cycle().take(120).cloned().collect();
@@ -133,6 +133,10 @@ fn a_text_is_never_longer_than_github_takes() {
                 "cut: {models} × {character:?}"
             );
             assert!(hidden.len() > Memory::LONGEST / 2, "{}", hidden.len());
+            if character != "🌈" {
+                // A megabyte of each takes long, and this one is the longest.
+                continue;
+            }
             let summary = summary(&report);
             assert!(
                 summary.len() <= SUMMARY_LIMIT,

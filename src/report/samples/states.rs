@@ -87,7 +87,7 @@ pub fn reviewed() -> Report {
 
 fn complete() -> ModelReport {
     let mut model = objectives_met().models.remove(0);
-    let preview = model();
+    let preview = super::model();
     (model.service, model.url, model.expires_at) = (preview.service, preview.url, preview.expires_at);
     (model.stages, model.private) = (preview.stages, true);
     model.warnings.clear();
@@ -137,7 +137,7 @@ fn empty(model: &ModelReport) -> ModelReport {
 fn in_stage(number: usize, seconds: u64) -> ModelReport {
     let mut model = waiting();
     model.status = Status::Running;
-    let done = model().stages;
+    let done = super::model().stages;
     model.stages[..number].clone_from_slice(&done[..number]);
     model.stages[number].status = Status::Running;
     model.stages[number].duration = Duration::from_secs(seconds);
@@ -146,7 +146,7 @@ fn in_stage(number: usize, seconds: u64) -> ModelReport {
 
 pub fn building() -> Report {
     let mut model = in_stage(1, 0);
-    model.links = model().links[..1].to_vec();
+    model.links = super::model().links[..1].to_vec();
     model.differences = Some(differences());
     model.hourly_cost_usd = Some(1.07);
     model.idle_cost_usd = Some(0.0);
@@ -169,7 +169,7 @@ fn deploying() -> Report {
 
 fn testing() -> Report {
     let mut model = in_stage(4, 30);
-    let done = model();
+    let done = super::model();
     (model.url, model.checks, model.links) = (done.url, done.checks, done.links);
     let mut report = report(Kind::Preview, Status::Running, vec![model]);
     report.duration = Duration::from_secs(680);
