@@ -181,7 +181,7 @@ mod tests {
             assert!(!property(&schema, path).is_null(), "{name} sets {path}");
             assert_eq!(input_for(path), Some(*name));
         }
-        assert_eq!(parse_input_names().len(), 20);
+        assert_eq!(parse_input_names().len(), 21);
         assert_eq!(input_for(""), None);
     }
 

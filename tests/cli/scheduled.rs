@@ -6,11 +6,12 @@ use llm_deploy::emulator::{
     faults::{Fault, Hook, Pattern, Rule},
     github::{Access, IssueSeen},
 };
-use serde_json::{Value, json};
 
 use crate::support::{PROJECT, REGION, REPOSITORY, Ran, World, config, ended};
 
+mod hindered;
 mod receiver;
+mod webhook;
 
 use receiver::Receiver;
 
@@ -352,106 +353,6 @@ fn two_schedules_at_once_leave_one_open_issue_and_send_one_message() {
 }
 
 #[test]
-fn a_webhook_gets_json_that_slack_and_others_read() {
-    let receiver = Receiver::new(&[429, 503]);
-    let url = [("LLM_DEPLOY_WEBHOOK_URL", receiver.url.as_str())];
-    let both = "schedule: { on-failure: [issue, webhook] }";
-    let world = production(both);
-    // A name that would call everybody in the channel.
-    let hostile = "'<!channel> @here & co'";
-    expect(&world, hostile, both);
-    let ran = world.run_with("schedule", &url);
-    ran.expect_code(1);
-    let messages = receiver.messages();
-    assert_eq!(messages.len(), 3, "turned away twice, then taken");
-    let message = &messages[2];
-    let text = message["text"].as_str().unwrap();
-    assert!(
-        text.starts_with("*LLM endpoint qwen3-5-4b fails its scheduled test*"),
-        "{text}"
-    );
-    assert!(
-        text.contains("&lt;!channel&gt;") && text.contains("&amp; co"),
-        "{text}"
-    );
-    assert!(!text.contains("<!") && !text.contains("@here"), "{text}");
-    for (field, expected) in [
-        ("status", json!("failing")),
-        ("service", json!(SERVICE)),
-        ("model", json!("Qwen/Qwen3.5-4B")),
-        ("repository", json!(REPOSITORY)),
-        (
-            "run_url",
-            json!(format!("https://github.com/{REPOSITORY}/actions/runs/42")),
-        ),
-    ] {
-        assert_eq!(message[field], expected);
-    }
-    for field in ["cause", "since", "url"] {
-        assert!(!message[field].as_str().unwrap().is_empty(), "{field}: {message}");
-    }
-    let flat = |value: &Value| value.is_string() || value.is_boolean();
-    assert!(message.as_object().unwrap().values().all(flat), "{message}");
-
-    world.run_with("schedule", &url).expect_code(1);
-    assert_eq!(receiver.messages().len(), 3, "still failing is no news");
-    well(&world, both);
-    world.run_with("schedule", &url).expect_code(0);
-    let messages = receiver.messages();
-    assert_eq!((messages.len(), &messages[3]["status"]), (4, &json!("recovered")));
-}
-
-#[test]
-fn the_webhook_s_url_is_told_to_nobody_and_a_redirect_is_not_followed() {
-    let receiver = Receiver::new(&[307; 20]);
-    let both = "schedule: { on-failure: [issue, webhook] }";
-    let world = production(both);
-    expect(&world, "first", both);
-    let ran = world.run_with("schedule", &[("LLM_DEPLOY_WEBHOOK_URL", receiver.url.as_str())]);
-    ran.expect_code(1);
-    assert_eq!(receiver.messages().len(), 1);
-    assert!(ran.masked.contains(&receiver.url), "the runner hides it");
-    let secret = receiver.url.rsplit('/').next().unwrap();
-    let places = [
-        ran.stdout.clone(),
-        ran.stderr.clone(),
-        world.read("summary.md"),
-        only(&world).body,
-    ];
-    for place in places {
-        assert!(!place.contains(secret), "{place}");
-    }
-    assert!(
-        ran.stderr.contains("redirect") || ran.stdout.contains("redirect"),
-        "{}",
-        ran.stderr
-    );
-    assert!(crate::support::found_below(&world.path("report"), secret).is_empty());
-    let missing = world.run("schedule");
-    missing.expect_code(1);
-}
-
-#[test]
-fn a_webhook_that_is_asked_for_and_not_given_is_a_warning_and_in_doctor_a_failure() {
-    let asked = "schedule: { on-failure: webhook }";
-    let world = production(asked);
-    expect(&world, "first", asked);
-    let ran = run(&world, 51, 1);
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(
-        said.contains("LLM_DEPLOY_WEBHOOK_URL") && said.contains("webhook-url"),
-        "{said}"
-    );
-    assert!(issues(&world).is_empty(), "no issue was asked for");
-    let doctor = world.actions(&["doctor"], "schedule", &[]);
-    assert!(
-        doctor.stdout.contains("LLM_DEPLOY_WEBHOOK_URL"),
-        "{}",
-        doctor.stdout
-    );
-}
-
-#[test]
 fn none_tells_nobody_and_by_hand_nobody_is_told_either() {
     let world = production("");
     expect(&world, "first", "schedule: { on-failure: none }");
@@ -479,46 +380,6 @@ fn what_others_wrote_into_a_cause_does_nothing_in_the_issue() {
         "{body}"
     );
     assert!(body.contains("@octocat"), "it is shown as code: {body}");
-}
-
-#[test]
-fn a_test_that_can_t_be_made_is_not_the_endpoint_s_failure() {
-    let world = production("");
-    let down = [("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://127.0.0.1:9/")];
-    world.run_with("schedule", &down).expect_code(3);
-    world.run_with("schedule", &down).expect_code(3);
-    let issue = only(&world);
-    assert_eq!(issue.title, "The scheduled test of the LLM endpoints can't run");
-    assert!(issue.open && issue.body.contains("127.0.0.1"), "{}", issue.body);
-    run(&world, 53, 0);
-    let closed = only(&world);
-    assert!(
-        !closed.open && closed.body.contains("runs again"),
-        "{}",
-        closed.body
-    );
-    assert_eq!(notes(&world, closed.number).len(), 1);
-    world.run_with("schedule", &down).expect_code(3);
-    assert!(!only(&world).open, "once is not twice in a row");
-    world.run_with("schedule", &down).expect_code(3);
-    assert!(only(&world).open);
-}
-
-#[test]
-fn a_configuration_with_mistakes_leaves_production_unwatched_which_is_told() {
-    let world = production("");
-    world.write("llm-deploy.yaml", "projct: x");
-    run(&world, 51, 2);
-    run(&world, 52, 2);
-    let issue = only(&world);
-    assert!(
-        issue.title.contains("can't run") && issue.body.contains("projct"),
-        "{}",
-        issue.body
-    );
-    well(&world, "");
-    run(&world, 53, 0);
-    assert!(!only(&world).open);
 }
 
 #[test]

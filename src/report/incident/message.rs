@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Announce, Incident, State};
 use crate::report::{
     ModelReport,
-    escape::{clip, line},
+    escape::{clip, line, safe_url},
     record::Record,
     words,
 };
@@ -59,13 +59,15 @@ pub fn message(
     };
     let plain = |text: &str| clip(&line(text), SENTENCE);
     let (cause, fix) = (plain(cause.trim_end_matches([' ', ':'])), plain(&fix));
-    let run_url = record.run_url.clone().unwrap_or_default();
+    // Shown as it is by whoever gets it.
+    let address = |url: &Option<String>| url.as_deref().and_then(safe_url).unwrap_or_default();
+    let run_url = address(&record.run_url);
     Message {
         text: text(announce, repository, model, incident, &cause, &fix, &run_url),
         status: if recovered { "recovered" } else { "failing" },
         service: plain(&model.service),
         model: plain(&model.model),
-        url: model.url.clone().unwrap_or_default(),
+        url: address(&model.url).trim_end_matches('/').to_owned(),
         cause,
         fix,
         run_url,

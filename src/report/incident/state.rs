@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::{
     Status,
-    escape::{clip, line},
+    escape::{clip, line, safe_url},
     record::{Figures, Record},
 };
 
@@ -22,6 +22,8 @@ pub const REOPENED_WITHIN: TimeDelta = TimeDelta::hours(26);
 const QUIET: TimeDelta = TimeDelta::hours(22);
 /// More changes than these tell nothing new.
 const CHANGES: usize = 20;
+/// Hexadecimal digits of a commit, of the longer kind.
+const COMMIT: usize = 64;
 /// Characters of a title that are kept.
 const TITLE: usize = 300;
 
@@ -58,8 +60,8 @@ impl Outcome {
     fn seen(&self) -> Seen {
         Seen {
             at: self.at,
-            commit: self.commit.clone(),
-            run_url: self.run_url.clone(),
+            commit: clip(&self.commit, COMMIT),
+            run_url: self.run_url.as_deref().and_then(safe_url),
             ttft_ms: self.ttft_ms,
         }
     }

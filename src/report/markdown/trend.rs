@@ -62,6 +62,13 @@ const fn mark(record: &Record) -> &'static str {
 fn sentence(records: &[Record]) -> String {
     let good = records.iter().filter(|record| record.is_good()).count();
     let mut parts = vec![format!("{good} of {} were good", records.len())];
+    let untested = records
+        .iter()
+        .filter(|record| record.status == Status::Skipped)
+        .count();
+    if untested > 0 {
+        parts.push(format!("{untested} could not be made (▫️)"));
+    }
     let medians = || {
         let figures = records.iter().filter(|r| r.is_good()).filter_map(|r| r.ttft_ms);
         figures.map(|figures| figures.p50).filter(|ms| ms.is_finite())
