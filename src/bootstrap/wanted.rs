@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Access, Config, Logs},
+    config::{Access, Config, Logs, Origin},
     github,
     google::workload_identity::{Name, Oidc, Provider, State},
 };
@@ -105,7 +105,7 @@ impl Wanted {
             repository: config.build.repository.clone(),
             keep: config.build.keep,
             delete_older_than: config.build.delete_older_than,
-            default_bucket: !config.origins.contains_key("build.bucket"),
+            default_bucket: matches!(config.origins.get("build.bucket"), None | Some(Origin::Default)),
             default_repository: config.build.repository == crate::config::defaults::REPOSITORY,
             token_secrets: Vec::new(),
             container_secrets: Vec::new(),

@@ -12,7 +12,6 @@ use super::{
     target::{Stage, Target, label, repository_label},
 };
 use crate::{
-    config::Access,
     google::run::types::{Container, EnvVar, RevisionTemplate, Service},
     report::{Difference, escape::clip},
 };
@@ -64,7 +63,7 @@ pub fn differences(plan: &ModelPlan, production: &Production<'_>) -> Vec<Differe
     let [old, new] = [production.template, template].map(|t| t.containers.first().unwrap_or(&no_container));
     rows.known("base image", production.base_image, &merged.model.image.base);
     rows.known("model revision", production.model_revision, &facts.commit);
-    rows.row("image", short_image(&old.image), short_image(&new.image));
+    rows.row("image", &short_image(&old.image), &short_image(&new.image));
     flags(&old.args, &new.args, &mut rows);
     resources(
         (production.live, production.template),
@@ -87,19 +86,19 @@ fn merged(preview: &Target) -> Target {
 struct Rows(Vec<Difference>);
 
 impl Rows {
-    fn row(&mut self, what: impl Into<String>, production: String, preview: String) {
+    fn row(&mut self, what: &str, production: &str, preview: &str) {
         if production != preview {
             self.0.push(Difference {
-                what: clip(&what.into(), LONGEST),
-                production: clip(&production, LONGEST),
-                preview: clip(&preview, LONGEST),
+                what: clip(what, LONGEST),
+                production: clip(production, LONGEST),
+                preview: clip(preview, LONGEST),
             });
         }
     }
 
     fn known(&mut self, what: &str, production: Option<&str>, preview: &str) {
         if let Some(production) = production {
-            self.row(what, production.to_owned(), preview.to_owned());
+            self.row(what, production, preview);
         }
     }
 
@@ -145,7 +144,7 @@ fn flags(old: &[String], new: &[String], rows: &mut Rows) {
         } else {
             (was, is)
         };
-        rows.row(shown_flag(name), was, is);
+        rows.row(&shown_flag(name), &was, &is);
     }
 }
 
@@ -228,27 +227,22 @@ fn resources(
         } else {
             "on"
         }
-        .to_owned()
     };
     let access = |s: &Service| {
-        let access = if s.invoker_iam_disabled {
-            Access::Public
+        if s.invoker_iam_disabled {
+            "public"
         } else {
-            Access::Private
-        };
-        match access {
-            Access::Public => "public".to_owned(),
-            Access::Private => "private".to_owned(),
+            "private"
         }
     };
-    rows.row("gpu", gpu(old), gpu(new));
+    rows.row("gpu", &gpu(old), &gpu(new));
     rows.row("zonal redundancy", zones(old), zones(new));
-    rows.row("cpu", limit(old, "cpu"), limit(new, "cpu"));
-    rows.row("memory", limit(old, "memory"), limit(new, "memory"));
-    rows.row("min instances", least(live), least(desired));
-    rows.row("max instances", most(old), most(new));
+    rows.row("cpu", &limit(old, "cpu"), &limit(new, "cpu"));
+    rows.row("memory", &limit(old, "memory"), &limit(new, "memory"));
+    rows.row("min instances", &least(live), &least(desired));
+    rows.row("max instances", &most(old), &most(new));
     let together = |t: &RevisionTemplate| number(t.max_instance_request_concurrency);
-    rows.row("concurrency", together(old), together(new));
+    rows.row("concurrency", &together(old), &together(new));
     rows.row("access", access(live), access(desired));
 }
 
@@ -270,7 +264,7 @@ fn environment(old: &[EnvVar], new: &[EnvVar], rows: &mut Rows) {
         let value = |list: &BTreeMap<String, String>| list.get(name).cloned().unwrap_or_default();
         let (was, is) = hidden(&value(&old), &value(&new));
         // Both set, and alike, tell the same word.
-        rows.row(format!("variable {name}"), was, is);
+        rows.row(&format!("variable {name}"), &was, &is);
     }
 }
 

@@ -215,7 +215,7 @@ fn a_dry_run_shows_every_step_with_its_gcloud_command_and_does_none() {
         "gcloud iam workload-identity-pools providers create-oidc github-1296269",
         "--attribute-condition=\"assertion.repository_id == '1296269'",
         "gcloud storage buckets create gs://demo-project-llm-deploy --location=europe-west4",
-        r#"--lifecycle-file=<(echo '{"rule":[{"action":{"type":"Delete"},"condition":{"age":7}}]}')"#,
+        r#"--lifecycle-file=<(echo '{"rule":[{"action":{"type":"Delete"},"condition":{"age":7,"matchesPrefix":["source/","logs/"]}}]}')"#,
         "gcloud artifacts repositories set-cleanup-policies llm-deploy --project=demo-project",
         "gcloud projects add-iam-policy-binding demo-project --condition=None --member=serviceAccount:llm-deployer@demo-project.iam.gserviceaccount.com --role=roles/run.developer",
         "gcloud secrets versions add hf-token --data-file=-",

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     snapshot::{end_state, expect_ended_deployments},
-    support::{World, config},
+    support::{PROJECT, REGION, World, config},
 };
 
 const QUICK: &str = "latency: { requests: 1, concurrency: [1], max-tokens: 2 }";
@@ -241,7 +241,21 @@ fn case(scenario: Scenario, point: &Point, expected: &Value) -> Option<Vec<Strin
     expect_ended_deployments(&world);
     let mut differences = Vec::new();
     differ("", expected, &end_state(&world), &mut differences);
+    let kept = last_result(&world);
+    if kept.as_ref().is_some_and(|page| !page.ends_with("/attempts/2")) || kept.is_some() != scenario.update {
+        differences.push(format!("the history ends with {kept:?}"));
+    }
     Some(differences)
+}
+
+/// Page of the run that production's history ends with. Its figures are no two runs' the same.
+fn last_result(world: &World) -> Option<String> {
+    let name = format!("history/{REGION}/qwen3-5-4b.jsonl");
+    let storage = &world.emulator.emulator.storage;
+    let text = storage.get(&format!("{PROJECT}-llm-deploy"), &name)?;
+    let last = text.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())?;
+    let last: Value = serde_json::from_slice(last).unwrap();
+    Some(last["run_url"].as_str().unwrap().to_owned())
 }
 
 fn differ(path: &str, expected: &Value, found: &Value, out: &mut Vec<String>) {

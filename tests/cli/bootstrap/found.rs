@@ -108,6 +108,30 @@ fn a_cleanup_policy_of_ours_follows_the_configuration_and_a_foreign_one_is_left(
 }
 
 #[test]
+fn a_bucket_whose_rule_deletes_everything_gets_the_one_that_spares_the_history() {
+    let world = new_project();
+    bootstrap(&world, &["--yes"]).expect_code(0);
+    let path = "/storage/storage/v1/b/demo-project-llm-deploy";
+    let rule = |condition: Value| json!({"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": condition}]}});
+    let lifecycle = |world: &World| world.get(path).unwrap()["lifecycle"].clone();
+    let ours = lifecycle(&world);
+    world.change(Method::PATCH, path, &rule(json!({"age": 7})));
+    bootstrap(&world, &["--yes"]).expect_code(0);
+    assert_eq!(lifecycle(&world), ours);
+
+    let theirs = rule(json!({"age": 30}));
+    world.change(Method::PATCH, path, &theirs);
+    let left = bootstrap(&world, &["--yes"]);
+    left.expect_code(0);
+    assert!(
+        left.stdout.contains("deletes production's history"),
+        "{}",
+        left.stdout
+    );
+    assert_eq!(lifecycle(&world), theirs["lifecycle"]);
+}
+
+#[test]
 fn a_bucket_of_another_project_is_refused() {
     let world = new_project();
     world
