@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llm_deploy::emulator::faults::{Fault, Hook, Pattern, Rule};
+use llm_deploy::emulator::faults::{ENDPOINT, Fault, Hook, Pattern, Rule, Seen};
 use serde_json::Value;
 
 use crate::{
@@ -71,16 +71,20 @@ const UNDER_WAY: &str = r#""state":"in_progress""#;
 const GOES_ON: &str = " live -->";
 
 impl Kind {
-    fn of(request: &Value) -> Self {
-        let text = |name: &str| request[name].as_str().map(str::to_owned);
-        let path = text("path").filter(|_| request["id"].is_null());
+    fn of(request: &Seen) -> Self {
+        let has_id = !request.id.is_empty();
         Self {
-            service: text("service").unwrap(),
-            method: text("method").unwrap(),
-            id: text("id"),
-            path: path.map(|path| without_number(&path)),
+            service: request.service.clone(),
+            method: request.method.clone(),
+            id: has_id.then(|| request.id.clone()),
+            path: (!has_id).then(|| without_number(&request.path)),
             body: None,
         }
+    }
+
+    /// Whether all is afterwards as it was before.
+    fn reads(&self) -> bool {
+        self.method == "GET" || self.service == ENDPOINT
     }
 
     fn github(method: &str, path: &str, body: &'static str) -> Self {
@@ -106,10 +110,13 @@ fn without_number(path: &str) -> String {
 }
 
 /// Whether the request tells how far the run is.
-fn is_live(request: &Value) -> bool {
-    let body = request["body"].to_string();
-    let texts = body.contains("llm-deploy-run") && body.contains(GOES_ON);
-    request["service"] == "github" && (body.contains(UNDER_WAY) || (request["method"] == "PATCH" && texts))
+fn is_live(request: &Seen) -> bool {
+    let says = |text| request.body.contains(text);
+    match (request.service.as_str(), request.method.as_str()) {
+        ("github", "POST") => says(UNDER_WAY),
+        ("github", "PATCH") => says("llm-deploy-run") && says(GOES_ON),
+        _ => false,
+    }
 }
 
 impl Scenario {
@@ -124,14 +131,13 @@ impl Scenario {
                 .expect_code(0);
             let changed = format!("image: {{ base: 'vllm/vllm-openai:v0.30.0' }}\n{QUICK}");
             world.write("llm-deploy.yaml", &config(&changed));
-            world.forget_requests();
         }
         world
     }
 
     /// Every point at which the undisturbed run can be killed: each request before its effect, and the writes after
     /// it. (After a read all is as before the next request.) Of what tells how far the run is, the first one.
-    fn points(requests: &[Value]) -> Vec<Point> {
+    fn points(requests: &[Seen]) -> Vec<Point> {
         let mut kinds: Vec<(Kind, u32)> = vec![(Kind::github("POST", "/statuses", UNDER_WAY), 1)];
         for kind in requests.iter().filter(|request| !is_live(request)).map(Kind::of) {
             match kinds.iter_mut().find(|(known, _)| *known == kind) {
@@ -140,9 +146,10 @@ impl Scenario {
             }
         }
         let of_kind = |(kind, count): &(Kind, u32)| -> Vec<Point> {
-            let moments: &[Moment] = match kind.method.as_str() {
-                "GET" => &[Moment::Before],
-                _ => &[Moment::Before, Moment::After],
+            let moments: &[Moment] = if kind.reads() {
+                &[Moment::Before]
+            } else {
+                &[Moment::Before, Moment::After]
             };
             let all = (0..*count).flat_map(|skip| moments.iter().map(move |moment| (*moment, skip)));
             all.map(|(moment, skip)| Point {
@@ -279,10 +286,11 @@ fn differ(path: &str, expected: &Value, found: &Value, out: &mut Vec<String>) {
 
 fn every_request(scenario: Scenario) {
     let world = scenario.world();
+    world.emulator.emulator.faults.watch();
     world.run(scenario.event).expect_code(0);
+    let points = Scenario::points(&world.emulator.emulator.faults.seen());
     let expected = end_state(&world);
     assert_eq!(expected["builds"].as_array().unwrap().last().unwrap(), "SUCCESS");
-    let points = Scenario::points(&world.requests());
     drop(world);
     let queue = Mutex::new(VecDeque::from(points));
     let (killed, wrong) = (Mutex::new(0_u32), Mutex::new(Vec::new()));
