@@ -13,7 +13,8 @@ import urllib.request
 
 DIRECTORY, KIND = pathlib.Path(sys.argv[1]), sys.argv[2]
 PULL_REQUEST = "repos/octo-org/llm-endpoint/issues/12/comments?per_page=100"
-NUMBERS = ["ttft-p50-ms", "ttft-p95-ms", "itl-p50-ms", "itl-p95-ms", "e2e-p50-ms", "e2e-p95-ms", "tokens-per-second"]
+# Not the median gap between tokens: tokens a millisecond apart come together on a busy machine.
+NUMBERS = ["ttft-p50-ms", "ttft-p95-ms", "itl-p95-ms", "itl-p99-ms", "e2e-p50-ms", "e2e-p95-ms", "tokens-per-second"]
 broken = []
 
 
@@ -110,8 +111,9 @@ def check_deletion(outputs: dict[str, str]) -> None:
 
 def check_artifact() -> None:
     """Of a workflow that uploads the report."""
+    workflows = (DIRECTORY / "repository/.github/workflows").glob("*.yml")
     artifacts = DIRECTORY / "artifacts"
-    if artifacts.exists():
+    if any("upload-artifact" in workflow.read_text() for workflow in workflows):
         files = sorted(path.name for path in artifacts.rglob("*") if path.is_file() and path.stat().st_size > 500)
         promise("the report is an artifact, as JSON and as a page", files == ["report.html", "report.json"], files)
 

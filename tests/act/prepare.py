@@ -7,8 +7,8 @@ usage: prepare.py DIR ENV_FILE                  with the README's least workflow
 
 The README's workflow is its own text; only the Google Cloud project and its number are the emulator's, and a step is
 added that shows and checks the action's outputs. Of a starter workflow that is replaced which GitHub and its user
-replace, and nothing else: `$default-branch`, the project's id (three times: input, and in the service account's name)
-and its number in the provider's name. The owner in its guard is met by the environment (GITHUB_REPOSITORY_OWNER).
+replace, and nothing else: `$default-branch`; the project's id, in its input and in the service account's name; the
+project's number in the provider's name; the owner in the guard of a scheduled workflow.
 """
 
 import json
@@ -24,6 +24,7 @@ ACTION = "uses: org/llm-deploy-action@v1"
 # What somebody who takes the README's workflow puts in: here the project and the provider that the emulator has.
 PROJECT, PROJECT_NUMBER = "my-project", "projects/1/"
 EMULATED_PROJECT_NUMBER = "projects/481516234200/"
+OWNER, EMULATED_OWNER = "'my-org'", "'octo-org'"
 
 LATER_STEP = """\
       - name: Outputs
@@ -69,7 +70,7 @@ def starter_workflow(path: pathlib.Path, project: str) -> str:
     for placeholder in (PROJECT, PROJECT_NUMBER, ACTION):
         if placeholder not in text:
             sys.exit(f"{path} does not have `{placeholder}`")
-    text = text.replace("$default-branch", "main")
+    text = text.replace("$default-branch", "main").replace(OWNER, EMULATED_OWNER)
     return text.replace(PROJECT, project).replace(PROJECT_NUMBER, EMULATED_PROJECT_NUMBER)
 
 

@@ -61,7 +61,6 @@ begin() {
     echo "LLM_DEPLOY_BINARY=$binary"
     echo "OUTPUTS_FILE=$place/outputs.json"
     echo "ARTIFACTS_DIR=$place/artifacts"
-    echo "GITHUB_REPOSITORY_OWNER=my-org"
   } >>"$place/act.env"
   token=$(sed -n 's/^GITHUB_TOKEN=//p' "$place/act.env")
 }

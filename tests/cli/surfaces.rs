@@ -26,7 +26,8 @@ fn a_failure_is_annotated_on_the_line_of_the_setting_that_causes_it() {
         .find(|line| line.starts_with("::error"))
         .unwrap();
     assert!(
-        annotation.starts_with("::error file=llm-deploy.yaml,line=6,title=qwen3-5-4b") && annotation.contains("::latency"),
+        annotation.starts_with("::error file=llm-deploy.yaml,line=6,title=qwen3-5-4b")
+            && annotation.contains("::latency"),
         "{annotation}"
     );
     let failure = &world.report()["models"][0]["failure"];
