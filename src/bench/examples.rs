@@ -46,8 +46,8 @@ pub struct Examples {
 /// The fastest is the greatest, so that it is the one that the heap gives up.
 struct BySpeed(Answered);
 
-impl Examples {
-    pub fn new() -> Self {
+impl Default for Examples {
+    fn default() -> Self {
         Self {
             slowest: BinaryHeap::with_capacity(EACH + 1),
             others: Vec::with_capacity(EACH),
@@ -56,7 +56,9 @@ impl Examples {
             chance: fastrand::Rng::with_seed(SEED),
         }
     }
+}
 
+impl Examples {
     pub fn answered(&mut self, answer: Answered) {
         self.slowest.push(BySpeed(answer));
         if self.slowest.len() > EACH
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn few_requests_are_all_kept_slowest_first() {
-        let mut examples = Examples::new();
+        let mut examples = Examples::default();
         for (number, e2e) in [(0, 30.0), (1, 90.0), (2, 60.0)] {
             examples.answered(answer(number, e2e));
         }
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_million_requests_leave_the_slowest_the_first_failures_and_some_others() {
-        let mut examples = Examples::new();
+        let mut examples = Examples::default();
         // Every number below a million once, in an order without pattern.
         for n in 0..1_000_000u64 {
             let number = n * 387_420_489 % 1_000_000;
@@ -199,8 +201,10 @@ mod tests {
     fn each_answer_that_is_not_slow_has_the_same_chance() {
         let mut seen = [0u32; 100];
         for seed in 0..2_000 {
-            let mut examples = Examples::new();
-            examples.chance = fastrand::Rng::with_seed(seed);
+            let mut examples = Examples {
+                chance: fastrand::Rng::with_seed(seed),
+                ..Examples::default()
+            };
             // The slowest come in the middle: what they displace counts like the rest.
             for number in 0..100u64 {
                 let slow = (40..60).contains(&number);

@@ -102,7 +102,7 @@ impl Tally {
             rate: Metric::new(),
             groups: Groups::new(),
             slices: Slices::new(),
-            examples: Examples::new(),
+            examples: Examples::default(),
             origin,
             requests: 0,
             errors: 0,

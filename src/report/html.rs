@@ -18,6 +18,9 @@ use prose::{Prose, prose};
 use requests::Requests;
 use timeline::Timeline;
 
+/// Most characters of one fact: engine flags may hold a whole chat template.
+const LONGEST: usize = 1_000;
+
 /// The page. Outside text is escaped by the template; hidden and control characters are taken out first.
 ///
 /// # Errors
@@ -43,7 +46,7 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
         environment: report
             .environment
             .iter()
-            .map(|f| (line(&f.name), line(&f.value)))
+            .map(|f| (clip(&line(&f.name), LONGEST), clip(&line(&f.value), LONGEST)))
             .collect(),
         tool_version: line(&report.tool_version),
         started: words::time(report.started_at),
@@ -161,11 +164,11 @@ fn differs(difference: &Difference) -> Differs {
         if text.is_empty() {
             "–".to_owned()
         } else {
-            line(text)
+            clip(&line(text), LONGEST)
         }
     };
     Differs {
-        what: line(&difference.what),
+        what: clip(&line(&difference.what), LONGEST),
         production: value(&difference.production),
         preview: value(&difference.preview),
     }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 export function pages(root, demo) {
   const snapshots = join(root, "src/report/snapshots");
   const all = readdirSync(snapshots)
-    .filter((file) => /(__html_|__the_page_).*\.snap$/.test(file))
+    .filter((file) => /__html_.*\.snap$/.test(file))
     .map((file) => [file.replace(/^.*__(html_)?|\.snap$/g, ""), content(join(snapshots, file))]);
   const bench = join(root, "src/report/bench/snapshots");
   for (const file of readdirSync(bench).filter((file) => file.includes("the_page_has"))) {

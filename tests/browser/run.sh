@@ -39,7 +39,7 @@ if [ -z "${LLM_DEPLOY:-}" ]; then
 fi
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
-for event in push pull-request closed schedule; do
+for event in push pull_request closed schedule; do
   "$LLM_DEPLOY" demo --event "$event" --out "$pages/$event" >"$pages/$event.log" 2>&1 ||
     { echo "llm-deploy demo --event $event failed:" >&2; tail -n 40 "$pages/$event.log" >&2; exit 1; }
 done

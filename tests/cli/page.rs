@@ -12,11 +12,7 @@ fn the_report_has_requests_starts_of_stages_and_the_environment() {
     world.write("llm-deploy.yaml", &config(latency));
     let ran = world.run_with(
         "push",
-        &[
-            ("RUNNER_OS", "Linux"),
-            ("SOMETHING_ELSE", "never-shown"),
-            ("HF_TOKEN", "hf_never-shown"),
-        ],
+        &[("RUNNER_OS", "Linux"), ("SOMETHING_ELSE", "never-shown")],
     );
     ran.expect_code(0);
 
