@@ -73,7 +73,11 @@ export const FAULTS = [
     "a fold that stays shut on paper",
     "print",
     (page) =>
-      inBody(page, "<style>@media print { details::details-content { content-visibility: hidden !important } }</style>"),
+      inBody(
+        page,
+        "<style>@media print { details::details-content { content-visibility: hidden !important } }</style>" +
+          "<details><summary>x</summary><p>y</p></details>",
+      ),
   ],
 ];
 
