@@ -241,6 +241,7 @@ mod tests {
             model.stages.extend(stage.map(|name| crate::report::Stage {
                 name: name.to_owned(),
                 status: Status::Running,
+                started_at: None,
                 duration: Duration::ZERO,
                 detail: String::new(),
             }));

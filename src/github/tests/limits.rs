@@ -100,7 +100,7 @@ async fn a_write_that_a_limit_turned_away_is_sent_again() {
         _ => reply(201, &written(seen, 3)),
     })
     .await;
-    let made = hasty(&server).upsert_comment(7, MARKER, MARKER).await.unwrap();
+    let made = hasty(&server).create_comment(7, MARKER).await.unwrap();
     assert_eq!((made.id, server.count(&Method::POST)), (3, 2));
 }
 

@@ -34,7 +34,7 @@ impl Progress for Heard {
     fn warn(&self, _: &str, text: &str) {
         self.0.lock().unwrap().push(text.to_owned());
     }
-    fn fail(&self, _: &str, _: &str) {}
+    fn fail(&self, _: &str, _: &str, _: Option<&crate::report::Place>) {}
     fn log(&self, _: &str, _: &str) {}
 }
 

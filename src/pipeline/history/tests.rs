@@ -62,7 +62,7 @@ impl Progress for Heard {
     fn warn(&self, _: &str, text: &str) {
         self.0.lock().unwrap().push(text.to_owned());
     }
-    fn fail(&self, _: &str, _: &str) {}
+    fn fail(&self, _: &str, _: &str, _: Option<&crate::report::Place>) {}
     fn log(&self, _: &str, _: &str) {}
 }
 
@@ -88,6 +88,8 @@ impl World {
             progress: Arc::clone(&heard) as Arc<dyn Progress>,
             hugging_face_token: None,
             api_key: None,
+            board: crate::pipeline::live::Board::default(),
+            optional: crate::pipeline::optional::Optionals::default(),
         };
         let text = "project: acme-llm\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n";
         let source = config::Source { name: "f", text };

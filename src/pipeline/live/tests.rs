@@ -17,6 +17,7 @@ fn model(service: &str, stage: Option<&str>) -> ModelReport {
         model.stages.push(Stage {
             name: name.to_owned(),
             status: Status::Running,
+            started_at: None,
             duration: Duration::ZERO,
             detail: String::new(),
         });

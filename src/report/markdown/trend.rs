@@ -106,7 +106,7 @@ mod tests {
 
     /// Runs day by day: the median in milliseconds, or why it failed.
     fn runs(all: &[Result<f64, &str>]) -> Vec<Record> {
-        let mut record = Record::of_model(&samples::model(), Utc::now(), "4f1c2a9", None);
+        let mut record = Record::in_run(Utc::now(), "4f1c2a9", None, &samples::model());
         let day = |n: usize| {
             let first = Utc.with_ymd_and_hms(2026, 11, 1, 6, 17, 0).unwrap();
             first + TimeDelta::days(i64::try_from(n).unwrap())

@@ -87,6 +87,7 @@ fn of_model(model: &mut ModelReport, text: &str) {
     for Stage {
         name,
         status: _,
+        started_at: _,
         duration: _,
         detail,
     } in stages
