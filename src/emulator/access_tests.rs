@@ -291,3 +291,38 @@ async fn a_service_open_to_everybody_takes_the_right_to_change_its_policy() {
         .grant(&Resource::Project, "roles/run.admin", &member);
     assert_eq!(bench.post(path, &body).await.status, 200);
 }
+
+/// <https://cloud.google.com/storage/docs/access-control/iam-json>
+#[tokio::test]
+async fn who_may_only_create_objects_may_not_replace_one() {
+    let mut bench = as_nobody().await;
+    let bucket = Resource::Bucket("demo-project-llm-deploy".to_owned());
+    let member = format!("serviceAccount:{NOBODY}");
+    let emulator = &bench.running.emulator;
+    emulator.grant(&bucket, "roles/storage.objectCreator", &member);
+    let path = "/storage/upload/storage/v1/b/demo-project-llm-deploy/o?uploadType=media&name=x";
+    let put = || {
+        bench.raw(
+            "POST",
+            path,
+            &[("content-type", "text/plain")],
+            Some(b"x".to_vec()),
+        )
+    };
+    assert_eq!(put().await.status, 200);
+    let refused = put().await;
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused.text.contains("storage.objects.delete"),
+        "{}",
+        refused.text
+    );
+    bench.token = Some(bench.running.emulator.tokens.ready().to_owned());
+    let owner = bench.raw(
+        "POST",
+        path,
+        &[("content-type", "text/plain")],
+        Some(b"x".to_vec()),
+    );
+    assert_eq!(owner.await.status, 200);
+}
