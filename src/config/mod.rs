@@ -15,6 +15,7 @@ mod models;
 mod names;
 mod objective;
 mod places;
+mod positions;
 mod raw;
 mod resolve;
 mod schema;
