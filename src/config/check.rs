@@ -2,13 +2,12 @@
 //!
 //! Patterns are left to the readers in `values`, whose messages know what was meant.
 
-use std::collections::{BTreeMap, HashMap};
-
 use serde_json::Value;
 use serde_yaml::Value as Yaml;
 
 use super::{
     mistake::{Mark, Mistake, printable, quoted},
+    positions::Positions,
     suggest::Keys,
     tree::{Kind, MAX_MISTAKES, Node, Scalar},
     values::Wrong,
@@ -16,36 +15,6 @@ use super::{
 
 /// Longest dotted path that is remembered; real ones are far shorter.
 const MAX_PATH: usize = 1000;
-
-/// Where each key's value stands, by dotted path (`models[0].service.cpu`).
-#[derive(Debug, Default)]
-pub struct Positions {
-    values: HashMap<String, Mark>,
-    /// Lines of the keys themselves: a map begins on the line below its key.
-    keys: HashMap<String, usize>,
-}
-
-impl Positions {
-    /// The place of the value, or of the nearest map around it.
-    pub fn find(&self, path: &str) -> Option<Mark> {
-        let mut path = path;
-        loop {
-            if let Some(mark) = self.values.get(path) {
-                return Some(*mark);
-            }
-            path = &path[..path.rfind(['.', '['])?];
-        }
-    }
-
-    /// The line (from 1) of everything that is written: of a key where it has one, else of the list's item.
-    pub fn lines(&self) -> BTreeMap<String, usize> {
-        let values = self.values.iter().filter(|(path, _)| !path.is_empty());
-        let line = |path: &String, mark: &Mark| self.keys.get(path).copied().unwrap_or(mark.line);
-        values
-            .map(|(path, mark)| (path.clone(), line(path, mark)))
-            .collect()
-    }
-}
 
 /// What the check found.
 pub struct Checked {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Origin,
-    check::{Positions, join, shown_path},
+    check::{join, shown_path},
     inputs,
     mistake::{Mark, Mistake},
+    positions::Positions,
     values::Wrong,
 };
 

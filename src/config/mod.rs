@@ -16,6 +16,7 @@ mod models;
 mod names;
 mod objective;
 mod places;
+mod positions;
 mod raw;
 mod resolve;
 mod schedule;

@@ -6,7 +6,9 @@ use super::{
     Config, Places, check, infrastructure, inputs,
     layers::{At, Resolver, Section},
     mistake::{Mark, Mistake, Mistakes, printable},
-    models, raw, schedule, schema, tree, values,
+    models,
+    positions::Positions,
+    raw, schedule, schema, tree, values,
     values::Wrong,
 };
 
@@ -54,7 +56,7 @@ pub fn resolve(file: Option<Source<'_>>, inputs: &[(String, String)]) -> Result<
 
 pub(super) struct Read {
     pub file: raw::File,
-    pub positions: check::Positions,
+    pub positions: Positions,
     pub mistakes: Vec<Mistake>,
     /// Whether the rest can be checked: not after a syntax error.
     readable: bool,
@@ -67,7 +69,7 @@ pub(super) fn read(text: &str, schema: &serde_json::Value) -> Read {
     let broken = root.is_none() && !mistakes.is_empty();
     let nothing = |mistakes, readable| Read {
         file: raw::File::default(),
-        positions: check::Positions::default(),
+        positions: Positions::default(),
         mistakes,
         readable,
     };

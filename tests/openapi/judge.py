@@ -19,6 +19,9 @@ EXPECTED = [
     "repos/create-deployment-status",
     "repos/list-deployments",
     "checks/create",
+    "repos/get-content",
+    "issues/create",
+    "issues/update",
 ]
 lines = [json.loads(line) for line in pathlib.Path(sys.argv[1]).read_text().splitlines()]
 bad = 0
