@@ -25,6 +25,8 @@ pub struct Request {
 /// The run's own line in the comment, while it goes on and at its end.
 const GOES_ON: &str = "llm-deploy-run:42-0 live -->";
 const ENDED: &str = "llm-deploy-run:42-0 -->";
+/// All comments of the pull request, whose number is the emulator's.
+const LIST: &str = "/12/comments";
 const STATES: [&str; 6] = [
     r#""state":"queued""#,
     r#""state":"in_progress""#,
@@ -86,7 +88,7 @@ impl Request {
 
     /// Whether another run may have written a comment at the same time: the comment is there by then.
     fn looks_back(&self) -> bool {
-        self.method == "GET" && self.path == "/comments" && self.nth > 1
+        self.method == "GET" && self.path == LIST && self.nth > 1
     }
 
     /// A status or a text that another one follows.
@@ -108,6 +110,8 @@ impl From<&Seen> for Request {
     /// The first of its kind.
     fn from(seen: &Seen) -> Self {
         let path = match seen.id.is_empty() {
+            // A part of a single comment's path is the end of this one.
+            true if seen.path.ends_with(LIST) => LIST.to_owned(),
             true => same_in_every_run(&seen.path),
             false => String::new(),
         };

@@ -129,8 +129,10 @@ impl<'a> Sticky<'a> {
                     }
                     return Ok(());
                 }
-                // Deleted meanwhile, or not ours to edit.
-                Err(error) if matches!(error.http_status(), Some(403 | 404 | 410)) => {}
+                // Deleted meanwhile.
+                Err(error) if error.is_not_found() => {}
+                // Not ours to edit. What this run has made itself was: another one would be refused as well.
+                Err(error) if error.http_status() == Some(403) && first => {}
                 Err(error) => return Err(error),
             }
         }

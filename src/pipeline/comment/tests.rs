@@ -393,6 +393,28 @@ async fn what_a_run_may_not_edit_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_comment_that_may_not_be_edited_any_more_is_no_reason_for_a_second_one() {
+    let world = World::new().await;
+    let mut comment = world.comment(42, 1);
+    begin(&mut comment, "a").await;
+    let refused = Fault::Answer {
+        status: 403,
+        retry_after: None,
+        body: None,
+    };
+    world.fault("PATCH", "/comments/", refused);
+    for _ in 0..3 {
+        end(&mut comment, "a").await;
+    }
+    assert_eq!(world.texts().len(), 1);
+    let told = world.heard.0.lock().unwrap();
+    assert!(
+        told.len() == 1 && told[0].contains("pull-requests: write"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_rate_limit_is_no_reason_for_a_second_comment() {
     let world = World::new().await;
     world.post(BOT, &left_by("41-0", "a"));
