@@ -81,7 +81,7 @@ pub async fn execute(
     run: &Run,
     github: Option<&GitHub>,
 ) -> (Report, Option<Blame>) {
-    let admission = admission::ask(common, &environment, &progress, run, github).await;
+    let admission = Box::pin(admission::ask(common, &environment, &progress, run, github)).await;
     let run = admission.run(run);
     let mut facts = facts::of_run(&environment, &run.context);
     let config = config(common, run);
@@ -101,7 +101,7 @@ pub async fn execute(
                 let work = Box::pin(stages(common, &environment, run, &config, github, to));
                 comment::beside(run, &environment, &board, comment.as_mut(), work).await
             } else {
-                Ok(refused(&config, run, &environment, &progress, refusals).await)
+                Ok(Box::pin(refused(&config, run, &environment, &progress, refusals)).await)
             };
             done.map(|recorded| (recorded, notice))
         }
@@ -227,15 +227,17 @@ async fn stages(
         now: run.started_at,
     };
     let (recorders, mut notices) = match &run.trigger {
-        Trigger::Production => (job.production().await, Vec::new()),
-        Trigger::Preview(pull_request) => job.preview(pull_request.number, &pull_request.head_sha).await,
+        Trigger::Production => (Box::pin(job.production()).await, Vec::new()),
+        Trigger::Preview(pull_request) => {
+            Box::pin(job.preview(pull_request.number, &pull_request.head_sha)).await
+        }
         // By hand there is no event that says how it was closed.
         Trigger::Closed(pull_request) if run.context.event.is_empty() => {
             (job.closed(pull_request.number).await, Vec::new())
         }
         Trigger::Closed(pull_request) => (job.ended(pull_request).await, Vec::new()),
         Trigger::Unlabelled(pull_request) => (job.unlabelled(pull_request.number).await, Vec::new()),
-        Trigger::Schedule => job.schedule().await,
+        Trigger::Schedule => Box::pin(job.schedule()).await,
         Trigger::Smoke => (job.smoke().await, Vec::new()),
         Trigger::Cleanup => (job.sweep().await, Vec::new()),
         Trigger::PlanOnly { .. } => Recorded::default(),

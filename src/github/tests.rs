@@ -2,9 +2,9 @@
 
 mod checks;
 mod comments;
+mod contents;
 mod limits;
 mod redirects;
-mod contents;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

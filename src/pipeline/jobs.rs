@@ -123,7 +123,7 @@ impl<'a> Job<'a> {
         let (services, build) = (self.services, &self.config.build);
         let surveys = targets
             .into_iter()
-            .map(|target| model::survey(&self.gate, services, &self.store, build, target));
+            .map(|target| Box::pin(model::survey(&self.gate, services, &self.store, build, target)));
         let models = join_all(surveys).await;
         if models.iter().all(model::Model::is_cancelled) {
             return models.into_iter().map(model::Model::end).collect();
@@ -143,7 +143,7 @@ impl<'a> Job<'a> {
         let targets: Vec<Target> = models.iter().map(|model| model.target.clone()).collect();
         let work = models
             .into_iter()
-            .map(|model| model.carry_out(services, build, &standing));
+            .map(|model| Box::pin(model.carry_out(services, build, &standing)));
         let (page, deployment) = (environment.run_url, standing.deployment);
         let recorders = live::beside(services.environment.tempo, join_all(work), |ended| {
             pages::follow_deployment(services, page, self.github, deployment, ended)

@@ -8,16 +8,16 @@ use super::*;
 
 mod failed;
 mod measured;
+mod pages;
 pub mod poison;
 mod states;
-mod pages;
 
 pub use failed::{broken, failed_build, failed_deploy};
 use failed::{failed, failed_latency, failed_smoke};
 pub use measured::{bench, comparison, levels, objectives_met, objectives_missed};
 use measured::{latency, open_loop};
-pub use states::{building, differences, memory, queued};
 pub use pages::pages;
+pub use states::{building, differences, memory, queued};
 
 /// Everything that GitHub, a terminal, HTML or the runner would act on.
 pub const HOSTILE: &str = "@octocat see #1, GH-2, org/repo#3 and https://evil.example/?a=1 www.evil.example \

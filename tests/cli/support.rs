@@ -135,6 +135,7 @@ impl World {
             .env("GITHUB_REF_NAME", "main")
             .env("GITHUB_SERVER_URL", "https://github.com")
             .env("GITHUB_RUN_ID", "42")
+            .env("GITHUB_WORKSPACE", self.path(""))
             .env("GITHUB_STEP_SUMMARY", self.path("summary.md"))
             .env("GITHUB_OUTPUT", self.path("outputs.txt"))
             .env("LLM_DEPLOY_REPORT_DIR", self.path("report"));

@@ -122,8 +122,13 @@ async fn a_circle_of_redirects_ends() {
 #[tokio::test]
 async fn an_enterprise_servers_path_stays_in_front() {
     for base in ["/api/v3", "/api/v3/", ""] {
-        let server =
-            Server::start(|_, _| reply(200, &json!({ "state": "open", "head": { "sha": "abc" }, "base": { "ref": "main" } }))).await;
+        let server = Server::start(|_, _| {
+            reply(
+                200,
+                &json!({ "state": "open", "head": { "sha": "abc" }, "base": { "ref": "main" } }),
+            )
+        })
+        .await;
         let environment: Environment = [
             ("GITHUB_API_URL", format!("{}{base}", server.base)),
             ("GITHUB_REPOSITORY", "acme/models".to_owned()),

@@ -40,9 +40,8 @@ pub struct Kept {
 /// Keeps a deployment's results: those that were measured and have gone into production. Whether that works or not,
 /// the verdict stays.
 pub async fn deployed(store: &Store<'_>, run: Run<'_>, recorders: &mut [Recorder]) {
-    let measured = |one: &&mut Recorder| {
-        one.report.status == Status::Succeeded && !one.report.latency.is_empty()
-    };
+    let measured =
+        |one: &&mut Recorder| one.report.status == Status::Succeeded && !one.report.latency.is_empty();
     let results = recorders.iter_mut().filter(measured);
     let mut results: Vec<(&mut Recorder, Record)> = results
         .map(|one| {
@@ -78,12 +77,12 @@ fn record(run: Run<'_>, recorder: &Recorder) -> Record {
 }
 
 /// The histories with these results, as far as they could be kept.
-async fn keep(
-    store: &Store<'_>,
-    results: &mut [(&mut Recorder, Record)],
-) -> Vec<Vec<Record>> {
+async fn keep(store: &Store<'_>, results: &mut [(&mut Recorder, Record)]) -> Vec<Vec<Record>> {
     let nothing = vec![Vec::new(); results.len()];
-    if results.iter().all(|(_, record)| record.status == Status::Cancelled) {
+    if results
+        .iter()
+        .all(|(_, record)| record.status == Status::Cancelled)
+    {
         return nothing;
     }
     let work = async {

@@ -42,7 +42,10 @@ pub async fn follow(job: &Job<'_>, mut tested: Vec<Tested>) -> Vec<Recorder> {
 
 /// Adds each result to its service's history.
 async fn remember(job: &Job<'_>, tested: &mut [Tested]) -> (Vec<Record>, Vec<Vec<Record>>) {
-    let tested = tested.iter_mut().map(|one| (&mut one.recorder, one.judged)).collect();
+    let tested = tested
+        .iter_mut()
+        .map(|one| (&mut one.recorder, one.judged))
+        .collect();
     let kept = history::found(&job.store, job.run(), tested).await.into_iter();
     kept.map(|kept| (kept.record, kept.history)).unzip()
 }
