@@ -235,11 +235,8 @@ async fn failures_are_counted_quoted_and_end_a_hopeless_level() {
     .levels;
     // Those under way when the third fails are still counted.
     assert!((3..=5).contains(&results[0].requests) && results[0].errors == results[0].requests);
-    assert!(
-        results[1].requests >= 4 && results[1].requests < 12,
-        "{}",
-        results[1].requests
-    );
+    // Three may have failed before the fourth was begun.
+    assert!((3..12).contains(&results[1].requests), "{}", results[1].requests);
     let count = results[0].requests;
     let given_up = format!("given up: the first {count} of 40 requests all failed");
     assert!(results[0].notes.contains(&given_up), "{:?}", results[0].notes);

@@ -264,6 +264,7 @@ pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Rep
 /// The report of a run that goes on.
 pub fn meanwhile(run: &Run, models: Vec<report::ModelReport>) -> Report {
     let status = live::status(&models);
+    let models = models.into_iter().map(live::with_stages_to_come).collect();
     Report {
         status,
         models,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    report::{ModelReport, Status},
+    report::{ModelReport, Stage, Status},
     signal,
     tempo::Tempo,
 };
@@ -61,6 +61,31 @@ pub fn status(models: &[ModelReport]) -> Status {
         true => Status::Queued,
         false => Status::Running,
     }
+}
+
+/// The stages of a model, in their order. Which of the last ones there are follows from the kind of the run.
+const STAGES: [&str; 5] = ["plan", "build", "deploy", "smoke", "latency"];
+
+/// The same with the stages that are still to come, for somebody who looks on.
+pub fn with_stages_to_come(mut model: ModelReport) -> ModelReport {
+    if !matches!(model.status, Status::Queued | Status::Running) {
+        return model;
+    }
+    let place = |stage: &Stage| STAGES.iter().position(|name| *name == stage.name);
+    let begun = match model.stages.last() {
+        None => 0,
+        Some(last) => place(last).map_or(STAGES.len(), |place| place + 1),
+    };
+    let to_come = STAGES.iter().skip(begun).map(|name| Stage {
+        name: (*name).to_owned(),
+        status: Status::Queued,
+        started_at: None,
+        duration: Duration::ZERO,
+        detail: String::new(),
+    });
+    let to_come: Vec<Stage> = to_come.collect();
+    model.stages.extend(to_come);
+    model
 }
 
 /// The stage that a model is in; `None` before it has begun, and when it is done.

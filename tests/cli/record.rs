@@ -77,7 +77,7 @@ fn each_push_adds_a_line_and_the_last_good_one_is_the_baseline() {
     );
     assert_eq!(production["instance"]["gpu"], "nvidia-l4");
     assert!(production["base_image"].as_str().unwrap().contains("vllm"));
-    assert_eq!(world.report()["models"][0]["trend"].as_array().unwrap().len(), 1);
+    assert_eq!(world.report()["models"][0]["trend"].as_array().unwrap().len(), 2);
     assert!(
         world.report()["models"][0]["comparison"]["baseline"]
             .as_str()
@@ -133,7 +133,7 @@ fn a_scheduled_run_is_kept_good_or_bad_with_its_cause() {
             .map(|b| b.contains("vllm")),
         Some(true)
     );
-    assert_eq!(world.report()["models"][0]["trend"].as_array().unwrap().len(), 2);
+    assert_eq!(world.report()["models"][0]["trend"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_preview_is_compared_with_production_says_so_and_writes_nothing() {
     let name = comparison["baseline"].as_str().unwrap();
     let revision = before.1["production"]["revision"].as_str().unwrap();
     assert!(
-        name.starts_with(&format!("production, revision {revision}, 20")),
+        name.starts_with(&format!("production, revision {revision} of 20")),
         "{name}"
     );
     assert!(
@@ -173,7 +173,7 @@ fn a_preview_is_compared_with_production_says_so_and_writes_nothing() {
     );
     let comment = world.read("report/comment.md");
     assert!(
-        comment.contains(revision) && comment.contains("Compared with"),
+        comment.contains(revision) && comment.contains("Against production"),
         "{comment}"
     );
     assert_eq!(

@@ -90,7 +90,7 @@ impl Baseline {
     /// Sets a measurement beside this one. The notes say first what differs besides the service's own settings.
     pub fn compare(&self, result: &BenchResult, instance: &Instance) -> Comparison {
         let name = format!(
-            "production, revision {}, {}",
+            "production, revision {} of {}",
             self.production.revision,
             self.result.started_at.format("%Y-%m-%d")
         );
@@ -241,7 +241,7 @@ mod tests {
         let comparison = baseline().compare(&samples::three_levels(), &same);
         assert_eq!(
             comparison.baseline,
-            "production, revision qwen-00004-abc, 2026-11-25"
+            "production, revision qwen-00004-abc of 2026-11-25"
         );
         assert!(!comparison.notes.iter().any(|note| note.contains("production")));
     }

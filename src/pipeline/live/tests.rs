@@ -164,3 +164,24 @@ fn models_stay_in_their_order_and_are_told_apart_by_service() {
     assert_eq!(stages, [("a", Some("deploy")), ("b", Some("build")), ("c", None)]);
     assert_eq!(status(&now), Status::Running);
 }
+
+#[test]
+fn who_looks_on_sees_the_stages_to_come_and_nothing_after_the_end() {
+    let names = |model: ModelReport| {
+        let shown = with_stages_to_come(model).stages;
+        let shown = shown
+            .iter()
+            .map(|stage| format!("{} {:?}", stage.name, stage.status));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let all = "plan Queued, build Queued, deploy Queued, smoke Queued, latency Queued";
+    assert_eq!(names(model("qwen", None)), all);
+    let building = "build Running, deploy Queued, smoke Queued, latency Queued";
+    assert_eq!(names(model("qwen", Some("build"))), building);
+    assert_eq!(names(model("qwen", Some("traffic"))), "traffic Running");
+    let ended = ModelReport {
+        status: Status::Failed,
+        ..model("qwen", None)
+    };
+    assert_eq!(names(ended), "");
+}

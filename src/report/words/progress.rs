@@ -9,7 +9,7 @@ use crate::report::{Kind, ModelReport, Report, Stage, Status};
 /// `Preview: building the image`; `None` when the run has ended.
 pub fn going_on(report: &Report, subject: &str) -> Option<String> {
     let doing = match (report.status, report.models.as_slice()) {
-        (Status::Queued, _) => "waiting to start".to_owned(),
+        (Status::Queued, _) => "queued".to_owned(),
         (Status::Running, [only]) => match running(only) {
             Some(stage) => doing(&stage.name).to_owned(),
             None => "under way".to_owned(),
