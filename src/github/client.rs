@@ -252,6 +252,8 @@ impl GitHub {
             let again = match (status, asked.or_else(limited)) {
                 (_, Some(wait)) => Again::After(wait),
                 (500..=599, None) => Again::IfSafe,
+                // Its reason may be what was asked for: that there is no such file.
+                (_, None) if breaks_off(&body) => Again::IfSafe,
                 _ => Again::Never,
             };
             Err(Failed {
@@ -264,6 +266,11 @@ impl GitHub {
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }
     }
+}
+
+/// A page of a proxy's, which is no JSON from its start, is a whole answer.
+fn breaks_off(body: &str) -> bool {
+    body.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(body).is_err()
 }
 
 /// An answer that breaks off is none.

@@ -377,7 +377,9 @@ enum Part {
 
 fn part(request: &Request) -> Part {
     match (request.service.as_str(), request.id.as_str(), request.nth) {
-        ("github", id, _) if id.ends_with("get-branch") || id.ends_with("get-content") => Part::Limits,
+        ("github", _, _) if request.path.contains("/branches/") || request.path.contains("/contents/") => {
+            Part::Limits
+        }
         ("github", _, _) => Part::GitHub,
         ("hf", _, _) => Part::Hub,
         ("oidc" | "sts", _, 1) => Part::Token,
@@ -388,6 +390,8 @@ fn part(request: &Request) -> Part {
         // After the source: what production has measured, in a bucket that is looked at once more.
         ("storage", id, 2..) if id.ends_with("objects.insert") || id.ends_with("buckets.list") => Part::Told,
         ("run", id, _) if id.ends_with("revisions.get") => Part::Told,
+        // Whether an earlier commit of the pull request left a preview that the configuration has no model for.
+        ("run", id, _) if id.ends_with("services.list") => Part::Told,
         // Whether another run started the same build a moment ago.
         ("cloudbuild", id, 2..) if id.ends_with("builds.list") => Part::Told,
         _ if request.is_doctors() => Part::Told,
@@ -424,6 +428,8 @@ fn after_lasting(request: &Request, fault: &str) -> End {
     match (part(request), fault) {
         (Part::Told, _) => End::Same,
         (Part::GitHub, _) if request.looks_back() => End::Same,
+        // The job has no permission for it: whether it was made can't be looked up, and it is no loss.
+        (Part::GitHub, _) if request.path.ends_with("/check-runs") => End::Same,
         (Part::GitHub, "403 for good") if request.is_on_the_way() => End::Told,
         // What is told last tells it all.
         (Part::GitHub, _) if request.is_on_the_way() => End::Same,
