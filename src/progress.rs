@@ -19,6 +19,23 @@ pub trait Progress: Send + Sync {
     fn log(&self, model: &str, line: &str);
 }
 
+/// Keeps the warnings.
+#[cfg(test)]
+#[derive(Default)]
+pub struct Heard(pub std::sync::Mutex<Vec<String>>);
+
+#[cfg(test)]
+impl Progress for Heard {
+    fn stage(&self, _: &str, _: &str) {}
+    fn status(&self, _: &str, _: &str) {}
+    fn note(&self, _: &str, _: &str) {}
+    fn warn(&self, _: &str, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+    fn fail(&self, _: &str, _: &str, _: Option<&Place>) {}
+    fn log(&self, _: &str, _: &str) {}
+}
+
 /// Says nothing.
 pub struct Silent;
 

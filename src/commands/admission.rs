@@ -2,18 +2,11 @@
 //!
 //! A preview that a person deploys by hand is their own decision, with their own credentials: nobody asks.
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use super::{
-    Error,
-    run::Run,
-    setup::{self, DEFAULT_CONFIG},
-};
+use super::{Error, config_file, run::Run, setup};
 use crate::{
-    cli::{Common, given},
+    cli::Common,
     config::Config,
     environment::Environment,
     event::{PullRequest, Trigger},
@@ -109,7 +102,7 @@ async fn rules(
             "Pass GITHUB_TOKEN (the action's input `github-token`) with the permission `contents: read`",
         ));
     };
-    let file = path_in_repository(common, environment).ok_or_else(|| {
+    let file = config_file::in_repository(environment, config_file::named(common)).ok_or_else(|| {
         let cause =
             "the configuration file lies outside of the checkout, so that there is none on the base branch";
         limits::unread(Blame::Input, cause.to_owned()).fix("Give its path in the repository (input `config`)")
@@ -156,92 +149,4 @@ async fn has_preview(
     let found = cleanup::list(&services, &config.project, &config.region).await?;
     let previews = cleanup::previews(&found, &run.context.repository);
     Ok(previews.iter().any(|(_, of)| *of == number))
-}
-
-/// The configuration's path from the repository's root, with `/`; `None` when it is not in the checkout.
-fn path_in_repository(common: &Common, environment: &Environment) -> Option<String> {
-    let named = given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG);
-    let here = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
-    let workspace = environment.get("GITHUB_WORKSPACE").map(PathBuf::from);
-    let real = workspace
-        .as_deref()
-        .and_then(|path| std::fs::canonicalize(path).ok());
-    // As it is named and as it really is: either may stand in the input.
-    let tops = match (&workspace, &real) {
-        (Some(named), Some(real)) => vec![real.as_path(), named.as_path()],
-        (Some(named), None) => vec![named.as_path()],
-        (None, _) => vec![here.as_path()],
-    };
-    let below = tops.iter().find_map(|top| below(top, &here, named))?;
-    // A checkout may be in a folder of the workspace (`path:` of actions/checkout). The outermost one counts: a
-    // repository inside of it is a submodule, and a pull request may add one.
-    let top = tops.first()?;
-    let mut folders: Vec<&Path> = below.ancestors().skip(1).collect();
-    folders.reverse();
-    let root = folders
-        .into_iter()
-        .find(|folder| top.join(folder).join(".git").exists());
-    let path = root
-        .and_then(|root| below.strip_prefix(root).ok())
-        .unwrap_or(&below);
-    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
-    parts.map(|parts| parts.join("/")).filter(|path| !path.is_empty())
-}
-
-/// `named`, seen from `here`, as a path below `top`. By its name alone: where a link in the pull request's own tree
-/// leads is no business of the base branch's.
-fn below(top: &Path, here: &Path, named: &str) -> Option<PathBuf> {
-    let mut plain = PathBuf::new();
-    for part in here.join(named).components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain.strip_prefix(top).ok().map(Path::to_path_buf)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_configuration_is_found_below_the_checkout_by_its_name() {
-        for (here, named, expected) in [
-            ("/w", "llm-deploy.yaml", Some("llm-deploy.yaml")),
-            ("/w", "./infra/../infra/x.yaml", Some("infra/x.yaml")),
-            ("/w/infra", "x.yaml", Some("infra/x.yaml")),
-            ("/w/infra", "../x.yaml", Some("x.yaml")),
-            ("/tmp", "/w/x.yaml", Some("x.yaml")),
-            ("/w", "../x.yaml", None),
-            ("/w", "/etc/x.yaml", None),
-            ("/w2", "x.yaml", None),
-        ] {
-            let found = below(Path::new("/w"), Path::new(here), named);
-            assert_eq!(found.as_deref(), expected.map(Path::new), "{here} {named}");
-        }
-    }
-
-    #[test]
-    fn the_outermost_checkout_in_the_workspace_is_the_root() {
-        let folder = tempfile::tempdir().unwrap();
-        let inner = folder.path().join("app/infra/.git");
-        std::fs::create_dir_all(&inner).unwrap();
-        let find = |named: &str| {
-            let common = Common {
-                config: Some(folder.path().join(named).display().to_string()),
-                ..Common::default()
-            };
-            let workspace = folder.path().display().to_string();
-            let environment = [("GITHUB_WORKSPACE", workspace)].into_iter().collect();
-            path_in_repository(&common, &environment)
-        };
-        assert_eq!(find("app/infra/x.yaml").as_deref(), Some("x.yaml"));
-        std::fs::create_dir_all(folder.path().join("app/.git")).unwrap();
-        assert_eq!(find("app/infra/x.yaml").as_deref(), Some("infra/x.yaml"));
-        std::fs::create_dir_all(folder.path().join(".git")).unwrap();
-        assert_eq!(find("app/infra/x.yaml").as_deref(), Some("app/infra/x.yaml"));
-        assert_eq!(find("../x.yaml"), None);
-    }
 }

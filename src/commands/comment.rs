@@ -1,12 +1,9 @@
 //! The run's comment on its pull request: which one it is, and how it follows the run.
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{
-    plan,
+    config_file, plan,
     run::{self, Run},
     setup,
 };
@@ -55,26 +52,12 @@ pub fn target(common: &Common, environment: &Environment, config: Option<&Config
         Some(config) => (Some(config.project.clone()), Some(config.region.clone())),
         None => setup::place(common),
     };
-    let file = given(common.config.as_deref()).and_then(|file| {
-        let base = environment.get("GITHUB_WORKSPACE").map(PathBuf::from);
-        in_checkout(file, base.or_else(|| std::env::current_dir().ok()).as_deref())
-    });
     Target::new(
         project.as_deref(),
         region.as_deref(),
-        file.as_deref(),
+        config_file::other(common, environment).as_deref(),
         given(common.name.as_deref()),
     )
-}
-
-/// The file's path below `base`; `None` for the default one.
-fn in_checkout(file: &str, base: Option<&Path>) -> Option<String> {
-    let path = Path::new(file);
-    let below = base.and_then(|base| path.strip_prefix(base).ok()).unwrap_or(path);
-    let parts = below.components().filter(|part| *part != Component::CurDir);
-    let path: PathBuf = parts.collect();
-    let text = path.to_string_lossy().replace('\\', "/");
-    (text != setup::DEFAULT_CONFIG).then_some(text)
 }
 
 /// The models as they are before anything has begun.
@@ -119,27 +102,6 @@ pub async fn beside<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_configuration_is_known_by_its_path_in_the_checkout() {
-        let base = Some(Path::new("/work/repo"));
-        for default in [
-            "llm-deploy.yaml",
-            "./llm-deploy.yaml",
-            "/work/repo/llm-deploy.yaml",
-        ] {
-            assert_eq!(in_checkout(default, base), None, "{default}");
-        }
-        for (file, known) in [
-            ("deploy/llm.yaml", "deploy/llm.yaml"),
-            ("./deploy//llm.yaml", "deploy/llm.yaml"),
-            ("/work/repo/deploy/llm.yaml", "deploy/llm.yaml"),
-            ("/elsewhere/llm-deploy.yaml", "/elsewhere/llm-deploy.yaml"),
-            ("deploy/llm-deploy.yaml", "deploy/llm-deploy.yaml"),
-        ] {
-            assert_eq!(in_checkout(file, base).as_deref(), Some(known));
-        }
-    }
 
     #[test]
     fn the_input_name_tells_comments_apart_and_the_model_does_not() {

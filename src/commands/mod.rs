@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod build;
 pub mod cleanup;
 mod comment;
+pub mod config_file;
 pub mod demo;
 pub mod deploy;
 pub mod doctor;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Error, admission, comment, event, setup};
+use super::{Error, admission, comment, config_file, event, setup};
 use crate::{
     cli::{Common, given},
     config::{Config, OnFailure},
@@ -124,7 +124,8 @@ pub async fn execute(
         progress.warn("report", &warning);
     }
     if let Some(github) = github {
-        let name = check_run::name(other_configuration(common), given(common.name.as_deref()));
+        let file = config_file::other(common, &environment);
+        let name = check_run::name(file.as_deref(), given(common.name.as_deref()));
         match check_run::tell(&report, &name, run.context.run, github).await {
             Told::Nothing => {}
             Told::NotPermitted => progress.note(
@@ -137,22 +138,16 @@ pub async fn execute(
     (report, blame)
 }
 
-/// A configuration that is not the usual one: two jobs with one each may share a commit.
-fn other_configuration(common: &Common) -> Option<&str> {
-    given(common.config.as_deref()).filter(|path| path.trim_start_matches("./") != setup::DEFAULT_CONFIG)
-}
-
 /// Settings are shown at their place in the repository, wherever the run was started.
 pub fn name_places(common: &Common, environment: &Environment, config: &mut Config) {
-    let path = given(common.config.as_deref()).unwrap_or(setup::DEFAULT_CONFIG);
-    let file = setup::in_repository(environment, path);
+    let file = config_file::shown(environment, config_file::named(common));
     for model in &mut config.models {
         model.places = model.places.clone().named(&file);
     }
 }
 
 fn in_repository(environment: &Environment, error: Error) -> Error {
-    let named = |(file, line): (String, usize)| (setup::in_repository(environment, &file), line);
+    let named = |(file, line): (String, usize)| (config_file::shown(environment, &file), line);
     Error {
         location: error.location.map(named),
         ..error

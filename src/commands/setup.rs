@@ -1,11 +1,8 @@
 //! Options and environment → configuration and services, the same for every command.
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
-use super::Error;
+use super::{Error, config_file};
 use crate::{
     auth::{Credentials, WorkloadIdentity},
     cli::{Common, given},
@@ -17,8 +14,6 @@ use crate::{
     progress::Progress,
 };
 
-/// The file that is read when none is named.
-pub const DEFAULT_CONFIG: &str = "llm-deploy.yaml";
 /// Stands in a new configuration where no model was chosen.
 const EXAMPLE_MODEL: &str = "Qwen/Qwen3.5-4B";
 /// A configuration beyond this size is a mistake.
@@ -26,11 +21,11 @@ const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// Reads and resolves the configuration.
 pub fn config(common: &Common) -> Result<Config, Error> {
-    let named = given(common.config.as_deref());
-    let path = named.unwrap_or(DEFAULT_CONFIG);
+    let path = config_file::named(common);
+    let is_named = given(common.config.as_deref()).is_some();
     let text = match read(path) {
         Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => None,
         Err(error) => {
             return Err(Error::input(format!(
                 "could not read the configuration {path}: {error}. {}",
@@ -49,29 +44,6 @@ pub fn config(common: &Common) -> Result<Config, Error> {
     })
 }
 
-/// The path as GitHub knows it: from the repository's root. Annotations are lost on any other.
-pub fn in_repository(environment: &Environment, path: &str) -> String {
-    let from_root = || {
-        let here = std::env::current_dir().ok()?;
-        from_root(environment.get("GITHUB_WORKSPACE")?, &here, path)
-    };
-    from_root().unwrap_or_else(|| path.to_owned())
-}
-
-/// `path`, seen from `here`, without the repository's `root` in front; `None` when it is not in there. Pure: symbolic
-/// links are not followed.
-fn from_root(root: &str, here: &Path, path: &str) -> Option<String> {
-    let mut whole = PathBuf::new();
-    for part in here.join(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(whole.pop()),
-            other => whole.push(other),
-        }
-    }
-    Some(whole.strip_prefix(root).ok()?.to_str()?.to_owned())
-}
-
 /// Stands for the file that the configuration came from, among those of its repository: previews of a model that left
 /// the file are known by it. `None` when an input names the model: several jobs may share a file then, each with a
 /// model of its own.
@@ -84,19 +56,17 @@ pub fn config_source(common: &Common, environment: &Environment, config: &Config
     if models.any(|index| given_as_input(index, "id") || given_as_input(index, "name")) {
         return None;
     }
-    let path = given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG);
-    let path = std::path::absolute(path).ok()?;
-    let top = match environment.get("GITHUB_WORKSPACE") {
-        Some(workspace) => Some(workspace.into()),
-        None => super::event::top_folder(),
+    let file = config_file::named(common);
+    let path = match config_file::in_repository(environment, file) {
+        Some(path) => path,
+        None => std::path::absolute(file).ok()?.to_string_lossy().into_owned(),
     };
-    let below = top.and_then(|top| path.strip_prefix(top).ok());
-    Some(short_hash(&below.unwrap_or(&path).to_string_lossy()))
+    Some(short_hash(&path))
 }
 
 /// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.
 pub fn config_for_bootstrap(common: &Common) -> Result<(Config, bool), Error> {
-    let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
+    let text = read(config_file::named(common)).unwrap_or_default();
     let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
     let chosen = given(common.model.as_deref()).is_some()
         || file.get("model").is_some()
@@ -125,7 +95,7 @@ pub fn config_for_cleanup(common: &Common) -> Option<Config> {
 
 /// Project and region, as far as inputs and a file with mistakes tell.
 pub fn place(common: &Common) -> (Option<String>, Option<String>) {
-    let text = read(given(common.config.as_deref()).unwrap_or(DEFAULT_CONFIG)).unwrap_or_default();
+    let text = read(config_file::named(common)).unwrap_or_default();
     let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
     let setting = |name: &str, input: &Option<String>| {
         let value = given(input.as_deref()).or_else(|| file.get(name)?.as_str())?;
@@ -190,29 +160,5 @@ pub fn tell(services: &Services) {
     services.progress.note("credentials", credentials.description());
     if let Some(limits) = credentials.limits() {
         services.progress.warn("credentials", limits);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_named_from_the_repositorys_root() {
-        let named = |here: &str, path: &str| from_root("/work/repo", Path::new(here), path);
-        for (here, path, expected) in [
-            ("/work/repo", "llm-deploy.yaml", Some("llm-deploy.yaml")),
-            (
-                "/work/repo/infra",
-                "llm-deploy.yaml",
-                Some("infra/llm-deploy.yaml"),
-            ),
-            ("/work/repo/infra", "../a/./b.yaml", Some("a/b.yaml")),
-            ("/elsewhere", "/work/repo/x.yaml", Some("x.yaml")),
-            ("/work/repo", "/tmp/x.yaml", None),
-            ("/work/repository", "x.yaml", None),
-        ] {
-            assert_eq!(named(here, path).as_deref(), expected, "{here} {path}");
-        }
     }
 }

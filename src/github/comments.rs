@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::author::Author;
 use super::client::{GitHub, Method, Purpose, Repeat};
 use super::error::Error;
 
@@ -23,35 +24,15 @@ struct Listed {
     id: u64,
     html_url: String,
     body: Option<String>,
-    user: Option<Author>,
-    author_association: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
-impl Listed {
-    fn is_by_bot(&self) -> bool {
-        self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot")
-    }
-
-    /// Whether somebody with write access wrote it: a bot, or a person of the repository. Everyone can post
-    /// our marker, and a token with write access may edit everyone's comments; the report must not end up in
-    /// a comment that an outsider can go on editing.
-    fn is_trusted(&self) -> bool {
-        let association = self.author_association.as_deref().unwrap_or("MEMBER");
-        self.is_by_bot() || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
-    }
+    #[serde(flatten)]
+    author: Author,
 }
 
 impl From<Listed> for Comment {
     fn from(listed: Listed) -> Self {
         Self {
             id: listed.id,
-            by_bot: listed.is_by_bot(),
+            by_bot: listed.author.is_bot(),
             url: listed.html_url,
             body: listed.body.unwrap_or_default(),
         }
@@ -83,7 +64,7 @@ impl GitHub {
         for _ in 0..PAGES {
             let Some(route) = next else { break };
             let (page, following) = self.page::<Listed>(&route, purpose).await?;
-            let trusted = page.into_iter().filter(Listed::is_trusted);
+            let trusted = page.into_iter().filter(|one| one.author.is_trusted());
             found.extend(trusted.map(Comment::from).filter(|comment| fits(comment)));
             next = following;
         }

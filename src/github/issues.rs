@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::author::Author;
 use super::client::{GitHub, Method, Purpose, Repeat};
 use super::error::Error;
 
@@ -30,16 +31,10 @@ struct Listed {
     state: String,
     state_reason: Option<String>,
     body: Option<String>,
-    user: Option<Author>,
-    author_association: Option<String>,
+    #[serde(flatten)]
+    author: Author,
     /// Pull requests are listed among the issues.
     pull_request: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    #[serde(rename = "type")]
-    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,14 +43,6 @@ struct Note {
 }
 
 impl Listed {
-    /// As for comments: a bot or a person of the repository wrote it. An issue template can give everybody's
-    /// issue our label, and everybody can write our marker; what an outsider's issue remembers is not believed.
-    fn is_trusted(&self) -> bool {
-        let bot = self.user.as_ref().and_then(|u| u.kind.as_deref()) == Some("Bot");
-        let association = self.author_association.as_deref().unwrap_or("NONE");
-        bot || matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR")
-    }
-
     fn read(self) -> Issue {
         Issue {
             number: self.number,
@@ -103,7 +90,7 @@ impl GitHub {
             let Some(route) = next else { break };
             let (page, following) = self.page::<Listed>(&route, purpose(&action)).await?;
             let ours = page.into_iter();
-            let ours = ours.filter(|one| one.pull_request.is_none() && one.is_trusted());
+            let ours = ours.filter(|one| one.pull_request.is_none() && one.author.is_trusted());
             found.extend(ours.map(Listed::read));
             next = following;
         }

@@ -1,6 +1,7 @@
 //! GitHub: the sticky comment, deployments, check runs, issues, the pull request's state, and the runner's commands.
 
 pub mod actions;
+mod author;
 mod checks;
 mod client;
 mod comments;

@@ -127,7 +127,8 @@ fn with_header(status: u16, name: &'static str, value: &str, body: &Value) -> Re
 }
 
 fn comment(id: u64, body: &str) -> Value {
-    json!({ "id": id, "html_url": format!("https://github.com/acme/models/pull/7#issuecomment-{id}"), "body": body })
+    let url = format!("https://github.com/acme/models/pull/7#issuecomment-{id}");
+    json!({ "id": id, "html_url": url, "body": body, "author_association": "MEMBER" })
 }
 
 fn written(seen: &Seen, id: u64) -> Value {

@@ -120,23 +120,8 @@ impl Default for Optionals {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Heard(Mutex<Vec<String>>);
-
-    impl Progress for Heard {
-        fn stage(&self, _: &str, _: &str) {}
-        fn status(&self, _: &str, _: &str) {}
-        fn note(&self, _: &str, _: &str) {}
-        fn warn(&self, _: &str, text: &str) {
-            self.0.lock().unwrap().push(text.to_owned());
-        }
-        fn fail(&self, _: &str, _: &str, _: Option<&crate::report::Place>) {}
-        fn log(&self, _: &str, _: &str) {}
-    }
+    use crate::progress::Heard;
 
     fn answered(status: u16) -> Result<(), Error> {
         Err(Error::Refused {

@@ -199,7 +199,6 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
             model.url.as_ref().map(|_| words::access(model).to_owned()),
         ),
         plain("Cost", words::cost(model)),
-        plain("Cost while idle", idle_cost(model)),
         plain("Expires", model.expires_at.map(words::time)),
     ];
     rows.into_iter()
@@ -210,11 +209,6 @@ fn facts(model: &ModelReport) -> Vec<Fact> {
             url,
         })
         .collect()
-}
-
-fn idle_cost(model: &ModelReport) -> Option<String> {
-    let usd = model.idle_cost_usd.filter(|usd| usd.is_finite())?;
-    Some(format!("${usd:.2} an hour in which nobody calls"))
 }
 
 fn link(link: &Link) -> Fact {

@@ -145,7 +145,7 @@ pub struct ModelReport {
     pub expires_at: Option<DateTime<Utc>>,
     /// A preview against production as it is live; `None` when there is no production to compare with.
     pub differences: Option<Vec<Difference>>,
-    /// Results of the same service up to this one, oldest first, for the trend.
+    /// Production's latest results up to this one, oldest first; empty where none is kept.
     pub trend: Vec<Record>,
     /// Some of the measured requests, the slowest among them.
     pub requests: Vec<RequestRow>,

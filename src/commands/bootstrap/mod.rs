@@ -11,7 +11,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{Error, event, setup};
+use super::{Error, config_file, event, setup};
 use crate::{
     auth::Credentials,
     bootstrap::{Action, Found, State, Step, Wanted, apply, explain, files, plan, show, survey, wanted},
@@ -63,10 +63,10 @@ pub async fn run(args: &BootstrapArgs, environment: Environment) -> Result<u8, E
 fn place(args: &BootstrapArgs, example: bool) -> files::Place {
     let common = &args.common;
     let named = given(common.config.as_deref());
-    let config = PathBuf::from(named.unwrap_or(setup::DEFAULT_CONFIG));
+    let config = PathBuf::from(named.unwrap_or(config_file::DEFAULT));
     let there = config.exists();
     let mut inputs: Vec<(String, String)> = named
-        .filter(|path| *path != setup::DEFAULT_CONFIG)
+        .filter(|path| *path != config_file::DEFAULT)
         .map(|path| ("config".to_owned(), path.to_owned()))
         .into_iter()
         .collect();
@@ -100,7 +100,7 @@ fn file_says(file: &Path, inputs: &[(String, String)], name: &str) -> bool {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let resolved = |inputs: &[(String, String)]| {
         let source = Source {
-            name: setup::DEFAULT_CONFIG,
+            name: config_file::DEFAULT,
             text: &text,
         };
         let config = config::resolve(Some(source), inputs).ok()?;

@@ -1,6 +1,6 @@
 //! One comment for each target, whatever runs and people do at the same time.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::*;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     },
     environment::Environment,
     pipeline::{live::Surface, recorder::Recorder},
-    progress::Silent,
+    progress::{Heard, Silent},
     report::{Kind, ModelReport},
     tempo::Tempo,
 };
@@ -22,20 +22,6 @@ struct World {
     running: Running,
     github: GitHub,
     heard: Heard,
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
-
-impl Progress for Heard {
-    fn stage(&self, _: &str, _: &str) {}
-    fn status(&self, _: &str, _: &str) {}
-    fn note(&self, _: &str, _: &str) {}
-    fn warn(&self, _: &str, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
-    fn fail(&self, _: &str, _: &str, _: Option<&crate::report::Place>) {}
-    fn log(&self, _: &str, _: &str) {}
 }
 
 impl World {

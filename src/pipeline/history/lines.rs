@@ -23,7 +23,7 @@ pub fn add(all: &mut Vec<Record>, mut record: Record, keep: usize) {
 }
 
 /// A workflow's run is known by its page, any other by what it ran on and when.
-pub fn is_same_run(one: &Record, other: &Record) -> bool {
+fn is_same_run(one: &Record, other: &Record) -> bool {
     match (&one.run_url, &other.run_url) {
         (Some(one), Some(other)) => one == other,
         (None, None) => one.at == other.at && one.commit == other.commit,

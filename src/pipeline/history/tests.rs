@@ -11,7 +11,7 @@ use crate::{
     config,
     environment::Environment,
     google::testing::{Asked, Scripted, Server, answer, raw},
-    progress::Progress,
+    progress::{Heard, Progress},
 };
 
 /// One object, which others write as well.
@@ -50,20 +50,6 @@ impl Object {
         self.writes += 1;
         answer(200, json!({"generation": self.generation.to_string()}))
     }
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
-
-impl Progress for Heard {
-    fn stage(&self, _: &str, _: &str) {}
-    fn status(&self, _: &str, _: &str) {}
-    fn note(&self, _: &str, _: &str) {}
-    fn warn(&self, _: &str, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
-    fn fail(&self, _: &str, _: &str, _: Option<&crate::report::Place>) {}
-    fn log(&self, _: &str, _: &str) {}
 }
 
 struct World {

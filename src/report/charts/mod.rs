@@ -3,7 +3,6 @@
 mod by_load;
 mod distribution;
 pub mod mermaid;
-pub mod over_runs;
 mod over_time;
 mod plot;
 #[cfg(test)]

@@ -56,7 +56,8 @@ impl ValueFormatter<f64> for Axis {
 }
 
 /// Something bad that happened.
-const EVENT: RGBColor = RGBColor(0xdc, 0x26, 0x26);
+pub const EVENT: &str = "#dc2626";
+const EVENT_PEN: RGBColor = RGBColor(0xdc, 0x26, 0x26);
 
 pub enum Style {
     Line,
@@ -119,7 +120,7 @@ fn draw(
     chart.draw_series(
         events
             .iter()
-            .map(|at| PathElement::new(vec![(*at, floor), (*at, ceiling)], EVENT.stroke_width(3))),
+            .map(|at| PathElement::new(vec![(*at, floor), (*at, ceiling)], EVENT_PEN.stroke_width(3))),
     )?;
     for (line, pen) in lines.iter().zip(PENS) {
         let stroke = pen.stroke_width(2);

@@ -1,12 +1,18 @@
-//! Time to first token over the latest scheduled tests, with the runs that failed.
+//! Time to first token from run to run. Runs stand side by side, whenever they were; those that measured nothing have
+//! no point.
 
-use super::plot;
-use crate::report::record::Record;
+use super::{Chart, plot};
+use crate::report::{
+    Status,
+    record::{Figures, Record},
+};
 
 /// Runs that a trend shows, the latest.
-pub const RUNS: usize = 30;
+const RUNS: usize = 30;
 /// Fewer measured runs are no trend.
-const LEAST: usize = 3;
+const LEAST: usize = 2;
+/// Dates that fit under the axis.
+const DATED: usize = 4;
 
 /// The latest runs.
 pub fn latest(records: &[Record]) -> &[Record] {
@@ -15,92 +21,86 @@ pub fn latest(records: &[Record]) -> &[Record] {
         .unwrap_or(records)
 }
 
-/// The measured runs: place among all, p50, p95.
-fn measured(records: &[Record]) -> Vec<(usize, f64, f64)> {
+/// The measured runs with their places among all; `None` when they are too few.
+fn measured(records: &[Record]) -> Option<Vec<(usize, Figures)>> {
+    let usable = |ms: f64| ms.is_finite() && ms >= 0.0;
     let places = (1..).zip(records);
-    places
-        .filter_map(|(place, record)| {
-            let figures = record.ttft_ms.filter(|_| record.is_good())?;
-            let usable = |ms: f64| ms.is_finite() && ms >= 0.0;
-            (usable(figures.p50) && usable(figures.p95)).then_some((place, figures.p50, figures.p95))
-        })
-        .collect()
+    let points: Vec<_> = places
+        .filter_map(|(place, record)| Some((place, record.ttft_ms?)))
+        .filter(|(_, figures)| usable(figures.p50) && usable(figures.p95))
+        .collect();
+    (points.len() >= LEAST).then_some(points)
 }
 
 /// Places of the runs that failed.
 pub fn failed(records: &[Record]) -> Vec<usize> {
     let places = (1..).zip(records);
     places
-        .filter(|(_, record)| record.status == crate::report::Status::Failed)
+        .filter(|(_, record)| record.status == Status::Failed)
         .map(|(place, _)| place)
         .collect()
 }
 
-/// What the chart shows, in words.
-fn label(records: &[Record], points: &[(usize, f64, f64)]) -> String {
-    let lowest = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let highest = points.iter().map(|p| p.1).fold(0.0, f64::max);
-    let failures = match failed(records).len() {
-        0 => "none failed".to_owned(),
-        n => format!("{n} failed"),
-    };
-    format!(
-        "Time to first token over the latest {} tests: the median lies between {} and {}, {failures}",
-        records.len(),
-        plot::short_time(lowest.round()),
-        plot::short_time(highest.round())
-    )
-}
-
-/// An `<svg>` element: p50 and p95 of each run, oldest first, and an upright line where a run failed. `None` when
-/// there is too little to show.
-pub fn trend(records: &[Record]) -> Option<String> {
+/// p50 and p95 of each run, and an upright line where one failed. `records` are oldest first.
+pub fn chart(records: &[Record]) -> Option<Chart> {
     let records = latest(records);
-    let points = measured(records);
-    if points.len() < LEAST {
-        return None;
-    }
-    let highest = points.iter().map(|p| p.2).fold(1.0, f64::max);
-    let (from, to) = (0.5, records.len() as f64 + 0.5);
-    let line = |value: fn(&(usize, f64, f64)) -> f64| -> Vec<(f64, f64)> {
-        points.iter().map(|p| (p.0 as f64, value(p))).collect()
+    let points = measured(records)?;
+    let ((_, first), (_, last)) = (points.first()?, points.last()?);
+    let line = |pick: fn(&Figures) -> f64| -> Vec<(f64, f64)> {
+        let points = points.iter();
+        points
+            .map(|(place, figures)| (*place as f64, pick(figures)))
+            .collect()
     };
-    let marks = plot::marks(1.0, records.len() as f64, 6.0, plot::trimmed);
+    let lines = [line(|f| f.p50), line(|f| f.p95)];
+    let highest = lines.iter().flatten().map(|(_, ms)| *ms).fold(0.0, f64::max);
+    let count = records.len();
+    let dates = (1..).zip(records).step_by(count.div_ceil(DATED).max(1));
     let x = plot::Axis {
-        from,
-        to,
-        // A run has a whole number.
-        marks: marks.into_iter().filter(|(at, _)| at.fract() == 0.0).collect(),
+        from: 0.85,
+        to: count as f64 + 0.15,
+        marks: dates
+            .map(|(place, record)| (f64::from(place), record.at.format("%d %b").to_string()))
+            .collect(),
     };
     let failed: Vec<f64> = failed(records).into_iter().map(|place| place as f64).collect();
-    plot::plot_with_events(
-        &label(records, &points),
-        x,
-        plot::upward(highest, plot::short_time),
-        &[line(|p| p.1), line(|p| p.2)],
-        &plot::Style::Points,
-        &failed,
-    )
+    let failures = match failed.len() {
+        0 => String::new(),
+        n => format!(", and {n} failed"),
+    };
+    let title = format!("Time to first token over {count} runs");
+    let label = format!(
+        "{title}: the median was {} at first and is {} now{failures}",
+        plot::short_time(first.p50.round()),
+        plot::short_time(last.p50.round())
+    );
+    let y = plot::upward(highest, plot::short_time);
+    let svg = plot::plot_with_events(&label, x, y, &lines, &plot::Style::Points, &failed)?;
+    let mut legend = vec![
+        ("p50".to_owned(), plot::COLOURS[0]),
+        ("p95".to_owned(), plot::COLOURS[1]),
+    ];
+    if !failed.is_empty() {
+        legend.push(("failed".to_owned(), plot::EVENT));
+    }
+    Some(Chart { title, legend, svg })
 }
 
 /// The same as GitHub draws it, without the runs that failed: mermaid has no gaps and no marks.
 pub fn mermaid(records: &[Record]) -> Option<String> {
-    let points = measured(latest(records));
-    if points.len() < LEAST {
-        return None;
-    }
-    let list = |value: fn(&(usize, f64, f64)) -> String| -> String {
+    let points = measured(latest(records))?;
+    let list = |value: &dyn Fn(&(usize, Figures)) -> String| -> String {
         let all: Vec<String> = points.iter().map(value).collect();
         all.join(", ")
     };
-    let highest = points.iter().map(|p| p.2).fold(1.0, f64::max) * 1.1;
+    let highest = points.iter().map(|p| p.1.p95).fold(1.0, f64::max) * 1.1;
     let [p50, p95, ..] = plot::COLOURS;
     Some(format!(
         "%%{{init: {{\"themeVariables\": {{\"xyChart\": {{\"plotColorPalette\": \"{p50}, {p95}\"}}}}}}}}%%\n\
          xychart-beta\n    title \"Time to first token, p50 and p95\"\n    x-axis \"run\" [{}]\n    \
          y-axis \"ms\" 0 --> {highest:.0}\n    line [{}]\n    line [{}]",
-        list(|p| format!("\"{}\"", p.0)),
-        list(|p| format!("{:.0}", p.1)),
-        list(|p| format!("{:.0}", p.2))
+        list(&|p| format!("\"{}\"", p.0)),
+        list(&|p| format!("{:.0}", p.1.p50)),
+        list(&|p| format!("{:.0}", p.1.p95))
     ))
 }

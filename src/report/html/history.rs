@@ -2,7 +2,7 @@
 
 use crate::report::{
     ModelReport, Report,
-    charts::{Chart, over_runs},
+    charts::{Chart, trend},
     escape::{clip, line, safe_url},
     record::Record,
     words,
@@ -45,7 +45,7 @@ pub fn of(report: &Report, model: &ModelReport) -> Option<History> {
     let mut rows: Vec<Row> = records.iter().rev().map(row).collect();
     let more = rows.split_off(rows.len().min(SHOWN));
     Some(History {
-        chart: over_runs::chart(&records),
+        chart: trend::chart(&records),
         rows,
         more,
     })

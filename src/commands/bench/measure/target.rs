@@ -7,10 +7,7 @@ use url::Url;
 use crate::{
     auth::{Anonymous, Bearer, Credentials, WorkloadIdentity},
     cli::{Auth, Common, MeasureArgs, TargetArgs, given},
-    commands::{
-        Error,
-        setup::{self, DEFAULT_CONFIG},
-    },
+    commands::{Error, config_file, setup},
     config::{Config, Latency, Model},
     endpoint::{self, Endpoint, Models, error::shorten},
     environment::Environment,
@@ -64,7 +61,7 @@ async fn configured(
     environment: &Environment,
     progress: &Arc<dyn Progress>,
 ) -> Result<Target, Error> {
-    if given(wanted.config.as_deref()).is_none() && !Path::new(DEFAULT_CONFIG).exists() {
+    if given(wanted.config.as_deref()).is_none() && !Path::new(config_file::DEFAULT).exists() {
         return Err(Error::input(
             "no endpoint to measure: give --url URL, or run it where llm-deploy.yaml names the service",
         ));
