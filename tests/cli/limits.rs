@@ -329,9 +329,11 @@ fn pull_request_target_is_refused_with_the_danger() {
     let world = world("");
     let (_, payload) = world.event("pull_request.opened");
     world.write("event.json", &payload.to_string());
-    let ran = world.actions(&["run"], "pull_request_target", &[]);
-    ran.expect_code(2);
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(said.contains("checkout of the pull request's head"), "{said}");
-    expect_untouched(&world);
+    for command in ["run", "build", "deploy"] {
+        let ran = world.actions(&[command], "pull_request_target", &[]);
+        ran.expect_code(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("checkout of the pull request's head"), "{said}");
+        expect_untouched(&world);
+    }
 }
