@@ -107,7 +107,15 @@ async fn rules(
             "the configuration file lies outside of the checkout, so that there is none on the base branch";
         limits::unread(Blame::Input, cause.to_owned()).fix("Give its path in the repository (input `config`)")
     })?;
-    Rules::read(github, progress, pull_request, &run.context, &file).await
+    Rules::read(
+        github,
+        progress,
+        pull_request,
+        &run.context,
+        &file,
+        DEFAULT_CONFIG,
+    )
+    .await
 }
 
 /// The same run without its label: the preview goes, when there is one; otherwise a plan.

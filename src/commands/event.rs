@@ -29,6 +29,14 @@ pub fn top_folder() -> Option<std::path::PathBuf> {
     git(&["rev-parse", "--show-toplevel"]).map(std::path::PathBuf::from)
 }
 
+/// What `run` refuses is refused by name as well: a stranger's configuration would be used with our credentials.
+pub fn refuse_strangers(environment: &Environment) -> Result<(), Error> {
+    match environment.get("GITHUB_EVENT_NAME") {
+        Some("pull_request_target") => Err(Error::input(event::Error::PullRequestTarget.to_string())),
+        _ => Ok(()),
+    }
+}
+
 /// Where a command runs that needs no event: from the runner's variables, else from the git checkout here.
 pub fn place(environment: &Environment) -> Context {
     let get = |name: &str| environment.get(name).map(str::to_owned);

@@ -200,9 +200,16 @@ pub async fn close_deployment(
 pub async fn deactivate(services: &Services, github: Option<&GitHub>, numbers: &[u64]) {
     let Some(github) = github else { return };
     let (optional, progress) = (&services.optional.deployments, services.progress.as_ref());
-    for number in numbers {
-        let environment = preview_environment(*number);
-        optional.run(progress, github.deactivate(&environment)).await;
+    let work = async {
+        for number in numbers {
+            let environment = preview_environment(*number);
+            optional.run(progress, github.deactivate(&environment)).await;
+        }
+    };
+    // Each request may be put off for minutes, and there are many.
+    let limit = services.environment.tempo.of(limit(DeploymentState::Inactive));
+    if tokio::time::timeout(limit, work).await.is_err() {
+        optional.tell(progress, "not every deployment was set inactive in time");
     }
 }
 

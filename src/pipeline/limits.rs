@@ -19,6 +19,8 @@ use crate::{
 /// What a branch's file allows.
 struct Branch {
     name: String,
+    /// The file that says so, from the repository's root.
+    file: String,
     allowance: Allowance,
 }
 
@@ -40,7 +42,8 @@ pub struct MissingLabel {
 }
 
 impl Rules {
-    /// Reads the configuration on the base branch and on the default branch.
+    /// Reads the configuration on the base branch and on the default branch. Where a branch has no such file, its
+    /// `usual` one speaks for it: a configuration that was moved or is new must not leave the label and limits behind.
     ///
     /// # Errors
     /// When GitHub doesn't show a branch or its file, or a file has mistakes: nothing may be deployed then.
@@ -50,6 +53,7 @@ impl Rules {
         pull_request: &PullRequest,
         context: &Context,
         file: &str,
+        usual: &str,
     ) -> Result<Self, Failed> {
         let (base, default, labels) = match github.pull_request_state(pull_request.number).await {
             Ok(state) => (state.base_ref, state.default_branch, Ok(state.labels)),
@@ -74,8 +78,7 @@ impl Rules {
                 return Err(unread(Blame::Service, why.to_owned()).fix("Run it again"));
             }
             if branches.iter().all(|branch: &Branch| branch.name != name) {
-                let allowance = allowance(github, &name, file).await?;
-                branches.push(Branch { name, allowance });
+                branches.push(branch(github, name, [file, usual]).await?);
             }
         }
         Ok(Self {
@@ -112,6 +115,13 @@ impl Rules {
         Ok(None)
     }
 
+    /// The files that decide, each once.
+    fn deciding(&self) -> String {
+        let mut files: Vec<&str> = self.branches.iter().map(|branch| branch.file.as_str()).collect();
+        files.dedup();
+        files.join(", ")
+    }
+
     /// Why nothing is deployed: for each model what it asks for beyond the limits, `None` for one that would be
     /// within them. Empty when all are.
     pub fn refusals(&self, config: &Config) -> Vec<Option<Failed>> {
@@ -130,26 +140,37 @@ impl Rules {
                 .collect::<Vec<_>>()
         };
         (0..config.models.len())
-            .map(|model| refusal(&of(model), config, &self.file))
+            .map(|model| refusal(&of(model), config, &self.file, &self.deciding()))
             .collect()
     }
 }
 
-async fn allowance(github: &GitHub, branch: &str, file: &str) -> Result<Allowance, Failed> {
-    let text = github
-        .file_on_branch(branch, file)
-        .await
-        .map_err(|error| unread(blame(&error), error.to_string()))?;
-    let Some(text) = text else {
-        return Ok(Allowance::default());
+async fn branch(github: &GitHub, name: String, [own, usual]: [&str; 2]) -> Result<Branch, Failed> {
+    let read = async |file: &str| {
+        let text = github.file_on_branch(&name, file).await;
+        text.map_err(|error| unread(blame(&error), error.to_string()))
     };
+    let (mut file, mut text) = (own, read(own).await?);
+    if text.is_none() && usual != own {
+        text = read(usual).await?;
+        file = if text.is_some() { usual } else { own };
+    }
+    let allowance = match &text {
+        Some(text) => allowance(&name, file, text)?,
+        None => Allowance::default(),
+    };
+    let file = file.to_owned();
+    Ok(Branch {
+        name,
+        file,
+        allowance,
+    })
+}
+
+fn allowance(branch: &str, file: &str, text: &str) -> Result<Allowance, Failed> {
     // As git writes it.
     let name = format!("{branch}:{file}");
-    config::allowance(Source {
-        name: &name,
-        text: &text,
-    })
-    .map_err(|mistakes| {
+    config::allowance(Source { name: &name, text }).map_err(|mistakes| {
         let title = format!("`{file}` on `{branch}` has mistakes, so that its limits are not known");
         Failed::new(Blame::Input, title, mistakes.to_string()).fix(format!(
             "Correct it on `{branch}` first. Nothing was built or deployed"
@@ -172,7 +193,7 @@ pub fn unread(blame: Blame, cause: String) -> Failed {
     Failed::new(blame, title, cause)
 }
 
-fn refusal(violations: &[&Violation], config: &Config, file: &str) -> Option<Failed> {
+fn refusal(violations: &[&Violation], config: &Config, file: &str, deciding: &str) -> Option<Failed> {
     let first = violations.first()?;
     let mut limits: Vec<String> = Vec::new();
     for one in violations {
@@ -185,7 +206,7 @@ fn refusal(violations: &[&Violation], config: &Config, file: &str) -> Option<Fai
     let limits = limits.join(" and ");
     let title = format!("the preview asks for more than the base branch allows: {limits}");
     let fix = format!(
-        "Ask for less here, or change {limits} first, in a pull request of its own ({file}). Nothing was built or deployed"
+        "Ask for less here, or change {limits} first, in a pull request of its own ({deciding}). Nothing was built or deployed"
     );
     let mut failed = Failed::new(Blame::Input, title, sentences.join("; ")).fix(fix);
     for one in violations {
@@ -210,7 +231,11 @@ mod tests {
         let name = "main".to_owned();
         Rules {
             file: "llm-deploy.yaml".to_owned(),
-            branches: vec![Branch { name, allowance }],
+            branches: vec![Branch {
+                name,
+                file: "llm-deploy.yaml".to_owned(),
+                allowance,
+            }],
             labels,
         }
     }

@@ -153,6 +153,7 @@ fn could_not_start(report: &Report, why: &str) -> Record {
         stage: report.failure.as_ref().map(|f| short(&f.stage)),
         cause: Some(short(why)),
         run_url: report.run_url.as_deref().map(short),
+        deployed: false,
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Record {
     pub cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_url: Option<String>,
+    /// Measured by a deployment, which tells nobody of a failure that is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deployed: bool,
 }
 
 /// Percentiles in milliseconds.
@@ -90,6 +93,7 @@ impl Record {
             stage: model.failure.as_ref().map(|f| f.stage.clone()),
             cause: model.failure.as_ref().map(|f| f.title.clone()),
             run_url: run_url.map(str::to_owned),
+            deployed: false,
         }
     }
 

@@ -146,6 +146,25 @@ fn a_base_branch_without_the_file_allows_the_defaults() {
 }
 
 #[test]
+fn a_configuration_that_was_moved_leaves_neither_label_nor_limits_behind() {
+    let world = world("preview: { limits: { models: ['acme/*'] } }");
+    world.write("moved.yaml", &config(QUICK));
+    let moved = [("LLM_DEPLOY_CONFIG", "moved.yaml")];
+    let ran = world.run_with("pull_request.opened", &moved);
+    let said = expect_refused(&world, &ran, 2);
+    assert!(said.contains("`preview.limits.models` on `main`"), "{said}");
+    assert!(said.contains("of its own (llm-deploy.yaml)"), "{said}");
+    github(&world).put_file(REPOSITORY, "main", FILE, "preview: { label: deploy-preview }");
+    world.run_with("pull_request.opened", &moved).expect_code(0);
+    assert_eq!(world.report()["kind"], "plan_only");
+    expect_untouched(&world);
+    // A file of its own on the branch decides alone.
+    github(&world).put_file(REPOSITORY, "main", "moved.yaml", "");
+    world.run_with("pull_request.opened", &moved).expect_code(0);
+    assert!(world.service(SERVICE).is_some());
+}
+
+#[test]
 fn a_limit_that_was_tightened_counts_at_once_and_a_live_preview_stays_as_it_is() {
     let world = world("preview: { max-instances: 2 }");
     ask(&world, "preview: { max-instances: 2 }").expect_code(0);
@@ -310,9 +329,11 @@ fn pull_request_target_is_refused_with_the_danger() {
     let world = world("");
     let (_, payload) = world.event("pull_request.opened");
     world.write("event.json", &payload.to_string());
-    let ran = world.actions(&["run"], "pull_request_target", &[]);
-    ran.expect_code(2);
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(said.contains("checkout of the pull request's head"), "{said}");
-    expect_untouched(&world);
+    for command in ["run", "build", "deploy"] {
+        let ran = world.actions(&[command], "pull_request_target", &[]);
+        ran.expect_code(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("checkout of the pull request's head"), "{said}");
+        expect_untouched(&world);
+    }
 }

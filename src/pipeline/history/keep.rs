@@ -45,7 +45,8 @@ pub async fn deployed(store: &Store<'_>, run: Run<'_>, recorders: &mut [Recorder
     let results = recorders.iter_mut().filter(measured);
     let mut results: Vec<(&mut Recorder, Record)> = results
         .map(|one| {
-            let record = record(run, one);
+            let mut record = record(run, one);
+            record.deployed = true;
             (one, record)
         })
         .collect();

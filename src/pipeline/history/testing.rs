@@ -23,5 +23,6 @@ pub fn record(day: u32) -> Record {
         stage: None,
         cause: None,
         run_url: Some(format!("run/{day}")),
+        deployed: false,
     }
 }

@@ -184,13 +184,23 @@ impl State {
         step
     }
 
-    /// After the runs that are later than what is known, as far as they judged anything.
+    /// After the runs that are later than what is known, as far as they judged anything. A deployment ends no
+    /// failure: it tells nobody, and the scheduled test that follows does.
     #[must_use]
     pub fn replay(self, history: &[Record], before: DateTime<Utc>) -> Self {
         let earlier = history.iter().filter(|record| record.at < before);
-        earlier
-            .filter_map(Outcome::of)
-            .fold(self, |state, run| state.step(&run).state)
+        let judged = earlier.filter_map(|record| Some((Outcome::of(record)?, record.deployed)));
+        judged.fold(self, |state, (run, deployed)| match deployed {
+            true => state.deployed(&run),
+            false => state.step(&run).state,
+        })
+    }
+
+    fn deployed(mut self, run: &Outcome) -> Self {
+        if run.good && self.last_good.as_ref().is_none_or(|good| good.at < run.at) {
+            self.last_good = Some(run.seen());
+        }
+        self
     }
 
     /// Went good and bad so often within a week that each change alone says little.

@@ -41,6 +41,7 @@ fn record(hours: i64, cause: Option<&str>) -> Record {
         stage: cause.map(|_| "smoke".to_owned()),
         cause: cause.map(str::to_owned),
         run_url: Some(format!("https://github.com/acme/models/actions/runs/{hours}")),
+        deployed: false,
     }
 }
 
@@ -135,6 +136,20 @@ fn the_history_and_the_issue_come_to_the_same() {
         let issue = State::default().replay(&records[..cut], later);
         assert_eq!(remembered(&issue).replay(&records, later), from_history);
     }
+}
+
+#[test]
+fn a_deployment_is_a_good_result_and_leaves_the_news_to_the_next_test() {
+    let deployed = Record {
+        deployed: true,
+        ..record(30, None)
+    };
+    let history = [record(0, None), record(24, Some("x")), deployed.clone()];
+    let before = State::default().replay(&history, start() + TimeDelta::hours(48));
+    assert_eq!(before.last_good.as_ref().map(|good| good.at), Some(deployed.at));
+    let step = before.step(&outcome(48, None));
+    assert_eq!(step.announce, Some(Announce::Recovered));
+    assert_eq!(step.ended.map(|ended| ended.failed), Some(1));
 }
 
 #[test]

@@ -203,6 +203,7 @@ fn of_record(record: &mut Record, text: &str) {
         stage,
         cause,
         run_url,
+        deployed: _,
     } = record;
     for place in [commit, service, model] {
         set(place, text);

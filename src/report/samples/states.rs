@@ -43,6 +43,7 @@ fn remembered(models: &[(&str, &str)]) -> Memory {
                 stage: None,
                 cause: None,
                 run_url: Some(format!("https://github.com/acme/models/actions/runs/12345{day}")),
+                deployed: false,
             };
             if day == 23 {
                 record.status = Status::Failed;

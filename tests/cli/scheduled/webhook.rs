@@ -55,6 +55,32 @@ fn a_webhook_gets_json_that_slack_and_others_read() {
 }
 
 #[test]
+fn a_failure_that_a_deployment_mended_is_told_to_be_over_by_the_next_test() {
+    for on_failure in ["[issue, webhook]", "webhook"] {
+        let receiver = Receiver::new(&[]);
+        let url = ("LLM_DEPLOY_WEBHOOK_URL", receiver.url.as_str());
+        let more = format!("schedule: {{ on-failure: {on_failure} }}");
+        let world = production(&more);
+        expect(&world, "first", &more);
+        let again = [url, ("GITHUB_RUN_ID", "51")];
+        world.run_with("schedule", &again).expect_code(1);
+        well(&world, &more);
+        world.run_with("push", &[("GITHUB_RUN_ID", "52")]).expect_code(0);
+        assert_eq!(receiver.messages().len(), 1, "a deployment tells nobody");
+        let last = [url, ("GITHUB_RUN_ID", "53")];
+        world.run_with("schedule", &last).expect_code(0);
+        let messages = receiver.messages();
+        assert_eq!(messages.len(), 2, "{on_failure}");
+        assert_eq!(messages[1]["status"], "recovered");
+        for issue in issues(&world) {
+            assert!(!issue.open);
+            let notes = notes(&world, issue.number);
+            assert!(notes.len() == 1 && notes[0].contains("well again"), "{notes:?}");
+        }
+    }
+}
+
+#[test]
 fn the_webhook_s_url_is_told_to_nobody_and_a_redirect_is_not_followed() {
     let receiver = Receiver::new(&[307; 20]);
     let both = "schedule: { on-failure: [issue, webhook] }";
