@@ -364,14 +364,14 @@ fn pull_request(payload: &Payload, context: &mut Context) -> Result<Trigger, Str
     context.sha.clone_from(&pull_request.head_sha);
     context.ref_name.clone_from(&pull_request.head_ref);
     let reason = if pull_request.fork {
-        "the pull request comes from a fork, and GitHub gives such runs no credentials; \
+        "The pull request comes from a fork, and GitHub gives such runs no credentials; \
          it is deployed when it is merged"
             .to_owned()
     } else if action == "closed" {
         return Ok(Trigger::Closed(pull_request));
     } else if raw.state == "closed" {
         format!(
-            "the pull request is closed already, so `{}` changes nothing",
+            "The pull request is closed already, so `{}` changes nothing",
             printable(action)
         )
     } else if [

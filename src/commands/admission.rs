@@ -113,7 +113,7 @@ async fn rules(
         pull_request,
         &run.context,
         &file,
-        DEFAULT_CONFIG,
+        config_file::DEFAULT,
     )
     .await
 }

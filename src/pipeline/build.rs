@@ -27,7 +27,6 @@ const LOG_LINES: usize = 400;
 /// A finished build.
 pub struct Built {
     pub digest: String,
-    pub log_url: Option<String>,
 }
 
 /// Builds the image of `plan` and returns its digest. A build that this run starts is known to `own`.
@@ -40,16 +39,12 @@ pub async fn build(
 ) -> Result<(Built, String), Failed> {
     check_token_secret(services, plan).await?;
     let mut adopted = 0;
-    let (log_url, finished) = loop {
+    let finished = loop {
         let started = match running(services, config, plan).await? {
             Some(build) => build,
             None => match pushed(services, config, plan).await? {
                 Some(digest) => {
-                    let built = Built {
-                        digest,
-                        log_url: None,
-                    };
-                    return Ok((built, "the image was there by now".to_owned()));
+                    return Ok((Built { digest }, "the image was there by now".to_owned()));
                 }
                 None => start(services, config, plan, files, own).await?,
             },
@@ -59,12 +54,13 @@ pub async fn build(
             services
                 .progress
                 .note(&plan.target.service, &format!("log: {url}"));
+            own.followed(url);
         }
         let finished = follow(services, config, plan, files, &started).await;
         own.forget();
         let (build, log) = finished?;
         match build.status {
-            Status::Success => break (started.log_url, build),
+            Status::Success => break build,
             // Its run was cancelled; the image is needed all the same.
             Status::Cancelled if theirs && adopted < ADOPTIONS => adopted += 1,
             _ => return Err(build_failed(&build, &log)),
@@ -72,13 +68,7 @@ pub async fn build(
     };
     let digest = digest(services, config, plan, &finished).await?;
     let said = format!("image {}", digest.get(..19).unwrap_or(&digest));
-    Ok((
-        Built {
-            digest,
-            log_url: finished.log_url.or(log_url),
-        },
-        said,
-    ))
+    Ok((Built { digest }, said))
 }
 
 /// The build of this very image that some run has started.
@@ -282,9 +272,14 @@ fn build_failed(build: &Build, log: &[String]) -> Failed {
     let reason = build
         .reason()
         .unwrap_or_else(|| "Cloud Build gives no reason of its own".to_owned());
+    let how = match build.status {
+        Status::Cancelled => "was cancelled",
+        Status::Timeout => "ran out of time",
+        _ => "failed",
+    };
     Failed::new(
         Blame::Deployment,
-        format!("build {} ended as {:?}", build.id, build.status),
+        format!("build {} {how}", build.id),
         reason.clone(),
     )
     .said(Source::Build, format!("{}: {reason}", build.status.name()))

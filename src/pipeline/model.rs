@@ -53,7 +53,6 @@ pub async fn survey(
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     recorder.places = target.model.places.clone();
-    links(&mut recorder, &target);
     let mut target = target;
     let work = recorder.stage("plan", async {
         let surveyed = gate
@@ -148,11 +147,12 @@ impl ModelRun<'_> {
                 digest.clone()
             }
             None => {
-                let built = recorder.stage("build", self.build(surveyed)).await?;
-                if let Some(url) = built.log_url {
+                let built = recorder.stage("build", self.build(surveyed)).await;
+                // Most of all when it failed.
+                if let Some(url) = self.own.log_url() {
                     recorder.link("Build log", url);
                 }
-                built.digest
+                built?.digest
             }
         };
         recorder.report.image = Some(format!("{}@{digest}", surveyed.plan.facts.image_path));
@@ -194,10 +194,12 @@ impl ModelRun<'_> {
     /// Deploys and tests; false when an older run undid it.
     async fn round(&self, surveyed: &ModelPlan, digest: &str, recorder: &mut Recorder) -> Option<bool> {
         let (services, standing) = (self.services, self.standing);
+        links(recorder, &surveyed.target);
         let (plan, deployed) = recorder
             .stage("deploy", deploy::roll_out(services, standing, surveyed, digest))
             .await?;
         rename(recorder, &plan.target);
+        links(recorder, &plan.target);
         recorder.report.changes = changes(&plan);
         recorder.report.expires_at = plan.expires_at();
         recorder.report.revision = Some(deployed.revision.clone());
@@ -273,16 +275,13 @@ fn rename(recorder: &mut Recorder, target: &Target) {
     }
     recorder.report.service.clone_from(&target.service);
     recorder.facts.set("service", &target.service);
-    let pages = ["Service", "Logs"];
-    recorder
-        .report
-        .links
-        .retain(|link| !pages.contains(&link.label.as_str()));
-    links(recorder, target);
 }
 
-/// Pages of the Google Cloud console.
+/// Pages of the Google Cloud console, as soon as there is something to see.
 pub(super) fn links(recorder: &mut Recorder, target: &Target) {
+    let pages = ["Service", "Logs"];
+    let known = &mut recorder.report.links;
+    known.retain(|link| !pages.contains(&link.label.as_str()));
     let page = |tab: &str| {
         format!(
             "https://console.cloud.google.com/run/detail/{}/{}/{tab}?project={}",

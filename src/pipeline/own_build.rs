@@ -26,6 +26,8 @@ pub struct OwnBuild {
     /// A request under way goes on when the stage that waits for it is dropped, so that no build is lost sight of.
     requests: TaskTracker,
     started: Arc<Mutex<Option<Place>>>,
+    /// Page with the log of the build that is followed, this run's or another's.
+    log_url: Mutex<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -41,6 +43,7 @@ impl Default for OwnBuild {
             mark: format!("run.{}", uuid::Uuid::new_v4().simple()),
             requests: TaskTracker::new(),
             started: Arc::default(),
+            log_url: Mutex::default(),
         }
     }
 }
@@ -72,6 +75,18 @@ impl OwnBuild {
     /// Whether this is the build that this run has started.
     pub fn is(&self, id: &str) -> bool {
         self.started().as_ref().is_some_and(|place| place.id == id)
+    }
+
+    /// Where the log of the build is to be read.
+    pub fn followed(&self, log_url: &str) {
+        *self.log_url.lock().unwrap_or_else(PoisonError::into_inner) = Some(log_url.to_owned());
+    }
+
+    pub fn log_url(&self) -> Option<String> {
+        self.log_url
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// It has ended.

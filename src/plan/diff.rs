@@ -18,7 +18,22 @@ pub struct Change {
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} → {}", self.path, self.from, self.to)
+        let (mut from, mut to) = (self.from.clone(), self.to.clone());
+        if self.path.ends_with(".args") {
+            let unlike = |text: &str, other: &str| {
+                let words = text
+                    .split(' ')
+                    .filter(|word| !other.split(' ').any(|o| o == *word));
+                words.collect::<Vec<_>>().join(" ")
+            };
+            let (gone, come) = (unlike(&from, &to), unlike(&to, &from));
+            // Neither when only their order is another.
+            if !(gone.is_empty() && come.is_empty()) {
+                let or_none = |words: String| if words.is_empty() { "–".to_owned() } else { words };
+                (from, to) = (or_none(gone), or_none(come));
+            }
+        }
+        write!(f, "{}: {from} → {to}", self.path)
     }
 }
 

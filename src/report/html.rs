@@ -221,7 +221,7 @@ fn link(link: &Link) -> Fact {
 
 fn failure(failure: &Failure) -> FailureView {
     FailureView {
-        title: prose(&failure.title),
+        title: prose(&words::capital(&failure.title)),
         cause: visible(&failure.cause),
         fix: failure.fix.as_ref().map(|f| prose(f)),
         said: failure.said.as_ref().map(|s| line(s)),

@@ -21,7 +21,7 @@ pub fn outputs(report: &Report) -> Vec<(String, String)> {
     pairs
 }
 
-/// What failed first, in one line: `build: build 5f… ended as Failure`.
+/// What failed first, in one line: `build: build 5f… failed`.
 fn cause(report: &Report) -> String {
     let mut of_models = report.models.iter().filter_map(|m| m.failure.as_ref());
     let first = report.failure.as_ref().or_else(|| of_models.next());

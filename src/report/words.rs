@@ -60,6 +60,9 @@ pub fn headline(report: &Report) -> String {
         (Kind::ScheduledTest, Status::Succeeded) => "Scheduled test passed".to_owned(),
         (Kind::Cleanup, Status::Deleted | Status::Succeeded) => "Preview deleted".to_owned(),
         (Kind::PlanOnly, Status::Failed) => format!("Not deployed{}", failed_part(report)),
+        (Kind::Preview, Status::Failed) if kept_by_limits(report) => {
+            format!("Not deployed: {}", stage("limits"))
+        }
         (_, Status::Failed) => format!("{what} failed{}", failed_part(report)),
         (_, other) => format!("{what} {}", status(other)),
     }
@@ -73,6 +76,12 @@ const fn subject(kind: Kind) -> &'static str {
         Kind::ScheduledTest => "Scheduled test",
         Kind::PlanOnly => "Plan",
     }
+}
+
+/// The limits are for all models together.
+fn kept_by_limits(report: &Report) -> bool {
+    let mut failures = report.models.iter().filter_map(|m| m.failure.as_ref());
+    failures.any(|failure| failure.stage == "limits")
 }
 
 /// `: build` for one model, `: 1 of 3 models` for several.
@@ -92,6 +101,18 @@ fn failed_part(report: &Report) -> String {
     }
 }
 
+/// As a sentence begins, unless a name such as `ttft-p95` begins it.
+pub fn capital(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if word.chars().all(|c| c.is_ascii_lowercase()) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// A stage's name for people.
 pub fn stage(name: &str) -> &str {
     match name {
@@ -102,7 +123,7 @@ pub fn stage(name: &str) -> &str {
         "latency" => "latency measurement",
         "traffic" => "traffic switch",
         "cleanup" => "clean-up",
-        "limits" => "over a limit of the base branch",
+        "limits" => "limits of the base branch",
         other => other,
     }
 }

@@ -72,7 +72,7 @@ fn expect_refused(world: &World, ran: &Ran, code: i32) -> String {
         "{plan}"
     );
     assert!(
-        world.comments()[0].contains("Preview failed"),
+        world.comments()[0].contains("Not deployed: limits of the base branch"),
         "{}",
         world.comments()[0]
     );

@@ -76,7 +76,7 @@ fn a_failing_test_opens_one_issue_updates_it_silently_and_closes_it_with_a_note(
     let marker = format!("<!-- llm-deploy:incident/{PROJECT}/{REGION}/{SERVICE} -->");
     assert!(issue.body.starts_with(&marker), "{}", issue.body);
     for part in [
-        "fails since",
+        "has failed its test since",
         "first",
         "**Cause:**",
         "Runs since | 1 failed",
@@ -263,7 +263,7 @@ fn an_outsider_s_issue_with_our_marker_is_left_alone_and_a_spoilt_one_of_ours_is
     let all = issues(&world);
     assert_eq!(all.len(), 2);
     assert!(
-        all[1].open && all[1].body.contains("fails since"),
+        all[1].open && all[1].body.contains("has failed its test since"),
         "{}",
         all[1].body
     );

@@ -23,8 +23,21 @@ pub(super) fn get_branch(context: &mut Context<'_>) -> Answer {
     let url = format!("{}/repos/{}", context.api, context.repo.full_name);
     let sha = answers::commit(&context.repo.full_name, &name);
     let protection = format!("{url}/branches/{name}/protection");
+    let page = format!("https://github.com/{}/commit/{sha}", context.repo.full_name);
+    let person = json!({"name": "Mona Lisa", "email": "octocat@github.com", "date": "2026-01-05T08:00:00Z"});
+    let tree = answers::commit(&context.repo.full_name, "tree");
+    let git = json!({
+        "url": format!("{url}/git/commits/{sha}"), "author": person, "committer": person, "message": "Serve a model",
+        "comment_count": 0, "tree": {"sha": tree, "url": format!("{url}/git/trees/{tree}")},
+    });
+    let author = answers::user(&context.api, "octocat");
+    let commit = json!({
+        "sha": sha, "node_id": "C_kwDOemulated", "url": format!("{url}/commits/{sha}"), "html_url": page,
+        "comments_url": format!("{url}/commits/{sha}/comments"), "commit": git, "author": author,
+        "committer": author, "parents": [],
+    });
     let body = json!({
-        "name": name, "commit": {"sha": sha, "url": format!("{url}/commits/{sha}")},
+        "name": name, "commit": commit,
         "_links": {"self": format!("{url}/branches/{name}"), "html": format!("https://github.com/{}/tree/{name}", context.repo.full_name)},
         "protected": false, "protection": {"enabled": false}, "protection_url": protection,
     });

@@ -85,7 +85,7 @@ fn contains(part: &str, content: &str) -> Result<String, String> {
     } else {
         ""
     };
-    Err(format!("does not contain `{shown}`{note}"))
+    Err(format!("the answer does not contain `{shown}`{note}"))
 }
 
 fn matches(pattern: &str, content: &str) -> Result<String, String> {
@@ -208,7 +208,7 @@ mod tests {
         );
         assert_eq!(
             judge(&check, &said("It is PARIS.")).unwrap_err(),
-            r"does not contain `Paris` (it does in other upper and lower case); does not match `(?i)^the\b`"
+            r"the answer does not contain `Paris` (it does in other upper and lower case); does not match `(?i)^the\b`"
         );
     }
 

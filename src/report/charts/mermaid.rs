@@ -31,7 +31,7 @@ pub fn chart(levels: &[Level]) -> Option<String> {
     // In GitHub's own colours the first line can hardly be seen on white.
     Some(format!(
         "%%{{init: {{\"themeVariables\": {{\"xyChart\": {{\"plotColorPalette\": \"{p50}, {p95}\"}}}}}}}}%%\n\
-         xychart-beta\n    title \"Time to first token, p50 and p95\"\n    x-axis \"{against}\" [{}]\n    \
+         xychart-beta\n    title \"Time to first token, p50 (blue) and p95 (orange)\"\n    x-axis \"{against}\" [{}]\n    \
          y-axis \"ms\" 0 --> {highest:.0}\n    line [{}]\n    line [{}]",
         sizes.join(", "),
         list(times.iter().map(|t| t.p50).collect()),

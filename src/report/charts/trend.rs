@@ -97,7 +97,7 @@ pub fn mermaid(records: &[Record]) -> Option<String> {
     let [p50, p95, ..] = plot::COLOURS;
     Some(format!(
         "%%{{init: {{\"themeVariables\": {{\"xyChart\": {{\"plotColorPalette\": \"{p50}, {p95}\"}}}}}}}}%%\n\
-         xychart-beta\n    title \"Time to first token, p50 and p95\"\n    x-axis \"run\" [{}]\n    \
+         xychart-beta\n    title \"Time to first token, p50 (blue) and p95 (orange)\"\n    x-axis \"run\" [{}]\n    \
          y-axis \"ms\" 0 --> {highest:.0}\n    line [{}]\n    line [{}]",
         list(&|p| format!("\"{}\"", p.0)),
         list(&|p| format!("{:.0}", p.1.p50)),

@@ -40,10 +40,11 @@ pub fn body(page: &Page<'_>, state: &State, ended: Option<&Incident>) -> String 
     }
     facts(page, state, ended, &mut out);
     links(page, &mut out);
-    let _ = writeln!(
-        out,
-        "llm-deploy keeps this issue up to date with every scheduled test, and closes it when the endpoint is well again."
-    );
+    if state.incident.is_some() {
+        out.push_str(
+            "llm-deploy keeps this issue up to date with every scheduled test, and closes it when the endpoint is well again.\n",
+        );
+    }
     markdown::clip_page(&mut out, LIMIT);
     out
 }
@@ -57,7 +58,7 @@ fn heading(page: &Page<'_>, state: &State, ended: Option<&Incident>, out: &mut S
             words::plural(u64::from(state.good_runs_wanted()), "good run")
         ),
         (Some(incident), _) => format!(
-            "### ❌ {service} fails since {}{}",
+            "### ❌ {service} has failed its test since {}{}",
             words::time(incident.first.at),
             if state.is_flapping() {
                 "\n\nIt went good and bad several times within a week. Until it was good three times in a row, there are no further comments and messages."

@@ -8,7 +8,11 @@ use crate::report::{Failure, Place, Report, words};
 
 /// `report` tells which commit the configuration is of.
 pub fn render(failure: &Failure, report: Option<&Report>, limits: &Limits, out: &mut String) {
-    let _ = writeln!(out, "**{}**\n", prose(&clip(&failure.title, limits.prose)));
+    let _ = writeln!(
+        out,
+        "**{}**\n",
+        prose(&words::capital(&clip(&failure.title, limits.prose)))
+    );
     if failure.cause.trim().contains('\n') {
         let _ = writeln!(out, "{}", fence("text", &clip(&failure.cause, limits.excerpt)));
     } else if !failure.cause.trim().is_empty() {

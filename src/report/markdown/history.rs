@@ -37,7 +37,9 @@ pub fn last_good(all: &[&Record], report: &Report, limits: &Limits, out: &mut St
             commit(&good.commit, report),
             words::time(good.at)
         );
-        if let Some(url) = &good.url {
+        // A service keeps its address: while this run has one, it no longer is that commit's.
+        let now = report.models.iter().find(|m| m.service == good.service);
+        if let Some(url) = good.url.as_ref().filter(|_| now.is_none_or(|m| m.url.is_none())) {
             let _ = writeln!(out, "- Endpoint: {}", endpoint(url));
         }
         let figures = figures(good);

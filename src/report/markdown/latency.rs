@@ -66,7 +66,7 @@ fn objectives(levels: &[&Level], limits: &Limits, out: &mut String) {
                 narrow(&shown.measured),
                 shown.bound,
                 narrow(&shown.limit),
-                shown.margin
+                shown.margin.trim_end_matches(" to spare")
             );
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::limits::Limits;
 use super::{against, facts, failure, fold, history, latency, links};
 use crate::report::escape::{cell_code, clip, code, fence, prose};
-use crate::report::{CheckOutcome, ModelReport, Report, Status, call, words};
+use crate::report::{CheckOutcome, ModelReport, Report, Stage, Status, call, words};
 
 /// The only model of a report: its details stand open.
 pub fn single(model: &ModelReport, report: &Report, limits: &Limits, out: &mut String) {
@@ -78,7 +78,8 @@ fn checks(model: &ModelReport, limits: &Limits, out: &mut String) {
     }
     facts::more(all.len(), shown, &mut content);
     for check in all.iter().filter(|c| !c.passed).take(limits.items) {
-        evidence(check, limits, &mut content);
+        let said = model.failure.as_ref().and_then(|failure| failure.fix.as_ref());
+        evidence(check, said, limits, &mut content);
     }
     let emoji = if failed { "❌" } else { "✅" };
     let summary = format!("{emoji} <b>Smoke checks</b>: {}", words::checks(model));
@@ -96,7 +97,8 @@ fn line(check: &CheckOutcome, limits: &Limits, out: &mut String) {
     );
 }
 
-fn evidence(check: &CheckOutcome, limits: &Limits, out: &mut String) {
+/// `said` stands above already.
+fn evidence(check: &CheckOutcome, said: Option<&String>, limits: &Limits, out: &mut String) {
     for (what, text) in [("Sent", &check.sent), ("Received", &check.received)] {
         if let Some(text) = text {
             let _ = writeln!(
@@ -107,7 +109,7 @@ fn evidence(check: &CheckOutcome, limits: &Limits, out: &mut String) {
             );
         }
     }
-    if let Some(hint) = &check.hint {
+    if let Some(hint) = check.hint.as_ref().filter(|hint| said != Some(hint)) {
         let _ = writeln!(out, "\n**Look at:** {}\n", prose(&clip(hint, limits.prose)));
     }
 }
@@ -127,6 +129,11 @@ fn snippets(model: &ModelReport, limits: &Limits, out: &mut String) {
     let titles: Vec<&str> = snippets.iter().map(|s| s.title).collect();
     let summary = format!("📞 <b>How to call it</b>: {}", titles.join(", "));
     fold(&summary, false, &content, out);
+}
+
+/// Then what would be done is all that there is to read.
+fn only_planned(stage: &Stage) -> bool {
+    stage.name == "plan" && stage.status == Status::Skipped
 }
 
 fn stages(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut String) {
@@ -151,7 +158,7 @@ fn stages(model: &ModelReport, total: Option<String>, limits: &Limits, out: &mut
     let total = total.map(|t| format!(": {t} in all")).unwrap_or_default();
     fold(
         &format!("⏱️ <b>Stages</b>{total}"),
-        model.status == Status::Deleted,
+        model.status == Status::Deleted || model.stages.iter().any(only_planned),
         &content,
         out,
     );

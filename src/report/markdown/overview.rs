@@ -14,6 +14,19 @@ pub fn render(models: &[ModelReport], report: &Report, limits: &Limits, out: &mu
     let mut order: Vec<&ModelReport> = models.iter().collect();
     order.sort_by_key(|m| m.status != Status::Failed);
     failures(&order, limits, out);
+    let good: Vec<_> = models
+        .iter()
+        .filter_map(|m| history::stand_in(m, report))
+        .collect();
+    // The text that GitHub mails is plain.
+    if !words::has_ended(report.status) && !models.iter().any(has_begun) {
+        for model in models.iter().take(limits.items) {
+            let _ = writeln!(out, "- {}", name(model, report).replace("<br>", " · "));
+        }
+        out.push('\n');
+        history::last_good(&good, report, limits, out);
+        return;
+    }
     let rows: Vec<&ModelReport> = if models.len() > limits.rows {
         order.clone()
     } else {
@@ -50,10 +63,6 @@ pub fn render(models: &[ModelReport], report: &Report, limits: &Limits, out: &mu
     if models.iter().any(|m| !m.latency.is_empty()) {
         out.push_str("Latency at the lowest concurrency, p50; all of it is in each model's details.\n\n");
     }
-    let good: Vec<_> = models
-        .iter()
-        .filter_map(|m| history::stand_in(m, report))
-        .collect();
     history::last_good(&good, report, limits, out);
     for one in order.iter().take(limits.details) {
         let summary = format!(
@@ -62,12 +71,11 @@ pub fn render(models: &[ModelReport], report: &Report, limits: &Limits, out: &mu
             html(&clip(&one.model, 120)),
             words::status(one.status)
         );
-        fold(
-            &summary,
-            one.status == Status::Failed && models.len() <= 3,
-            &model::details(one, report, limits),
-            out,
-        );
+        let details = model::details(one, report, limits);
+        if !details.trim().is_empty() {
+            let open = one.status == Status::Failed && models.len() <= 3;
+            fold(&summary, open, &details, out);
+        }
     }
 }
 
@@ -76,21 +84,31 @@ fn failures(models: &[&ModelReport], limits: &Limits, out: &mut String) {
     let mut any = false;
     for (model, failure) in failed.take(limits.items) {
         any = true;
-        let fix = failure
-            .fix
-            .as_ref()
-            .map(|f| format!(" {}", prose(&clip(f, limits.prose.min(300)))))
-            .unwrap_or_default();
+        // Of a cause with many lines the details have all.
+        let cause = Some(&failure.cause).filter(|cause| !cause.trim().contains('\n'));
+        let sentence = |text: &String| match clip(text.trim(), limits.prose.min(300)) {
+            text if text.is_empty() => String::new(),
+            text => format!(" {}.", prose(text.trim_end_matches('.'))),
+        };
+        let why: String = cause.into_iter().chain(&failure.fix).map(sentence).collect();
         let _ = writeln!(
             out,
-            "- ❌ {}: **{}.**{fix}",
+            "- ❌ {}: **{}.**{why}",
             cell_code(&clip(&model.model, 120)),
-            prose(clip(&failure.title, limits.prose.min(300)).trim_end_matches('.'))
+            prose(&words::capital(
+                clip(&failure.title, limits.prose.min(300)).trim_end_matches('.')
+            ))
         );
     }
     if any {
         out.push('\n');
     }
+}
+
+/// Whether there is more to tell than that it is planned.
+fn has_begun(model: &ModelReport) -> bool {
+    let mut stages = model.stages.iter();
+    words::has_ended(model.status) || stages.any(|s| s.name != "plan" && s.status != Status::Queued)
 }
 
 struct Column {

@@ -32,18 +32,11 @@ pub fn render(report: &Report, limits: &Limits, out: &mut String) {
 /// `Building the image since 09:00 UTC`
 pub fn now(model: &ModelReport, report: &Report) -> Option<String> {
     let stage = words::running(model).filter(|_| model.status == Status::Running)?;
-    let doing = capital(words::doing(&stage.name));
+    let doing = words::capital(words::doing(&stage.name));
     Some(format!(
         "{doing} since {}",
         words::clock(words::since(report, model))
     ))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// One line for each stage: done, running, to come.
