@@ -117,6 +117,8 @@ async function unfold(page) {
 
 async function onPaper(page) {
   await page.emulateMedia({ media: "print" });
+  // On a busy machine what is asked next may still find the screen's layout.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const complaints = await page.evaluate(look.print);
   const pdf = await page.pdf({ format: "A4" });
   if (pdf.subarray(0, 5).toString() !== "%PDF-" || pdf.length < 5_000) complaints.push("print: no PDF was made");

@@ -66,7 +66,7 @@ fn objectives_that_are_met_are_shown() {
     );
     world.run("pull_request.opened").expect_code(0);
     let comment = &world.comments()[0];
-    for part in ["✅ `ttft-p95`", "✅ `goodput`", "✅ `error-rate`", "to spare"] {
+    for part in ["✅ `ttft-p95`", "✅ `goodput`", "✅ `error-rate`", "| Margin |"] {
         assert!(comment.contains(part), "no `{part}` in:\n{comment}");
     }
     assert_eq!(world.output("goodput").as_deref(), Some("1.0000"));

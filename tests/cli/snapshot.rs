@@ -154,6 +154,9 @@ fn comment(body: &str) -> Vec<String> {
         .filter(|line| !own.iter().any(|start| line.starts_with(start)))
         .map(|line| line.replace(|c: char| c.is_ascii_digit() || c == '.', ""))
         .map(|line| line.split_whitespace().map(unit).collect::<Vec<_>>().join(" "))
-        .map(|line| line.split(" · [Build log]").next().unwrap_or_default().to_owned())
+        .map(|line| {
+            let parts = line.split(" · ").filter(|part| !part.starts_with("[Build log]"));
+            parts.collect::<Vec<_>>().join(" · ")
+        })
         .collect()
 }
