@@ -108,11 +108,17 @@ impl Service<'_> {
         if let Some(issues) = issues.as_mut() {
             // Nothing else remembers a good run.
             let alone = self.history.len() < 2;
-            if !issues.keep(&page, &step, alone).await {
+            let kept = issues.keep(&page, &step, alone).await;
+            // Without a history both runs take it for news: the one that keeps the issue tells.
+            if !kept && self.history.is_empty() {
                 return;
             }
         }
-        if let Some(announce) = step.announce.filter(|_| config.schedule.on_failure.webhook) {
+        // Of runs at the same time the one that came into the history first tells.
+        let later = |other: &Record| other.at > run.at && Outcome::of(other).is_some() && !other.deployed;
+        let told_by_another = self.history.iter().any(later);
+        let webhook = config.schedule.on_failure.webhook && !told_by_another;
+        if let Some(announce) = step.announce.filter(|_| webhook) {
             let told = post(job, &page, announce, &step.state, step.ended.as_ref()).await;
             if let Err(why) = told {
                 self.one.warn(format!("no message was sent: {why}"));
