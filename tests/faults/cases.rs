@@ -332,7 +332,7 @@ fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
         all.push(("log gone", Fault::LogGone, 1, End::Same));
     }
     if request.is("builds.get") && request.nth < 3 {
-        all.push(("build cancelled", Fault::CancelBuilds, 1, red("Cancelled")));
+        all.push(("build cancelled", Fault::CancelBuilds, 1, red("cancelled")));
     }
     if [
         "services.create",
