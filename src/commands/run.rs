@@ -1,6 +1,7 @@
 //! `run`: what the GitHub event asks for, from the plan to the comment.
 
 mod facts;
+mod outcome;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -20,20 +21,15 @@ use crate::{
         history::Store,
         incident,
         jobs::{Job, Recorded},
-        live::{self, Board},
-        recorder::Recorder,
+        live::Board,
         report::{Surfaces, deliver},
     },
     progress::Progress,
-    report::{self, Kind, PullRequestRef, Report, Status},
+    report::{self, Report},
 };
 
-/// What a reader of a cancelled run's report needs to know.
-const CANCELLED: &str = "The run was cancelled. A build that it had started was cancelled with it; a revision on its way to Cloud Run goes on there, without traffic of production, and the next run takes it up.";
-
-/// What a reader of the report needs to know of a run that gave way.
-const SUPERSEDED: &str =
-    "A newer run took over, so that this one stopped: nothing is wrong, see the newer run for the result.";
+use outcome::broken;
+pub use outcome::{exit_code, finish, meanwhile};
 
 /// A run in the making: what every path needs.
 #[derive(Clone)]
@@ -86,6 +82,8 @@ pub async fn execute(
     let mut facts = facts::of_run(&environment, &run.context);
     let config = config(common, run);
     let readable = config.as_ref().ok().map(|(config, _)| config);
+    // A configuration that can't be read names nobody: the default holds.
+    let on_failure = readable.map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
     let target = comment::target(common, &environment, readable);
     let surfaces = surfaces(common, &environment, target.key());
     let mut comment = comment::of_run(run, github, target, progress.as_ref());
@@ -115,7 +113,9 @@ pub async fn execute(
         Err(error) => {
             annotate(&environment, &error);
             let (report, blame) = broken(run, &error);
-            could_not_test(common, run, &report, github, progress.as_ref()).await;
+            if on_failure.issue {
+                could_not_test(run, &report, github, progress.as_ref()).await;
+            }
             (report, blame)
         }
     };
@@ -241,114 +241,13 @@ async fn stages(
     Ok((recorders, notices))
 }
 
-/// Recorders → report and verdict.
-pub fn finish(run: &Run, recorders: Vec<Recorder>, notices: Vec<String>) -> (Report, Option<Blame>) {
-    let blame = recorders.iter().filter_map(|r| r.blame).max();
-    let mut report = empty(run);
-    report.models = recorders.into_iter().map(|r| r.report).collect();
-    report.status = overall(&report.models, blame, report.kind);
-    report.notices.extend(notices);
-    match report.status {
-        Status::Cancelled => report.notices.push(CANCELLED.to_owned()),
-        Status::Superseded => report.notices.push(SUPERSEDED.to_owned()),
-        _ => {}
-    }
-    (report, blame)
-}
-
-/// The report of a run that goes on.
-pub fn meanwhile(run: &Run, models: Vec<report::ModelReport>) -> Report {
-    let status = live::status(&models);
-    let models = models.into_iter().map(live::with_stages_to_come).collect();
-    Report {
-        status,
-        models,
-        ..empty(run)
-    }
-}
-
-fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> Status {
-    match kind {
-        _ if models.iter().any(|m| m.status == Status::Cancelled) => Status::Cancelled,
-        _ if blame.is_some() => Status::Failed,
-        _ if models.iter().any(|m| m.status == Status::Superseded) => Status::Superseded,
-        Kind::Cleanup => Status::Deleted,
-        Kind::PlanOnly => Status::Skipped,
-        // A configuration has at least one model: its pull request was closed before anything was deployed.
-        Kind::Preview if models.is_empty() => Status::Skipped,
-        Kind::Preview if models.iter().all(|m| m.status == Status::Deleted) => Status::Deleted,
-        _ => Status::Succeeded,
-    }
-}
-
-/// A run that failed before any model was looked at: the report still says why.
-fn broken(run: &Run, error: &Error) -> (Report, Option<Blame>) {
-    let mut report = empty(run);
-    report.status = Status::Failed;
-    let mut failure = Failed::new(error.blame, "the run could not start", error.message.clone()).failure;
-    failure.stage = "setup".to_owned();
-    failure.place = error.location.as_ref().map(|(file, line)| report::Place {
-        file: file.clone(),
-        line: *line,
-    });
-    report.failure = Some(*failure);
-    (report, Some(error.blame))
-}
-
 /// A scheduled test that could not even begin leaves production unwatched.
-async fn could_not_test(
-    common: &Common,
-    run: &Run,
-    report: &Report,
-    github: Option<&GitHub>,
-    progress: &dyn Progress,
-) {
+async fn could_not_test(run: &Run, report: &Report, github: Option<&GitHub>, progress: &dyn Progress) {
     let (Trigger::Schedule, Some(github), Some(failure)) = (&run.trigger, github, &report.failure) else {
         return;
     };
-    // A configuration that can't be read names nobody: the default holds.
-    let on_failure = setup::config(common).map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
-    if on_failure.issue {
-        incident::could_not_begin(
-            github,
-            progress,
-            failure,
-            run.started_at,
-            report.run_url.as_deref(),
-        )
-        .await;
-    }
-}
-
-fn empty(run: &Run) -> Report {
-    let (kind, pull_request) = match &run.trigger {
-        Trigger::Production => (Kind::Production, None),
-        Trigger::Preview(pr) => (Kind::Preview, Some(pr)),
-        Trigger::Closed(pr) | Trigger::Unlabelled(pr) => (Kind::Cleanup, Some(pr)),
-        Trigger::Schedule | Trigger::Smoke => (Kind::ScheduledTest, None),
-        Trigger::Cleanup => (Kind::Cleanup, None),
-        Trigger::PlanOnly { pull_request, .. } => (Kind::PlanOnly, pull_request.as_ref()),
-    };
-    Report {
-        schema_version: report::SCHEMA_VERSION,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        status: Status::Succeeded,
-        kind,
-        repository: run.context.repository.clone(),
-        commit: pull_request.map_or_else(|| run.context.sha.clone(), |pr| pr.head_sha.clone()),
-        pull_request: pull_request.map(|pr| PullRequestRef {
-            number: pr.number,
-            title: pr.title.clone(),
-        }),
-        run_url: run.context.run_url.clone(),
-        started_at: run.started_at,
-        duration: run.clock.elapsed(),
-        models: Vec::new(),
-        failure: None,
-        notices: run.notices.clone(),
-        environment: Vec::new(),
-        memory: report::memory::Memory::default(),
-    }
+    let page = report.run_url.as_deref();
+    incident::could_not_begin(github, progress, failure, run.started_at, page).await;
 }
 
 /// The GitHub client, when there is a token.
@@ -418,16 +317,6 @@ pub fn show(common: &Common, report: &Report) {
         width,
         console::colors_enabled(),
     ));
-}
-
-/// Exit code of a finished run.
-pub fn exit_code(report: &Report, blame: Option<Blame>) -> u8 {
-    match blame {
-        _ if report.status == Status::Cancelled => 130,
-        Some(blame) => blame.exit_code(),
-        None if report.status == Status::Failed => 1,
-        None => 0,
-    }
 }
 
 /// A job that a person asked for: no comment, no GitHub deployment, the report on the terminal and where asked.

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use catalogue::{CATALOGUE, Entry};
+use catalogue::{Entry, entries};
 pub use facts::Facts;
 pub use page::page;
 
@@ -71,12 +71,12 @@ pub struct Explanation {
 /// Each entry's patterns, compiled. One that isn't a pattern finds nothing; a test holds all to being one.
 static PATTERNS: LazyLock<Vec<Vec<Regex>>> = LazyLock::new(|| {
     let compiled = |entry: &Entry| entry.patterns.iter().filter_map(|p| Regex::new(p).ok()).collect();
-    CATALOGUE.iter().map(compiled).collect()
+    entries().map(compiled).collect()
 });
 
 /// The first known cause that fits; `facts` fill in its values.
 pub fn explain(evidence: &Evidence, facts: &Facts) -> Option<Explanation> {
-    let known = CATALOGUE.iter().zip(PATTERNS.iter());
+    let known = entries().zip(PATTERNS.iter());
     known
         .filter_map(|(entry, patterns)| fits(entry, patterns, evidence, facts))
         .next()

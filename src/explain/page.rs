@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Facts, Source,
-    catalogue::{CATALOGUE, Entry},
+    catalogue::{Entry, entries},
 };
 
 const HEAD: &str = "\
@@ -33,7 +33,7 @@ pub fn page() -> String {
         );
         // Each is told once, with the source that is asked first.
         let own = |entry: &&Entry| entry.sources.first().is_some_and(|source| first.contains(source));
-        for entry in CATALOGUE.iter().filter(own) {
+        for entry in entries().filter(own) {
             let (cause, fix) = (cell(entry.cause), cell(entry.fix));
             let _ = writeln!(out, "| {cause} | {fix} | {} |", entry.seen);
         }

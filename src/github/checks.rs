@@ -27,13 +27,12 @@ pub struct Check {
     pub head_sha: String,
     /// The workflow run's page.
     pub details_url: Option<String>,
-    /// Which run made it. No two check runs of one name have the same; without it, one whose writing ended unclear
-    /// can't be found again.
-    pub external_id: Option<String>,
+    /// Which run made it. No two check runs of one name have the same: one whose writing ended unclear is found by it.
+    pub external_id: String,
     pub conclusion: Conclusion,
     /// Plain text of one line.
     pub title: String,
-    /// Markdown, at most [`SUMMARY_LIMIT`] characters.
+    /// Markdown, at most 65,535 characters as the API's description says: [`CHECK_LIMIT`](crate::report::markdown::CHECK_LIMIT).
     pub summary: String,
     pub annotations: Vec<Annotation>,
 }
@@ -50,16 +49,12 @@ pub struct Annotation {
     pub message: String,
 }
 
-/// The API's description: `summary` and `text` have at most 65535 characters.
-pub const SUMMARY_LIMIT: usize = 65_535;
 /// The API's description: 50 annotations in a request, more by further ones.
 const ANNOTATIONS: usize = 50;
 /// The API's description: a title has at most 255 characters.
 const TITLE: usize = 255;
 /// Well below the 64 KB of the API's description.
 const MESSAGE: usize = 4000;
-/// Times that a check run is asked for.
-const TRIES: u32 = 3;
 
 #[derive(Serialize)]
 struct New<'a> {
@@ -69,8 +64,7 @@ struct New<'a> {
     conclusion: Conclusion,
     #[serde(skip_serializing_if = "Option::is_none")]
     details_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_id: Option<&'a str>,
+    external_id: &'a str,
     output: Value,
 }
 
@@ -126,41 +120,27 @@ impl GitHub {
                 .details_url
                 .as_deref()
                 .filter(|url| escape::safe_url(url).is_some()),
-            external_id: check.external_id.as_deref(),
+            external_id: &check.external_id,
             output: output(check, annotations),
         };
         let request = body(&request, purpose)?;
         let route = self.route("check-runs");
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self
-                .send::<Made>(Method::Post(&request), &route, purpose, Repeat::Never)
-                .await;
-            let error = match outcome {
-                Ok(made) => return Ok(made.id),
-                Err(error) if !error.is_ambiguous() || check.external_id.is_none() => return Err(error),
-                Err(error) => error,
-            };
-            self.tempo.sleep(self.pause * tries).await;
-            match self.own_check(check, purpose).await? {
-                Some(id) => return Ok(id),
-                None if tries == TRIES => return Err(error),
-                None => {}
-            }
-        }
+        let made = self.post_once::<Made, _, _>(&request, &route, purpose, || self.own_check(check, purpose));
+        made.await.map(|made: Made| made.id)
     }
 
-    /// The id of this very check run, when it is there.
-    async fn own_check(&self, check: &Check, purpose: Purpose<'_>) -> Result<Option<u64>, Error> {
+    /// This very check run, when it is there.
+    async fn own_check(&self, check: &Check, purpose: Purpose<'_>) -> Result<Option<Made>, Error> {
         let name = super::client::encoded(&check.name);
         let route = format!(
             "commits/{}/check-runs?check_name={name}&filter=all&per_page=100",
             check.head_sha
         );
         let list: List = self.get(&self.route(&route), purpose).await?;
-        let own = |made: &Made| made.external_id.is_some() && made.external_id == check.external_id;
-        Ok(list.check_runs.into_iter().find(own).map(|made| made.id))
+        Ok(list
+            .check_runs
+            .into_iter()
+            .find(|made| made.external_id.as_ref() == Some(&check.external_id)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The connection: octocrab underneath, with our own deadline, retries and redirects. Octocrab's retries repeat a write
 //! at once and wait as long as GitHub says; its redirects make a read of a write.
 
+mod once;
 mod redirect;
 
 use std::time::Duration;
@@ -151,7 +152,7 @@ impl GitHub {
     }
 
     /// One page, and where the next is. A `next` at another origin is not followed: our token would go there.
-    pub(super) async fn page<T: DeserializeOwned>(
+    async fn page<T: DeserializeOwned>(
         &self,
         route: &str,
         purpose: Purpose<'_>,
@@ -185,7 +186,8 @@ impl GitHub {
     ) -> Result<Answer, Error> {
         let mut pause = self.pause;
         for left in (0..TRIES).rev() {
-            let error = match self.attempt(&method, route, purpose).await {
+            // Octocrab's future is large, and would be part of every caller's.
+            let error = match Box::pin(self.attempt(&method, route, purpose)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };

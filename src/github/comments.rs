@@ -1,5 +1,7 @@
 //! Comments on a pull request: read by those whom we trust, made once, rewritten in place.
 
+use std::ops::ControlFlow;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,10 +44,6 @@ impl From<Listed> for Comment {
 const PERMISSION: &str = "pull-requests: write";
 /// Comments of one page; GitHub allows no more.
 const PAGE: u32 = 100;
-/// Pages read at most; a pull request with more comments has other problems.
-const PAGES: u32 = 100;
-/// Times that a comment is posted whose fate is unclear.
-const TRIES: u32 = 3;
 
 impl GitHub {
     /// The comments that fit, oldest first, without those of outsiders.
@@ -59,15 +57,14 @@ impl GitHub {
     ) -> Result<Vec<Comment>, Error> {
         let action = format!("read the comments of pull request {pull_request}");
         let purpose = purpose(&action);
-        let mut next = Some(self.route(&format!("issues/{pull_request}/comments?per_page={PAGE}")));
+        let first = self.route(&format!("issues/{pull_request}/comments?per_page={PAGE}"));
         let mut found = Vec::new();
-        for _ in 0..PAGES {
-            let Some(route) = next else { break };
-            let (page, following) = self.page::<Listed>(&route, purpose).await?;
+        self.pages(first, purpose, |page: Vec<Listed>| {
             let trusted = page.into_iter().filter(|one| one.author.is_trusted());
             found.extend(trusted.map(Comment::from).filter(|comment| fits(comment)));
-            next = following;
-        }
+            ControlFlow::Continue(())
+        })
+        .await?;
         Ok(found)
     }
 
@@ -110,25 +107,11 @@ impl GitHub {
         let purpose = purpose(&action);
         let route = self.route(&format!("issues/{pull_request}/comments"));
         let request = json!({ "body": body });
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self
-                .send::<Listed>(Method::Post(&request), &route, purpose, Repeat::Never)
-                .await;
-            let error = match outcome {
-                Ok(written) => return Ok(written.into()),
-                Err(error) => error,
-            };
-            if !error.is_ambiguous() || tries == TRIES {
-                return Err(error);
-            }
-            self.tempo.sleep(self.pause * tries).await;
+        self.post_once::<Listed, _, _>(&request, &route, purpose, || async {
             let there = self.comments(pull_request, &|c| same(&c.body, body)).await?;
-            if let Some(written) = there.into_iter().next() {
-                return Ok(written);
-            }
-        }
+            Ok(there.into_iter().next())
+        })
+        .await
     }
 
     /// Takes a comment away. That it is gone already is fine.

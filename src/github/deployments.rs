@@ -1,5 +1,7 @@
 //! Deployments: the box in the pull request that leads to the environment.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -75,8 +77,6 @@ struct NewStatus<'a> {
 const PERMISSION: &str = "deployments: write";
 /// Latest deployments that are looked at; runs at the same time are among them.
 const LATEST: u32 = 30;
-/// Times that a deployment is asked for.
-const TRIES: u32 = 3;
 /// GitHub refuses a longer description.
 const DESCRIPTION: usize = 140;
 
@@ -111,26 +111,12 @@ impl GitHub {
         };
         let request = body(&request, purpose)?;
         let route = self.route("deployments");
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self
-                .send::<Deployment>(Method::Post(&request), &route, purpose, Repeat::Never)
-                .await;
-            let error = match outcome {
-                Ok(made) => return Ok(made.id),
-                Err(error) if !error.is_ambiguous() => return Err(error),
-                Err(error) => error,
-            };
-            self.tempo.sleep(self.pause * tries).await;
-            // It may have been made all the same: a second one would stay in progress for ever.
+        let made = self.post_once::<Deployment, _, _>(&request, &route, purpose, || async {
+            // A second one would stay in progress for ever.
             let there = self.deployments(environment).await?;
-            match there.into_iter().find(|one| one.payload == *payload) {
-                Some(made) => return Ok(made.id),
-                None if tries == TRIES => return Err(error),
-                None => {}
-            }
-        }
+            Ok(there.into_iter().find(|one| one.payload == *payload))
+        });
+        made.await.map(|made: Deployment| made.id)
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the
@@ -213,21 +199,23 @@ impl GitHub {
             permission: PERMISSION,
         };
         let name = encoded(environment);
-        let mut next = Some(self.route(&format!("deployments?environment={name}&per_page=100")));
-        while let Some(route) = next {
-            let (page, following) = self.page::<Deployment>(&route, purpose).await?;
-            for deployment in page {
-                let route = self.route(&format!("deployments/{}/statuses", deployment.id));
-                let request = json!({ "state": DeploymentState::Inactive, "description": "Deleted" });
-                let outcome = self
-                    .send::<Value>(Method::Post(&request), &route, purpose, Repeat::Safe)
-                    .await;
-                match outcome {
-                    Err(error) if !error.is_not_found() => return Err(error),
-                    _ => {}
-                }
+        let first = self.route(&format!("deployments?environment={name}&per_page=100"));
+        let mut all = Vec::new();
+        self.pages(first, purpose, |page: Vec<Deployment>| {
+            all.extend(page.into_iter().map(|one| one.id));
+            ControlFlow::Continue(())
+        })
+        .await?;
+        for id in all {
+            let route = self.route(&format!("deployments/{id}/statuses"));
+            let request = json!({ "state": DeploymentState::Inactive, "description": "Deleted" });
+            let outcome = self
+                .send::<Value>(Method::Post(&request), &route, purpose, Repeat::Safe)
+                .await;
+            match outcome {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
             }
-            next = following;
         }
         Ok(())
     }

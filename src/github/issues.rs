@@ -1,5 +1,7 @@
 //! Issues that are found again by a label and a hidden marker, and opened once.
 
+use std::ops::ControlFlow;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -62,10 +64,6 @@ impl Issue {
 const PERMISSION: &str = "issues: write";
 /// Issues of one page; GitHub allows no more.
 const PAGE: u32 = 100;
-/// Pages read at most: the newest ten thousand.
-const PAGES: u32 = 100;
-/// Times that an issue or a note is asked for.
-const TRIES: u32 = 3;
 
 fn purpose(action: &str) -> Purpose<'_> {
     Purpose {
@@ -82,18 +80,17 @@ impl GitHub {
     /// be reached.
     pub async fn labelled_issues(&self, label: &str) -> Result<Vec<Issue>, Error> {
         let action = format!("look for the issues labelled {label}");
-        let mut next = Some(self.route(&format!(
+        let first = self.route(&format!(
             "issues?labels={label}&state=all&sort=created&direction=desc&per_page={PAGE}"
-        )));
+        ));
         let mut found = Vec::new();
-        for _ in 0..PAGES {
-            let Some(route) = next else { break };
-            let (page, following) = self.page::<Listed>(&route, purpose(&action)).await?;
+        self.pages(first, purpose(&action), |page: Vec<Listed>| {
             let ours = page.into_iter();
             let ours = ours.filter(|one| one.pull_request.is_none() && one.author.is_trusted());
             found.extend(ours.map(Listed::read));
-            next = following;
-        }
+            ControlFlow::Continue(())
+        })
+        .await?;
         Ok(found)
     }
 
@@ -179,39 +176,32 @@ impl GitHub {
         let action = format!("comment on issue {number}");
         let route = self.route(&format!("issues/{number}/comments"));
         let request = json!({ "body": format!("{mark}\n{text}") });
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self
-                .send::<Value>(Method::Post(&request), &route, purpose(&action), Repeat::Never)
-                .await;
-            match outcome {
-                Err(error) if error.is_ambiguous() && tries < TRIES => {}
-                outcome => return outcome.map(drop),
-            }
-            self.tempo.sleep(self.pause * tries).await;
-            if self.has_note(number, mark).await? {
-                return Ok(());
-            }
-        }
+        let there = || async {
+            let there = self.has_note(number, mark).await?;
+            Ok(there.then_some(Value::Null))
+        };
+        self.post_once::<Value, _, _>(&request, &route, purpose(&action), there)
+            .await
+            .map(drop)
     }
 
     async fn has_note(&self, number: u64, mark: &str) -> Result<bool, Error> {
         let action = format!("read the comments of issue {number}");
-        let mut next = Some(self.route(&format!("issues/{number}/comments?per_page={PAGE}")));
-        for _ in 0..PAGES {
-            let Some(route) = next else { break };
-            let (page, following) = self.page::<Note>(&route, purpose(&action)).await?;
-            let is_it = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(mark));
-            if page.iter().any(is_it) {
-                return Ok(true);
+        let first = self.route(&format!("issues/{number}/comments?per_page={PAGE}"));
+        let is_it = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(mark));
+        let mut found = false;
+        self.pages(first, purpose(&action), |page: Vec<Note>| {
+            found = page.iter().any(is_it);
+            if found {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
-            next = following;
-        }
-        Ok(false)
+        })
+        .await?;
+        Ok(found)
     }
 
-    /// A write whose outcome is unknown is not repeated before we have looked whether it was carried out.
     async fn create_issue(&self, label: &str, title: &str, body: &str) -> Result<u64, Error> {
         #[derive(Deserialize)]
         struct Made {
@@ -219,25 +209,13 @@ impl GitHub {
         }
         let route = self.route("issues");
         let request = json!({ "title": title, "body": body, "labels": [label] });
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let action = purpose("open an issue");
-            let outcome = self
-                .send::<Made>(Method::Post(&request), &route, action, Repeat::Never)
-                .await;
-            let error = match outcome {
-                Ok(made) => return Ok(made.number),
-                Err(error) if !error.is_ambiguous() || tries == TRIES => return Err(error),
-                Err(error) => error,
-            };
-            self.tempo.sleep(self.pause * tries).await;
-            let there = self.labelled_issues(label).await.map_err(|_| error)?;
+        let made = self.post_once::<Made, _, _>(&request, &route, purpose("open an issue"), || async {
+            let there = self.labelled_issues(label).await?;
             let same = |one: &&Issue| one.open && super::comments::same(&one.body, body);
-            if let Some(made) = there.iter().filter(same).map(|one| one.number).min() {
-                return Ok(made);
-            }
-        }
+            let numbers = there.iter().filter(same).map(|one| one.number);
+            Ok(numbers.min().map(|number| Made { number }))
+        });
+        made.await.map(|made: Made| made.number)
     }
 
     async fn patch(&self, number: u64, request: &Value) -> Result<(), Error> {

@@ -14,7 +14,7 @@ mod repository;
 #[cfg(test)]
 mod tests;
 
-pub use checks::{Annotation, Check, Conclusion, SUMMARY_LIMIT};
+pub use checks::{Annotation, Check, Conclusion};
 pub use client::GitHub;
 pub use comments::Comment;
 pub use deployments::{Deployment, DeploymentState};

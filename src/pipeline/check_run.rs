@@ -36,7 +36,7 @@ pub fn name(configuration: Option<&str>, service: Option<&str>) -> String {
     }
 }
 
-/// Makes the check run. The end of a preview is none: it would hide the preview's own result.
+/// Makes the check run of a workflow's run. The end of a preview is none: it would hide the preview's own result.
 pub async fn tell(report: &Report, name: &str, run: Option<RunId>, github: &GitHub) -> Told {
     let Some(check) = check(report, name, run) else {
         return Told::Nothing;
@@ -63,11 +63,12 @@ fn check(report: &Report, name: &str, run: Option<RunId>) -> Option<Check> {
     if report.kind == Kind::Cleanup || report.commit.is_empty() {
         return None;
     }
+    let run = run?;
     Some(Check {
         name: name.to_owned(),
         head_sha: report.commit.clone(),
         details_url: report.run_url.clone(),
-        external_id: run.map(|run| format!("{}.{}", run.number, run.attempt)),
+        external_id: format!("{}.{}", run.number, run.attempt),
         conclusion: conclusion(report),
         title: words::headline(report),
         summary: report::markdown::check_summary(report),
@@ -115,6 +116,11 @@ mod tests {
     use super::*;
     use crate::report::{Failure, Place, samples};
 
+    const RUN: RunId = RunId {
+        number: 42,
+        attempt: 2,
+    };
+
     #[test]
     fn a_check_is_named_by_what_tells_jobs_apart() {
         assert_eq!(name(None, None), "llm-deploy");
@@ -135,18 +141,27 @@ mod tests {
         ] {
             let mut report = samples::preview();
             (report.kind, report.status) = (kind, status);
-            let made = check(&report, "llm-deploy", None).unwrap();
+            let made = check(&report, "llm-deploy", Some(RUN)).unwrap();
             assert_eq!(made.conclusion, expected, "{kind:?} {status:?}");
         }
         let mut report = samples::preview();
         report.kind = Kind::Cleanup;
-        assert!(check(&report, "llm-deploy", None).is_none());
+        assert!(check(&report, "llm-deploy", Some(RUN)).is_none());
+        assert!(
+            check(&samples::preview(), "llm-deploy", None).is_none(),
+            "no workflow's run"
+        );
     }
 
     #[test]
     fn a_failure_with_a_place_is_an_annotation_there() {
         let mut report = samples::failed_build();
-        assert!(check(&report, "llm-deploy", None).unwrap().annotations.is_empty());
+        assert!(
+            check(&report, "llm-deploy", Some(RUN))
+                .unwrap()
+                .annotations
+                .is_empty()
+        );
         let place = Place {
             file: "infra/llm-deploy.yaml".to_owned(),
             line: 7,
@@ -154,12 +169,8 @@ mod tests {
         let failure: &mut Failure = report.models[0].failure.as_mut().unwrap();
         failure.place = Some(place);
         let (title, cause) = (failure.title.clone(), failure.cause.clone());
-        let run = RunId {
-            number: 42,
-            attempt: 2,
-        };
-        let made = check(&report, "llm-deploy", Some(run)).unwrap();
-        assert_eq!(made.external_id.as_deref(), Some("42.2"));
+        let made = check(&report, "llm-deploy", Some(RUN)).unwrap();
+        assert_eq!(made.external_id, "42.2");
         let [annotation] = made.annotations.as_slice() else {
             panic!("{:?}", made.annotations)
         };
@@ -173,8 +184,8 @@ mod tests {
     #[test]
     fn a_checks_summary_is_as_long_as_github_takes() {
         for report in [samples::preview(), samples::several(), samples::hostile()] {
-            let made = check(&report, "llm-deploy", None).unwrap();
-            assert!(made.summary.len() <= crate::github::SUMMARY_LIMIT && !made.summary.is_empty());
+            let made = check(&report, "llm-deploy", Some(RUN)).unwrap();
+            assert!(made.summary.len() <= report::markdown::CHECK_LIMIT && !made.summary.is_empty());
         }
     }
 }

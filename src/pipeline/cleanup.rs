@@ -52,7 +52,7 @@ pub struct Preview<'a> {
 
 /// This repository's previews among `services`, with the number of their pull request. Pure.
 pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Service, u64)> {
-    ours(services, repository, "preview")
+    ours(services, repository, label::PREVIEW)
         .filter_map(|s| Some((s, s.labels.get(label::PULL_REQUEST)?.parse().ok()?)))
         .collect()
 }
@@ -60,7 +60,7 @@ pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Servi
 /// This repository's production services among `services` that no model of the configuration is for any more. They
 /// are never deleted here: somebody may still call them. Pure.
 pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]) -> Vec<&'a str> {
-    ours(services, repository, "production")
+    ours(services, repository, label::PRODUCTION)
         .filter_map(|s| s.name.as_deref().map(short_name))
         .filter(|name| models.iter().all(|model| model.name != *name))
         .collect()

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     github::{DeploymentState, GitHub, PullRequestState},
-    report::{ModelReport, Status},
+    report::{ModelReport, Status, words},
 };
 
 pub fn preview_environment(number: u64) -> String {
@@ -128,24 +128,15 @@ impl Surface for Stages<'_> {
 
 /// What the run is doing, by the model that has come least far. Pure.
 fn doing(models: &[ModelReport]) -> String {
-    const STAGES: [(&str, &str); 6] = [
-        ("plan", "Planning"),
-        ("build", "Building the image"),
-        ("deploy", "Deploying to Cloud Run"),
-        ("smoke", "Smoke checks"),
-        ("latency", "Measuring latency"),
-        ("traffic", "Moving the traffic"),
-    ];
     let under_way = models.iter().filter_map(live::stage);
-    let places = under_way.filter_map(|stage| STAGES.iter().position(|(name, _)| *name == stage));
-    let places: Vec<usize> = places.collect();
-    let Some((_, said)) = places.iter().min().and_then(|first| STAGES.get(*first)) else {
-        return "Under way".to_owned();
-    };
-    let there = places.iter().filter(|place| Some(*place) == places.iter().min());
-    match models.len() {
-        0 | 1 => (*said).to_owned(),
-        all => format!("{said} ({} of {all} models)", there.count()),
+    let places: Vec<usize> = under_way.filter_map(live::place).collect();
+    let first = places.iter().min();
+    let said = first.and_then(|first| live::STAGES.get(*first)).copied();
+    let said = words::capital(words::doing(said.unwrap_or_default()));
+    let there = places.iter().filter(|place| Some(*place) == first).count();
+    match (there, models.len()) {
+        (0, _) | (_, 1) => said,
+        (there, all) => format!("{said} ({there} of {all} models)"),
     }
 }
 
@@ -245,13 +236,9 @@ mod tests {
     fn a_deployment_says_what_the_model_that_is_least_far_is_doing() {
         let at = |stage: Option<&str>| {
             let mut model = Recorder::new("qwen", "Qwen/Qwen3-4B", true, Arc::new(Silent)).report;
-            model.stages.extend(stage.map(|name| crate::report::Stage {
-                name: name.to_owned(),
-                status: Status::Running,
-                started_at: None,
-                duration: Duration::ZERO,
-                detail: String::new(),
-            }));
+            model
+                .stages
+                .extend(stage.map(|name| crate::report::Stage::at_once(name, Status::Running)));
             model
         };
         assert_eq!(doing(&[at(Some("build"))]), "Building the image");

@@ -63,29 +63,27 @@ pub fn status(models: &[ModelReport]) -> Status {
     }
 }
 
-/// The stages of a model, in their order. Which of the last ones there are follows from the kind of the run.
-const STAGES: [&str; 5] = ["plan", "build", "deploy", "smoke", "latency"];
+/// The stages of a model, in their order. The last one only where there is traffic to move.
+pub const STAGES: [&str; 6] = ["plan", "build", "deploy", "smoke", "latency", "traffic"];
 
 /// The same with the stages that are still to come, for somebody who looks on.
 pub fn with_stages_to_come(mut model: ModelReport) -> ModelReport {
     if !matches!(model.status, Status::Queued | Status::Running) {
         return model;
     }
-    let place = |stage: &Stage| STAGES.iter().position(|name| *name == stage.name);
-    let begun = match model.stages.last() {
-        None => 0,
-        Some(last) => place(last).map_or(STAGES.len(), |place| place + 1),
-    };
-    let to_come = STAGES.iter().skip(begun).map(|name| Stage {
-        name: (*name).to_owned(),
-        status: Status::Queued,
-        started_at: None,
-        duration: Duration::ZERO,
-        detail: String::new(),
+    let begun = model.stages.last().map_or(0, |last| {
+        place(&last.name).map_or(STAGES.len(), |place| place + 1)
     });
-    let to_come: Vec<Stage> = to_come.collect();
+    // A preview has no traffic to move.
+    let to_come = STAGES.iter().take(STAGES.len() - 1).skip(begun);
+    let to_come = to_come.map(|name| Stage::at_once(name, Status::Queued));
     model.stages.extend(to_come);
     model
+}
+
+/// How far a stage is among all.
+pub fn place(stage: &str) -> Option<usize> {
+    STAGES.iter().position(|name| *name == stage)
 }
 
 /// The stage that a model is in; `None` before it has begun, and when it is done.

@@ -49,13 +49,13 @@ impl Optional {
         progress: &dyn Progress,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Option<T> {
-        if self.is_refused() {
-            return None;
-        }
-        match work.await {
-            Err(error) if !is_refusal(&error) => None,
-            other => self.outcome(progress, other),
-        }
+        let work = async {
+            match work.await {
+                Err(error) if !is_refusal(&error) => Ok(None),
+                other => other.map(Some),
+            }
+        };
+        self.run(progress, work).await.flatten()
     }
 
     /// As [`Self::run`], also after a refusal: what was begun is to be brought to an end.

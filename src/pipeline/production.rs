@@ -86,7 +86,7 @@ pub async fn differences(
     let Some(live) = live.filter(|live| against::is_production(target, live)) else {
         return Ok(None);
     };
-    let serving = serving(&live);
+    let serving = traffic::mostly(&live);
     let template = template(services, &location, name, &live, serving.as_deref());
     let template = template.await.map_err(|e| failed(&e))?;
     let measured = baseline
@@ -101,12 +101,6 @@ pub async fn differences(
             model_revision: measured.and_then(|p| p.model_revision.as_deref()),
         },
     )))
-}
-
-/// The revision with most of the traffic.
-fn serving(live: &Service) -> Option<String> {
-    let shares = traffic::serving(live).into_iter();
-    shares.max_by_key(|(_, percent)| *percent).map(|(name, _)| name)
 }
 
 /// The service's own template describes its newest revision, which may be a candidate that failed.

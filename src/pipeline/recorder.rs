@@ -102,11 +102,8 @@ impl Recorder {
         let mut shown = self.report.clone();
         shown.status = Status::Running;
         shown.stages.push(Stage {
-            name: name.to_owned(),
-            status: Status::Running,
             started_at: Some(Utc::now()),
-            duration: std::time::Duration::ZERO,
-            detail: String::new(),
+            ..Stage::at_once(name, Status::Running)
         });
         board.publish(shown);
     }
@@ -176,11 +173,8 @@ impl Recorder {
         self.progress
             .note(&self.report.service, &format!("{name}: {detail}"));
         self.report.stages.push(Stage {
-            name: name.to_owned(),
-            status: Status::Skipped,
-            started_at: None,
-            duration: std::time::Duration::ZERO,
             detail: detail.to_owned(),
+            ..Stage::at_once(name, Status::Skipped)
         });
     }
 

@@ -101,11 +101,7 @@ async fn find(services: &Services, target: &Target, looked: &AtomicBool) -> Resu
         )
         .fix("Deploy it first: push to the default branch, or run `llm-deploy deploy`")
     })?;
-    let revision = traffic::serving(&live)
-        .into_iter()
-        .max_by_key(|(_, percent)| *percent)
-        .map(|(name, _)| name);
-    let revision = revision
+    let revision = traffic::mostly(&live)
         .or_else(|| {
             live.latest_ready_revision
                 .as_deref()

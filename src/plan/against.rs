@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ModelPlan, service,
-    target::{Stage, Target, label, repository_label},
+    ModelPlan, owner, service,
+    target::{Stage, Target},
 };
 use crate::{
     google::run::types::{Container, EnvVar, RevisionTemplate, Service},
-    report::{Difference, escape::clip},
+    report::{Difference, escape::clip, words::short_image},
 };
 
 /// Most rows: a live service may have any number of arguments.
@@ -37,14 +37,7 @@ pub struct Production<'a> {
 
 /// Whether a service is this repository's production, by its labels.
 pub fn is_production(target: &Target, live: &Service) -> bool {
-    let owner = repository_label(&target.repository);
-    [
-        (label::MANAGED_BY, label::TOOL),
-        (label::REPOSITORY, owner.as_str()),
-        (label::KIND, "production"),
-    ]
-    .iter()
-    .all(|(key, value)| live.labels.get(*key).is_some_and(|found| found == value))
+    owner::foreign(&merged(target), &live.labels).is_none()
 }
 
 /// Each difference, the image's first, then the engine's flags, the resources, access, the environment.
@@ -114,18 +107,6 @@ impl Rows {
             });
         }
         rows
-    }
-}
-
-/// `package@sha256:0123456789ab`
-fn short_image(image: &str) -> String {
-    let name = image.rsplit('/').next().unwrap_or(image);
-    match name.split_once("@sha256:") {
-        Some((package, digest)) => {
-            let start: String = digest.chars().take(12).collect();
-            format!("{package}@sha256:{start}")
-        }
-        None => name.to_owned(),
     }
 }
 

@@ -40,6 +40,12 @@ pub fn serving(live: &Service) -> Vec<(String, u32)> {
         .collect()
 }
 
+/// The revision with most of the traffic; `None` when none has any.
+pub fn mostly(live: &Service) -> Option<String> {
+    let shares = serving(live).into_iter();
+    shares.max_by_key(|(_, percent)| *percent).map(|(name, _)| name)
+}
+
 /// Whether `revision` gets everything.
 pub fn serves_all(live: &Service, revision: &str) -> bool {
     serving(live)

@@ -188,6 +188,19 @@ pub struct Stage {
     pub detail: String,
 }
 
+impl Stage {
+    /// One that has taken no time: it is to come, begins now, or was not needed.
+    pub fn at_once(name: &str, status: Status) -> Self {
+        Self {
+            name: name.to_owned(),
+            status,
+            started_at: None,
+            duration: Duration::ZERO,
+            detail: String::new(),
+        }
+    }
+}
+
 /// One smoke check. `sent`, `received` and `detail` may hold model output: hostile text.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckOutcome {

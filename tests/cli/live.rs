@@ -137,10 +137,10 @@ fn each_stage_is_seen_in_order_and_the_result_at_last() {
     const ORDER: [&str; 7] = [
         "Planned, about to begin",
         "Building the image",
-        "Deploying to Cloud Run",
-        "Smoke checks",
+        "Deploying",
+        "Testing",
         "Measuring latency",
-        "Moving the traffic",
+        "Moving traffic",
         "Deployed and tested",
     ];
     let world = world(0.6);

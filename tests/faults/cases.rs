@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use llm_deploy::emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
 
-use crate::world::Scenario;
+use crate::{
+    ends::{after_lasting, after_passing},
+    world::Scenario,
+};
 
 /// One kind of request, and which of its kind it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,21 +90,21 @@ impl Request {
     }
 
     /// Whether another run may have written a comment at the same time: the comment is there by then.
-    fn looks_back(&self) -> bool {
+    pub fn looks_back(&self) -> bool {
         self.method == "GET" && self.path == LIST && self.nth > 1
     }
 
     /// A status or a text that another one follows.
-    fn is_on_the_way(&self) -> bool {
+    pub fn is_on_the_way(&self) -> bool {
         [STATES[0], STATES[1], GOES_ON].contains(&self.body)
     }
 
     /// Asked by the quick form of the doctor, beside the run's own requests.
-    fn is_doctors(&self) -> bool {
+    pub fn is_doctors(&self) -> bool {
         self.service == "cloudquotas" || self.is("testIamPermissions") || self.is("services.batchGet")
     }
 
-    fn is(&self, id: &str) -> bool {
+    pub fn is(&self, id: &str) -> bool {
         self.id.ends_with(id)
     }
 }
@@ -350,106 +353,4 @@ fn special(request: &Request) -> Vec<(&'static str, Fault, u32, End)> {
         all.push(("routed late", status(404, None), 3, End::Same));
     }
     all
-}
-
-/// The part that a request has in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    /// Without its answer the run can't go on.
-    Needed,
-    /// Tells something along the way: what a container import says, a build's log, what the quick doctor asks.
-    Told,
-    /// Tokens for Google's APIs.
-    Token,
-    /// The token for the private endpoint.
-    IdToken,
-    Hub,
-    GitHub,
-    /// What the base branch allows: without it nothing is deployed.
-    Limits,
-    /// Waits until the endpoint is there.
-    Readiness,
-    /// A check or a measured request: the endpoint is what is tested, so that no answer is a bad one.
-    Tested,
-    /// Warms up; the next request tells.
-    WarmUp,
-}
-
-fn part(request: &Request) -> Part {
-    match (request.service.as_str(), request.id.as_str(), request.nth) {
-        ("github", _, _) if request.path.contains("/branches/") || request.path.contains("/contents/") => {
-            Part::Limits
-        }
-        ("github", _, _) => Part::GitHub,
-        ("hf", _, _) => Part::Hub,
-        ("oidc" | "sts", _, 1) => Part::Token,
-        ("oidc" | "sts", _, _) => Part::IdToken,
-        ("iamcredentials", id, _) if id.ends_with("generateIdToken") => Part::IdToken,
-        ("iamcredentials", _, _) => Part::Token,
-        ("storage", id, _) if id.ends_with("objects.get") => Part::Told,
-        // After the source: what production has measured, in a bucket that is looked at once more.
-        ("storage", id, 2..) if id.ends_with("objects.insert") || id.ends_with("buckets.list") => Part::Told,
-        ("run", id, _) if id.ends_with("revisions.get") => Part::Told,
-        // Whether an earlier commit of the pull request left a preview that the configuration has no model for.
-        ("run", id, _) if id.ends_with("services.list") => Part::Told,
-        // Whether another run started the same build a moment ago.
-        ("cloudbuild", id, 2..) if id.ends_with("builds.list") => Part::Told,
-        _ if request.is_doctors() => Part::Told,
-        (ENDPOINT, _, nth) => match (request.path.as_str(), nth) {
-            ("/health", 1) => Part::Readiness,
-            // The server's own figures stand beside the client's where there are any.
-            ("/metrics", _) => Part::Told,
-            ("/health", 3) | ("/v1/chat/completions", 4) => Part::WarmUp,
-            _ => Part::Tested,
-        },
-        _ => Part::Needed,
-    }
-}
-
-fn after_passing(request: &Request, fault: &str) -> End {
-    match (part(request), fault) {
-        // Not asked again while the run goes on; what it comes to is told all the same.
-        (Part::GitHub, "401 for a good token") if request.is_on_the_way() => End::Told,
-        // A refusal is no accident: it is not asked again, and the report says what GitHub said.
-        (Part::GitHub, "401 for a good token") if !request.looks_back() => End::Warned,
-        (Part::Limits, "401 for a good token") => End::Red(2, "limits"),
-        (Part::Hub, "401 for a good token") => End::Red(2, "Hugging Face"),
-        (Part::Tested, "slow") => End::Same,
-        // A new token is asked for; and what a stranger is refused with is what is looked for.
-        (Part::Tested, "401 for a good token") => End::Same,
-        // The answer is refused anyway; its page is not read to the end.
-        (Part::Tested, "truncated" | "garbled") if request.path == "/health" => End::Same,
-        (Part::Tested, _) => End::Red(1, ""),
-        _ => End::Same,
-    }
-}
-
-fn after_lasting(request: &Request, fault: &str) -> End {
-    match (part(request), fault) {
-        (Part::Told, _) => End::Same,
-        (Part::GitHub, _) if request.looks_back() => End::Same,
-        // The job has no permission for it: whether it was made can't be looked up, and it is no loss.
-        (Part::GitHub, _) if request.path.ends_with("/check-runs") => End::Same,
-        (Part::GitHub, "403 for good") if request.is_on_the_way() => End::Told,
-        // What is told last tells it all.
-        (Part::GitHub, _) if request.is_on_the_way() => End::Same,
-        (Part::GitHub, _) => End::Warned,
-        (Part::Limits, "403 for good") => End::Red(2, "limits"),
-        (Part::Limits, _) => End::Red(3, "limits"),
-        // The connections that are opened ahead are opened all the same.
-        (Part::WarmUp, _) if request.path == "/health" => End::Same,
-        // Without a token a gated model's page is looked at instead.
-        (Part::Hub, "403 for good") => End::Same,
-        (Part::Hub, _) => End::Red(3, "Hugging Face"),
-        (Part::Token, "403 for good") => End::Red(1, "no Google credentials"),
-        (Part::Token, _) => End::Red(3, "no answer from"),
-        // The check that can't be made has failed.
-        (Part::IdToken, _) => End::Red(1, "credentials"),
-        (Part::Tested, "403 for good") if request.path == "/health" => End::Same,
-        (Part::Readiness | Part::Tested | Part::WarmUp, _) => End::Red(1, ""),
-        // Whoever may not list the buckets looks at the one by its name.
-        (Part::Needed, "403 for good") if request.is("buckets.list") => End::Same,
-        (Part::Needed, "403 for good") => End::Red(1, "permission"),
-        (Part::Needed, _) => End::Red(3, ""),
-    }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod cases;
+mod ends;
 mod judge;
 mod state;
 mod world;

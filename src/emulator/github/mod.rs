@@ -13,6 +13,7 @@ mod contract;
 mod deployments;
 mod events;
 mod issues;
+mod levers;
 mod page;
 mod refusal;
 mod state;

@@ -7,7 +7,7 @@ fn check(annotations: usize) -> Check {
         name: "llm-deploy (a.yaml)".to_owned(),
         head_sha: "a".repeat(40),
         details_url: Some("https://github.com/acme/models/actions/runs/42".to_owned()),
-        external_id: Some("42.1".to_owned()),
+        external_id: "42.1".to_owned(),
         conclusion: Conclusion::Failure,
         title: "Preview failed".to_owned(),
         summary: "### Preview failed".to_owned(),

@@ -111,15 +111,12 @@ impl<'a> Subject<'a> {
                     .fix("Deploy it first: push to the default branch, or run `llm-deploy deploy`")
             })?;
         scales_to_zero(name, &live)?;
-        let serving = traffic::serving(&live)
-            .into_iter()
-            .max_by_key(|(_, percent)| *percent);
         let latest = || {
             live.latest_ready_revision
                 .as_deref()
                 .map(|n| short_name(n).to_owned())
         };
-        let revision = serving.map(|(name, _)| name).or_else(latest).unwrap_or_default();
+        let revision = traffic::mostly(&live).or_else(latest).unwrap_or_default();
         let url = live.uri.as_deref().ok_or_else(|| {
             let title = format!("service {name} has no URL");
             Failed::new(Blame::Deployment, title, "its default URL is disabled")

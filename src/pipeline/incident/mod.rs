@@ -98,6 +98,7 @@ impl Service<'_> {
         let config = job.config;
         let marker = incident::marker(&config.project, &config.region, &self.record.service);
         let known: Option<State> = issues.as_ref().and_then(|issues| issues.known(&marker));
+        let known = known.filter(|known| !known.is_ahead_of(run.at));
         let before = known.unwrap_or_default().replay(self.history, run.at);
         let step = before.step(run);
         let page = Page {

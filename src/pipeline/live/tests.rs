@@ -14,13 +14,7 @@ fn model(service: &str, stage: Option<&str>) -> ModelReport {
     model.status = Status::Queued;
     if let Some(name) = stage {
         model.status = Status::Running;
-        model.stages.push(Stage {
-            name: name.to_owned(),
-            status: Status::Running,
-            started_at: None,
-            duration: Duration::ZERO,
-            detail: String::new(),
-        });
+        model.stages.push(Stage::at_once(name, Status::Running));
     }
     model
 }

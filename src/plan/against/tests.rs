@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::plan::target::label;
 use crate::plan::{self, testing};
 
 /// Rows of a preview with `new` settings against a production that was deployed with `old` ones, and then changed as

@@ -203,6 +203,12 @@ impl State {
         self
     }
 
+    /// Whether it speaks of a time that has not come: somebody changed it, and nothing would be told until then. Clocks
+    /// of runs at the same time differ by less than a day.
+    pub fn is_ahead_of(&self, now: DateTime<Utc>) -> bool {
+        self.last.is_some_and(|last| last.at - now > TimeDelta::days(1))
+    }
+
     /// Went good and bad so often within a week that each change alone says little.
     pub fn is_flapping(&self) -> bool {
         self.changes.len() >= FLAPPING

@@ -160,6 +160,18 @@ fn a_run_that_is_told_twice_counts_once() {
 }
 
 #[test]
+fn a_state_of_a_time_to_come_is_known_as_one() {
+    let state = State::default().step(&outcome(48, None)).state;
+    let at = |hours| outcome(hours, None).at;
+    assert!(!State::default().is_ahead_of(at(0)));
+    assert!(
+        !state.is_ahead_of(at(24)),
+        "clocks of runs at the same time differ"
+    );
+    assert!(state.is_ahead_of(at(23)));
+}
+
+#[test]
 fn a_run_that_judged_nothing_changes_nothing() {
     for status in [
         Status::Cancelled,

@@ -69,11 +69,10 @@ fn figures(record: &Record) -> String {
         .join(", ")
 }
 
-/// Linked when it is a service of Cloud Run, or on this machine.
+/// Linked when it is a service of Cloud Run.
 fn endpoint(url: &str) -> String {
     let host = Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned));
-    let ours =
-        host.is_some_and(|h| h.ends_with(".run.app") || matches!(h.as_str(), "127.0.0.1" | "localhost"));
+    let ours = host.is_some_and(|host| host.ends_with(".run.app"));
     if ours {
         url_link(url)
     } else {
