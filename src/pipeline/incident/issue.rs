@@ -38,7 +38,7 @@ enum Kept {
     In(u64),
     /// Nobody is to be told there.
     Quietly,
-    /// Another run opened an issue at the same time, and tells.
+    /// Another run opened an issue at the same time.
     ByAnother,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Issues<'a> {
     }
 
     /// Makes a service's issue say what the step came to. `alone`: nothing but the issue remembers. False when
-    /// another run keeps the issue, and tells.
+    /// another run keeps the issue.
     pub async fn keep(&mut self, page: &Page<'_>, step: &Step, alone: bool) -> bool {
         let found = self.found(page.marker);
         self.close_doubles(page.marker, found.open.as_ref()).await;
