@@ -159,7 +159,7 @@ pub struct Service {
     /// Longest request, at most an hour.
     #[schemars(regex(pattern = DURATION), extend("default" = "10m"))]
     pub request_timeout: Option<String>,
-    /// How long the container may take until `/health` answers; by default by the model's size.
+    /// How long the container may take until `/health` answers, up to `30m`; by default by the model's size and the CPUs.
     #[schemars(regex(pattern = DURATION))]
     pub startup_timeout: Option<String>,
     /// Who may call the endpoint: `private` asks for `roles/run.invoker`, `public` is open to anyone.

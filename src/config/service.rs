@@ -16,7 +16,7 @@ use super::{
 const SECOND: Duration = Duration::from_secs(1);
 /// Cloud Run's longest request.
 const MAX_REQUEST: Duration = Duration::from_secs(3600);
-/// A startup probe of 240 s and many tries: the largest window that was seen to work.
+/// The longest window that Cloud Run documents for a GPU service's startup probe.
 const MAX_STARTUP: Duration = Duration::from_secs(1800);
 /// Cloud Run's longest value of an environment variable, in bytes.
 const MAX_ENV_VALUE: usize = 32_768;

@@ -24,9 +24,19 @@ if [ -s "$secret" ]; then
     HF_TOKEN=$(cat "$secret")
     export HF_TOKEN
 fi
-# The base image may forbid what this step is for.
+# The base image may forbid the network.
 unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE
-export HF_HOME="$layers/.cache" HF_XET_HIGH_PERFORMANCE=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_PROGRESS_BARS=1
+# The base image may also set high performance. hf_xet then buffers up to 16 GB, and before 1.7.0 ignores the limits
+# below; the default builder has 8 GB.
+unset HF_XET_HIGH_PERFORMANCE HF_XET_HP
+# The download's buffers take 1 GB at most: BUFFER_LIMIT since hf_xet 1.3 (512 MB, and 64 MB for each of 8 files at a
+# time), 16 ranges of up to 64 MB before.
+export HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_LIMIT=1gb \
+    HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_SIZE=512mb \
+    HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_PERFILE_SIZE=64mb \
+    HF_XET_DATA_MAX_CONCURRENT_FILE_DOWNLOADS=8 \
+    HF_XET_NUM_CONCURRENT_RANGE_GETS=16
+export HF_HOME="$layers/.cache" HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_PROGRESS_BARS=1
 
 set --
 while IFS=$tab read -r layer bytes path; do

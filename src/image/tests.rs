@@ -133,6 +133,7 @@ fn a_path_that_leaves_the_folder_is_refused() {
 
 /// Downloads as the real client does: one name is a name, several are patterns.
 const CLIENT: &str = r#"#!/bin/sh
+env >"$ROOT/environment"
 shift 2
 while [ "$1" != --revision ]; do printf '%s\n' "$1"; shift; done >"$ROOT/asked"
 folder=$4
@@ -176,6 +177,8 @@ fn download(hub: &[&str], manifest: &str) -> (bool, String, tempfile::TempDir) {
         .env("PATH", path)
         .env("ROOT", root.path())
         .env("HF_TOKEN_FILE", at("none"))
+        // What a base image may set.
+        .envs([("HF_XET_HIGH_PERFORMANCE", "1"), ("HF_XET_HP", "1"), ("HF_HUB_OFFLINE", "1")])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -194,6 +197,30 @@ fn files_of_any_plain_name_are_downloaded_into_their_layers() {
         }
         assert!(!root.path().join("layers/.download").exists());
     }
+}
+
+/// `tests/image/hf_xet.py` has real hf_xet read these variables.
+#[test]
+fn the_download_fits_the_smallest_builder() {
+    let (good, said, root) = download(&["a"], "00\t5\ta\n");
+    assert!(good, "{said}");
+    let environment = std::fs::read_to_string(root.path().join("environment")).unwrap();
+    let value = |name: &str| {
+        let line = environment.lines().find(|l| l.starts_with(&format!("{name}=")));
+        line.and_then(|l| l.split_once('=')).map(|(_, value)| value)
+    };
+    for unset in ["HF_XET_HIGH_PERFORMANCE", "HF_XET_HP", "HF_HUB_OFFLINE"] {
+        assert_eq!(value(unset), None, "{unset}");
+    }
+    let bytes = |name: &str| {
+        let text = value(name).unwrap_or_else(|| panic!("{name} is not set"));
+        let unit = if text.ends_with("gb") { 1_000_000_000 } else { 1_000_000 };
+        text.trim_end_matches(['g', 'm', 'b']).parse::<u64>().unwrap() * unit
+    };
+    // E2_MEDIUM, the smallest machine that `build.machine` takes, has 4 GB; BuildKit and Docker need some of it.
+    assert!(bytes("HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_LIMIT") <= 1_000_000_000);
+    let ranges: u64 = value("HF_XET_NUM_CONCURRENT_RANGE_GETS").unwrap().parse().unwrap();
+    assert!(ranges * 64 <= 1024, "each is a xorb of up to 64 MB");
 }
 
 #[test]

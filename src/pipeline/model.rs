@@ -204,8 +204,8 @@ impl ModelRun<'_> {
         recorder.report.expires_at = plan.expires_at();
         recorder.report.revision = Some(deployed.revision.clone());
         recorder.report.url = Some(deployed.url.clone());
-        let (url, audience) = (&deployed.url, &deployed.audience);
-        verify::verify(services, recorder, &plan.target.model, url, audience).await?;
+        let at = (deployed.url.as_str(), deployed.audience.as_str());
+        verify::verify(services, recorder, &plan.target.model, plan.startup_window, at).await?;
         let settling = deploy::settle(services, standing, &plan, &deployed);
         let settled = if deployed.candidate {
             recorder.stage("traffic", settling).await?

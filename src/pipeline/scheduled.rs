@@ -1,8 +1,11 @@
 //! Tests production as it is: nothing is built or changed.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use super::{
@@ -17,7 +20,7 @@ use crate::{
     config::Access,
     endpoint::error::NO_CREDENTIALS,
     google::run::{self, Location, types::short_name},
-    plan::{cost, target::Target, traffic},
+    plan::{cost, probe, target::Target, traffic},
     report::CheckOutcome,
     signal,
 };
@@ -73,13 +76,16 @@ async fn stages(
     recorder.report.idle_cost_usd = cost::idle_usd(&target.region, &target.model.service);
     recorder.serves = found.serves;
     recorder.baseline = production::baseline(services, store, target).await;
-    verify::verify(services, recorder, &target.model, &found.url, &found.url).await
+    let at = (found.url.as_str(), found.url.as_str());
+    verify::verify(services, recorder, &target.model, found.startup, at).await
 }
 
 struct Found {
     url: String,
     revision: String,
     image: Option<String>,
+    /// How long its container may take to start.
+    startup: Duration,
     /// The revision, when it alone serves.
     serves: Option<Production>,
 }
@@ -116,6 +122,7 @@ async fn find(services: &Services, target: &Target, looked: &AtomicBool) -> Resu
         )
     })?;
     let serves = Production::of(&live, &revision, &target.commit);
+    let startup = probe::live_window(&target.model, &live);
     // The template describes the newest revision; only when that one serves is it the image under test.
     let newest_serves = live.latest_ready_revision.as_deref().map(short_name) == Some(revision.as_str());
     let image = live
@@ -128,6 +135,7 @@ async fn find(services: &Services, target: &Target, looked: &AtomicBool) -> Resu
         url,
         revision,
         image,
+        startup,
         serves,
     };
     Ok((found, said))

@@ -33,9 +33,6 @@ pub const CHAT: &str = "chat completion";
 pub const STREAM: &str = "streaming chat completion";
 pub const CLOSED: &str = "closed to strangers";
 
-/// How long a model may take to load when the configuration doesn't say.
-const STARTUP: Duration = Duration::from_secs(10 * 60);
-
 /// What the smoke tests found.
 pub struct Smoked {
     pub checks: Vec<CheckOutcome>,
@@ -43,13 +40,14 @@ pub struct Smoked {
     pub cold_start: Option<ColdStart>,
 }
 
-/// Runs every check. Waits for `/health` for as long as the model may take to start; when that fails the
+/// Runs every check. Waits for `/health` for as long as a container may take to start (`startup`); when that fails the
 /// others are reported as not run, otherwise each runs whatever became of those before. `on_status` hears what
 /// goes on.
 pub async fn run(
     endpoint: &Endpoint,
     model: &config::Model,
     private: bool,
+    startup: Duration,
     on_status: &(dyn Fn(&str) + Sync),
 ) -> Smoked {
     let target = Target {
@@ -61,7 +59,6 @@ pub async fn run(
         on_status,
         checks: Vec::new(),
     };
-    let startup = model.service.startup_timeout.unwrap_or(STARTUP);
     let patience = Patience::new(startup.max(model.smoke.timeout));
     if !run
         .check(HEALTH, readiness::wait(target, &patience, on_status))

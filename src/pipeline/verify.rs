@@ -1,6 +1,6 @@
 //! Tests a ready revision: smoke checks, then latency.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use url::Url;
 
@@ -23,13 +23,14 @@ use crate::{
     report::{self, CheckOutcome, words},
 };
 
-/// Tests the model at `url`; what was found goes into the report. `None` when a check failed.
+/// Tests the model at `url`, whose container may take `startup` to start; what was found goes into the report. `None`
+/// when a check failed.
 pub async fn verify(
     services: &Services,
     recorder: &mut Recorder,
     model: &Model,
-    url: &str,
-    audience: &str,
+    startup: Duration,
+    (url, audience): (&str, &str),
 ) -> Option<()> {
     let endpoint = match endpoint(services, model, url, audience) {
         Ok(endpoint) => endpoint,
@@ -41,7 +42,7 @@ pub async fn verify(
     let mut smoked = None;
     let passed = recorder
         .stage("smoke", async {
-            let outcome = smoke::run(&endpoint, model, private, &on_status).await;
+            let outcome = smoke::run(&endpoint, model, private, startup, &on_status).await;
             let verdict = smoke_verdict(&outcome.checks, model.smoke.checks.len());
             smoked = Some(outcome);
             verdict.map(|said| ((), said))

@@ -103,8 +103,7 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
         check_owner(&target, live)?;
     }
     let startup_window = probe::startup_window(&target.model, facts.weights_bytes);
-    let mut warnings: Vec<String> = probe::window_warning(startup_window).into_iter().collect();
-    warnings.extend(target.model.region_warning(&target.region));
+    let mut warnings: Vec<String> = target.model.region_warning(&target.region).into_iter().collect();
     match fit::check(&target.model, facts.weights_bytes) {
         fit::Fit::TooLarge(why) => return Err(Refusal::TooLarge(why)),
         fit::Fit::Tight(why) => warnings.push(why),

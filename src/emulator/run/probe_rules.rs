@@ -13,11 +13,17 @@ fn field(probe: &Value, key: &str) -> Option<i64> {
     probe.get(key).and_then(Value::as_i64)
 }
 
-/// Checks `startupProbe`, `livenessProbe` or `readinessProbe` of a container. A startup probe may wait at most
-/// 240 s in each of its fields, the others an hour; their product is not limited, as services in use show.
+/// The longest time in any field of a startup probe, in seconds (Google's page on health checks of services, November
+/// 2026; the v2 reference still says 240).
+const STARTUP_FIELD: i64 = 600;
+/// The longest window of a startup probe of a service with a GPU, failureThreshold × periodSeconds, in seconds (the same
+/// page).
+const STARTUP_WINDOW: i64 = 1800;
+
+/// Checks `startupProbe`, `livenessProbe` or `readinessProbe` of a container.
 pub fn check(index: usize, key: &str, probe: &Value) -> Vec<Violation> {
     let (name, most) = match key {
-        "startupProbe" => ("startup_probe", 240),
+        "startupProbe" => ("startup_probe", STARTUP_FIELD),
         "livenessProbe" => ("liveness_probe", 3600),
         _ => ("readiness_probe", 3600),
     };
@@ -46,6 +52,13 @@ pub fn check(index: usize, key: &str, probe: &Value) -> Vec<Violation> {
     );
     let or = |key, default| field(probe, key).filter(|v| *v != 0).unwrap_or(default);
     let (timeout, period) = (or("timeoutSeconds", TIMEOUT), or("periodSeconds", PERIOD));
+    let window = period.saturating_mul(or("failureThreshold", THRESHOLD));
+    if key == "startupProbe" && window > STARTUP_WINDOW {
+        let text = format!(
+            "failure_threshold * period_seconds ({window}) must not be greater than {STARTUP_WINDOW} seconds."
+        );
+        found.push(Violation::new(at.clone(), text));
+    }
     if timeout > period {
         let text = format!("timeout_seconds ({timeout}) must not be greater than period_seconds ({period}).");
         found.push(Violation::new(at.clone(), text));
@@ -89,15 +102,25 @@ mod tests {
                 json!({"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 180}),
                 None,
             ),
-            ("startupProbe", json!({"initialDelaySeconds": 240}), None),
+            ("startupProbe", json!({"initialDelaySeconds": 600}), None),
             (
                 "startupProbe",
-                json!({"periodSeconds": 300}),
-                Some("period_seconds must be a number between 0 and 240."),
+                json!({"periodSeconds": 600, "timeoutSeconds": 600, "failureThreshold": 3}),
+                None,
             ),
             (
                 "startupProbe",
-                json!({"initialDelaySeconds": 241}),
+                json!({"periodSeconds": 601}),
+                Some("period_seconds must be a number between 0 and 600."),
+            ),
+            (
+                "startupProbe",
+                json!({"periodSeconds": 5, "failureThreshold": 361}),
+                Some("failure_threshold * period_seconds (1805) must not be greater than 1800 seconds."),
+            ),
+            (
+                "startupProbe",
+                json!({"initialDelaySeconds": 601}),
                 Some("initial_delay_seconds must be"),
             ),
             (

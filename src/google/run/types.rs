@@ -3,7 +3,7 @@
 //! Output-only fields are `Option`s or lists that are left out when empty, so that a desired service is
 //! written with none of them. int64 values are strings, as in proto JSON.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +190,21 @@ pub struct Probe {
     pub failure_threshold: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_get: Option<HttpGet>,
+}
+
+impl Probe {
+    /// Returns how long the probe waits for a container before it gives up: the initial delay and every period. Google's
+    /// defaults (10 s, 3 tries) stand for what is missing. `None` when the probe has no times at all.
+    pub fn window(&self) -> Option<Duration> {
+        if self.period_seconds.is_none() && self.failure_threshold.is_none() {
+            return None;
+        }
+        let or = |value: Option<u32>, default: u32| u64::from(value.filter(|v| *v > 0).unwrap_or(default));
+        let tries = or(self.period_seconds, 10).saturating_mul(or(self.failure_threshold, 3));
+        Some(Duration::from_secs(
+            tries.saturating_add(or(self.initial_delay_seconds, 0)),
+        ))
+    }
 }
 
 /// `GoogleCloudRunV2HTTPGetAction`.

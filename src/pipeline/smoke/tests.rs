@@ -92,9 +92,13 @@ fn good(request: &str) -> Script {
     }
 }
 
+fn startup(model: &Model) -> Duration {
+    model.service.startup_timeout.unwrap()
+}
+
 async fn smoke(model: &Model, script: impl Fn(&str) -> Script + Send + Sync + 'static) -> (Smoked, Server) {
     let server = Server::start(script).await;
-    let smoked = run(&server.endpoint(Some(TOKEN)), model, true, &|_| ()).await;
+    let smoked = run(&server.endpoint(Some(TOKEN)), model, true, startup(model), &|_| ()).await;
     (smoked, server)
 }
 
@@ -229,7 +233,7 @@ async fn a_public_service_is_not_asked_to_refuse_strangers() {
     })
     .await;
     let model = model(Vec::new());
-    let smoked = run(&server.endpoint(None), &model, false, &|_| ()).await;
+    let smoked = run(&server.endpoint(None), &model, false, startup(&model), &|_| ()).await;
     assert!(smoked.checks.iter().all(|c| c.name != CLOSED));
     let refused = &smoked.checks[1];
     assert!(!refused.passed && refused.hint.as_ref().unwrap().contains("public service"));
