@@ -91,13 +91,13 @@ def clients(binary):
 
 
 class Server:
-    """`llm-deploy bench known-timing`."""
+    """`bench-selftest serve`."""
 
-    def __init__(self, binary):
+    def __init__(self, selftest):
         port_file = pathlib.Path(tempfile.mkdtemp()) / "port"
         timing = {"--ttft-ms": ("TTFT_MS", "50"), "--gap-ms": ("GAP_MS", "10"), "--spread-ms": ("SPREAD_MS", "5")}
         arguments = [f"{flag}={setting(*named)}" for flag, named in timing.items()]
-        self.process = subprocess.Popen([binary, "bench", "known-timing", "--port-file", port_file, *arguments])
+        self.process = subprocess.Popen([selftest, "serve", "--port-file", port_file, *arguments])
         deadline = time.monotonic() + 20
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -168,10 +168,10 @@ def row(name, streams, command, read, server, folder):
 
 
 def main():
-    binary, out = sys.argv[1], pathlib.Path(sys.argv[2])
+    binary, selftest, out = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     tokens, tokenizer = setting("TOKENS", "64"), setting("TOKENIZER", "openai-community/gpt2")
     requests = int(setting("REQUESTS", "300"))
-    server = Server(binary)
+    server = Server(selftest)
     head = ["client", "streams", "CPU s", "peak MiB", "TTFT p50 − truth (truth), ms", "TTFT p99", "ITL p50", "ITL p99"]
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores\n\n| {' | '.join(head)} |")
     print("|---" * len(head) + "|", flush=True)

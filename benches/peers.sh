@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Runs guidellm, aiperf and (when it is there) `vllm bench serve` beside `llm-deploy bench` on its known-timing server.
+# Runs guidellm, aiperf and (when it exists) `vllm bench serve` beside `llm-deploy bench` on the known-timing server.
 #
-# usage: benches/peers.sh BINARY [DIR]     DIR (target/peers) gets the peers, their logs and results
+# usage: benches/peers.sh BINARY SELFTEST [DIR]     llm-deploy, bench-selftest; DIR (target/peers) gets the peers, their
+# logs and results
 # environment:
 #   GUIDELLM, AIPERF, VLLM   their programs; guidellm and aiperf are installed from PyPI into DIR when not given
 #   TOKENIZER                folder or Hugging Face id (openai-community/gpt2) with which they make prompts
 #   CONCURRENCY (1,16,64,256), REQUESTS (300; a tenth of them with one stream), TOKENS (64)
 #   TTFT_MS (50), GAP_MS (10), SPREAD_MS (5)
 set -euo pipefail
-binary=$(realpath "${1:?usage: benches/peers.sh BINARY [DIR]}")
+usage='usage: benches/peers.sh BINARY SELFTEST [DIR]'
+binary=$(realpath "${1:?$usage}")
+selftest=$(realpath "${2:?$usage}")
 here=$(cd "$(dirname "$0")" && pwd)
-dir=${2:-target/peers}
+dir=${3:-target/peers}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 
@@ -31,4 +34,4 @@ if [ -z "${AIPERF:-}" ]; then
 fi
 install psutil 'psutil==7.1.3'
 export GUIDELLM AIPERF
-exec "$dir/psutil/bin/python" "$here/peers.py" "$binary" "$dir/out"
+exec "$dir/psutil/bin/python" "$here/peers.py" "$binary" "$selftest" "$dir/out"

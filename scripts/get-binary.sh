@@ -21,8 +21,10 @@ build() {
   command -v cargo >/dev/null 2>&1 ||
     fail "This runner has no cargo, which builds llm-deploy. Install a Rust toolchain in an earlier step (GitHub's own runners have one), or point LLM_DEPLOY_BINARY at a built llm-deploy."
   echo "::group::Build llm-deploy ($(cargo --version))"
-  # From the action's folder, so that a rust-toolchain or .cargo/config of the caller's workspace has no say.
-  if ! (cd "$source" && cargo build --release --locked --bin llm-deploy --target-dir "$source/target"); then
+  # From the action's folder, so that a rust-toolchain or .cargo/config of the caller's workspace has no say. Without
+  # the default features: no demo, no emulator, no tokenizers.
+  if ! (cd "$source" && cargo build --release --locked --package llm-deploy --no-default-features \
+    --target-dir "$source/target"); then
     echo "::endgroup::"
     fail "cargo could not build llm-deploy; the group above has its messages."
   fi

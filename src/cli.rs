@@ -1,17 +1,30 @@
 //! Command-line definitions, nothing else.
 
 mod bench;
+#[cfg(feature = "demo")]
+mod demo;
 mod measure;
 
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use clap::{
-    Args, Parser, Subcommand, ValueEnum,
-    builder::{NonEmptyStringValueParser, RangedU64ValueParser},
-};
-
-pub use bench::{BenchArgs, BenchCommand, ColdStartArgs, KnownTimingArgs, SelfTestArgs, TimingArgs};
+pub use bench::{BenchArgs, BenchCommand, ColdStartArgs};
+#[cfg(feature = "demo")]
+pub use demo::{DemoArgs, DemoEvent, EmulatorArgs};
 pub use measure::{Auth, InputArgs, LoadArgs, MeasureArgs, OutputArgs, TargetArgs, VerdictArgs};
+
+macro_rules! exit_codes {
+    () => {
+        "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted"
+    };
+}
+
+#[cfg(feature = "demo")]
+const AFTER_HELP: &str = concat!(
+    exit_codes!(),
+    "\n\nNo account at hand? `llm-deploy demo` shows the whole job on this machine."
+);
+#[cfg(not(feature = "demo"))]
+const AFTER_HELP: &str = exit_codes!();
 
 /// Turns a push into a verified LLM endpoint on Google Cloud Run GPU.
 #[derive(Debug, Parser)]
@@ -19,7 +32,7 @@ pub use measure::{Auth, InputArgs, LoadArgs, MeasureArgs, OutputArgs, TargetArgs
     version,
     about,
     long_about = None,
-    after_help = "Exit codes: 0 done · 1 the deployment or a check failed · 2 the input is wrong · 3 a service or the network failed · 130 interrupted\n\nNo account at hand? `llm-deploy demo` shows the whole job on this machine."
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -48,9 +61,11 @@ pub enum Command {
     Doctor(Common),
     /// Prints the JSON Schema of llm-deploy.yaml, or of what `bench` writes.
     Schema(SchemaArgs),
-    /// Runs the whole job on this machine against built-in stand-ins for Google Cloud, GitHub and Hugging Face.
+    /// Runs the whole job on this machine, against a built-in emulator of Google Cloud, GitHub and Hugging Face.
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
-    /// Serves those stand-ins for other programs until it is stopped.
+    /// Serves that emulator for other programs until it is stopped.
+    #[cfg(feature = "demo")]
     Emulator(EmulatorArgs),
 }
 
@@ -179,67 +194,6 @@ pub struct BootstrapArgs {
     pub write: bool,
 }
 
-#[derive(Clone, Debug, Args)]
-pub struct DemoArgs {
-    /// GitHub event that starts the job.
-    #[arg(long, value_enum, default_value_t = DemoEvent::PullRequest)]
-    pub event: DemoEvent,
-    /// Command that serves the model for real, such as 'vllm serve …'. It gets the container's arguments and
-    /// environment, PORT among them.
-    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
-    pub serve: Option<String>,
-    /// Folder for comment.md, summary.md, report.html and report.json.
-    #[arg(long, value_name = "DIR", default_value = "llm-deploy-demo")]
-    pub out: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DemoEvent {
-    Push,
-    #[value(name = "pull_request")]
-    PullRequest,
-    Closed,
-    Schedule,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct EmulatorArgs {
-    /// File that gets the port once the emulator listens.
-    #[arg(long, value_name = "FILE")]
-    pub port_file: PathBuf,
-    /// File that gets `export` lines for every base URL, a project and a token.
-    #[arg(long, value_name = "FILE")]
-    pub env_file: PathBuf,
-    /// Command that serves each revision; the built-in endpoint when absent.
-    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
-    pub serve: Option<String>,
-    /// The project is as new: no service accounts, pools or secrets, hardly an API on.
-    #[arg(long)]
-    pub bare: bool,
-    /// Faults that requests are to meet: a list in YAML or JSON, each with what the request is `on`, how many to
-    /// `skip`, how many `times`, and the `fault` (docs/emulator.md lists them).
-    #[arg(long, value_name = "FILE")]
-    pub faults: Option<PathBuf>,
-    /// Permission of the job's GitHub token, such as `checks=write` or `issues=none`; may be given several times.
-    #[arg(long, value_name = "NAME=ACCESS")]
-    pub permit: Vec<String>,
-    /// File that gets one JSON line for each request.
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-    /// Factor on the pretended delays of builds and imports; 0 for none.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = pace)]
-    pub pace: f64,
-    /// Milliseconds to the first token of the built-in endpoint.
-    #[arg(long, value_name = "MS", default_value_t = 40, value_parser = milliseconds())]
-    pub ttft_ms: u64,
-    /// Milliseconds between tokens of the built-in endpoint.
-    #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
-    pub gap_ms: u64,
-    /// Seconds for which an instance that nobody uses is kept.
-    #[arg(long, value_name = "S", default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
-    pub idle_seconds: u64,
-}
-
 impl Command {
     /// Whether standard output belongs to a program that reads JSON.
     pub fn prints_json(&self) -> bool {
@@ -254,6 +208,7 @@ impl Command {
             Self::Bootstrap(args) => args.common.json,
             Self::Bench(args) => args.measure.output.to_stdout(),
             Self::Schema(_) => true,
+            #[cfg(feature = "demo")]
             Self::Demo(_) | Self::Emulator(_) => false,
         }
     }
@@ -283,19 +238,6 @@ impl Common {
         .filter_map(|(name, value)| Some((name.to_owned(), given(value.as_deref())?.to_owned())))
         .collect()
     }
-}
-
-/// A factor on delays: beyond a hundred nothing would ever end, and not every number is a duration.
-fn pace(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|factor| (0.0..=100.0).contains(factor))
-        .ok_or_else(|| "give a number from 0 to 100".to_owned())
-}
-
-/// A stated speed: at most a minute for each token.
-fn milliseconds() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(..=60_000)
 }
 
 /// A value that is there and not empty.

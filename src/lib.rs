@@ -12,7 +12,6 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod doctor;
-pub mod emulator;
 pub mod endpoint;
 pub mod environment;
 pub mod event;

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use llm_deploy::{
-    cli::{BenchCommand, Cli, Command},
+    cli::{Cli, Command},
     commands::{self, Error, INTERRUPTED},
     environment::Environment,
     signal, ui,
@@ -35,11 +35,10 @@ async fn run(cli: Cli) -> u8 {
     let environment = Environment::from_process();
     let masks = ui::masks(&environment, cli.command.prints_json());
     let environment = environment.hiding(masks);
-    let serves = match &cli.command {
-        Command::Emulator(_) | Command::Demo(_) => true,
-        Command::Bench(bench) => matches!(bench.command, Some(BenchCommand::KnownTiming(_))),
-        _ => false,
-    };
+    #[cfg(feature = "demo")]
+    let serves = matches!(cli.command, Command::Emulator(_) | Command::Demo(_));
+    #[cfg(not(feature = "demo"))]
+    let serves = false;
     // These change nothing, or say themselves what they did: there is nothing to undo and nothing to report.
     let only_looks = matches!(
         cli.command,

@@ -34,7 +34,6 @@ mod progress;
 pub mod record;
 mod recorder;
 pub mod result;
-pub mod self_test;
 mod slices;
 pub mod statistics;
 mod sweep;

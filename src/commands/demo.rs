@@ -2,6 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use llm_deploy_emulator::{
+    Emulator, Running, Settings, Speed,
+    github::{self, PULL_REQUEST, REPOSITORY},
+    iam::Iam,
+};
 use serde_json::Value;
 
 use super::{
@@ -11,11 +16,6 @@ use super::{
 };
 use crate::{
     cli::{Common, DemoArgs, DemoEvent},
-    emulator::{
-        Emulator, Running, Settings, Speed,
-        github::{self, PULL_REQUEST, REPOSITORY},
-        iam::Iam,
-    },
     environment::Environment,
     pipeline::failed::Blame,
     progress::{Progress, Silent},

@@ -1,18 +1,17 @@
-//! `emulator`: serves the stand-ins for Google Cloud, GitHub and Hugging Face until it is stopped.
+//! `emulator`: serves the emulator until the process is stopped.
 
 use std::{path::Path, time::Duration};
 
+use llm_deploy_emulator::{
+    Scaling, Settings, Speed,
+    faults::{self, Rule},
+    github::Access,
+    serve_files,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::{
-    cli::EmulatorArgs,
-    emulator::{
-        self, Scaling, Settings, Speed,
-        faults::{self, Rule},
-        github::Access,
-    },
-};
+use crate::cli::EmulatorArgs;
 
 /// Project that exists in the emulator.
 pub const PROJECT: &str = "demo-project";
@@ -49,7 +48,7 @@ pub async fn run(args: EmulatorArgs) -> Result<u8, Error> {
         crate::signal::stopped().await;
         on_signal.cancel();
     });
-    emulator::serve_files(settings, Some(&args.port_file), Some(&args.env_file), stop)
+    serve_files(settings, Some(&args.port_file), Some(&args.env_file), stop)
         .await
         .map_err(|e| Error::input(format!("the emulator could not run: {e}")))?;
     Ok(0)

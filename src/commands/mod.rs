@@ -7,9 +7,11 @@ pub mod build;
 pub mod cleanup;
 mod comment;
 pub mod config_file;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod deploy;
 pub mod doctor;
+#[cfg(feature = "demo")]
 pub mod emulator;
 pub mod event;
 pub mod plan;
@@ -107,7 +109,9 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
             print(&schema);
             Ok(0)
         }
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &environment).await,
+        #[cfg(feature = "demo")]
         Command::Emulator(args) => emulator::run(args).await,
     }
 }

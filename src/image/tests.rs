@@ -178,7 +178,11 @@ fn download(hub: &[&str], manifest: &str) -> (bool, String, tempfile::TempDir) {
         .env("ROOT", root.path())
         .env("HF_TOKEN_FILE", at("none"))
         // What a base image may set.
-        .envs([("HF_XET_HIGH_PERFORMANCE", "1"), ("HF_XET_HP", "1"), ("HF_HUB_OFFLINE", "1")])
+        .envs([
+            ("HF_XET_HIGH_PERFORMANCE", "1"),
+            ("HF_XET_HP", "1"),
+            ("HF_HUB_OFFLINE", "1"),
+        ])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -214,12 +218,19 @@ fn the_download_fits_the_smallest_builder() {
     }
     let bytes = |name: &str| {
         let text = value(name).unwrap_or_else(|| panic!("{name} is not set"));
-        let unit = if text.ends_with("gb") { 1_000_000_000 } else { 1_000_000 };
+        let unit = if text.ends_with("gb") {
+            1_000_000_000
+        } else {
+            1_000_000
+        };
         text.trim_end_matches(['g', 'm', 'b']).parse::<u64>().unwrap() * unit
     };
     // E2_MEDIUM, the smallest machine that `build.machine` takes, has 4 GB; BuildKit and Docker need some of it.
     assert!(bytes("HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_LIMIT") <= 1_000_000_000);
-    let ranges: u64 = value("HF_XET_NUM_CONCURRENT_RANGE_GETS").unwrap().parse().unwrap();
+    let ranges: u64 = value("HF_XET_NUM_CONCURRENT_RANGE_GETS")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(ranges * 64 <= 1024, "each is a xorb of up to 64 MB");
 }
 

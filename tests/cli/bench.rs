@@ -6,12 +6,10 @@ use std::{
     time::Duration,
 };
 
-use llm_deploy::{
-    bench::record::Record,
-    emulator::{
-        Speed,
-        endpoint::{StandIn, serve},
-    },
+use llm_deploy::bench::record::Record;
+use llm_deploy_emulator::{
+    Speed,
+    endpoint::{StandIn, serve},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

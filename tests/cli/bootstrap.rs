@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use llm_deploy::emulator::faults::{Fault, Hook, Pattern, Rule};
+use llm_deploy_emulator::faults::{Fault, Hook, Pattern, Rule};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! A build's log is shown from wherever the build writes it.
 
-use llm_deploy::emulator::faults::{Fault, Pattern, Rule};
+use llm_deploy_emulator::faults::{Fault, Pattern, Rule};
 
 use crate::support::{Ran, World, config, ended};
 

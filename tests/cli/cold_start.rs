@@ -6,10 +6,10 @@ use clap::Parser;
 use llm_deploy::{
     cli::Cli,
     commands::{self, Error},
-    emulator::{Scaling, access::Resource, iam::Iam},
     environment::Environment,
     tempo::Tempo,
 };
+use llm_deploy_emulator::{Scaling, access::Resource, iam::Iam};
 use serde_json::Value;
 
 use crate::support::{PROJECT, REGION, World, config};
@@ -158,7 +158,7 @@ fn a_start_that_fails_is_told_and_not_measured() {
     let world = world("");
     let fault =
         "[{ on: { service: endpoint, path: /chat/completions }, fault: { answer: { status: 429 } } }]";
-    for rule in llm_deploy::emulator::faults::parse(fault).unwrap() {
+    for rule in llm_deploy_emulator::faults::parse(fault).unwrap() {
         world.emulator.emulator.faults.add(rule);
     }
     let file = world.path("cold.json").display().to_string();

@@ -1,6 +1,6 @@
 //! The diagnosis: everything that a run needs, looked at without changing anything; and its quick form in a run.
 
-use llm_deploy::emulator::{
+use llm_deploy_emulator::{
     faults::{Fault, Pattern, Rule},
     run::Limits,
 };

@@ -1,7 +1,7 @@
 //! A red run gives its reason: in the comment, the summary and the exit code.
 
 use base64::Engine;
-use llm_deploy::emulator::{hugging_face::UNGRANTED_TOKEN, run::Limits};
+use llm_deploy_emulator::{hugging_face::UNGRANTED_TOKEN, run::Limits};
 
 use crate::support::{PROJECT, World, config};
 

@@ -7,12 +7,12 @@ use std::sync::{
 
 use llm_deploy::{
     auth::{CLOUD_PLATFORM, Credentials, WorkloadIdentity},
-    emulator::{
-        faults::{Fault, Hook, Pattern, Rule},
-        iam::Iam,
-        tokens::{Kind, Minted},
-    },
     environment::Environment,
+};
+use llm_deploy_emulator::{
+    faults::{Fault, Hook, Pattern, Rule},
+    iam::Iam,
+    tokens::{Kind, Minted},
 };
 
 use crate::support::{Ran, World, config, ran};
@@ -172,7 +172,7 @@ fn an_id_token_is_for_the_service_s_own_url_where_a_tag_s_url_is_called() {
     for minted in tokens {
         assert_eq!(emulator.tokens.id_token(&minted.token).unwrap().audience, url);
     }
-    let host = |call: &llm_deploy::emulator::Call| call.headers["host"].to_str().unwrap().to_owned();
+    let host = |call: &llm_deploy_emulator::Call| call.headers["host"].to_str().unwrap().to_owned();
     let kept = emulator.recorder.kept();
     let mut hosts = kept
         .iter()

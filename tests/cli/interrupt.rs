@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use llm_deploy::emulator::faults::{Fault, Pattern, Rule};
+use llm_deploy_emulator::faults::{Fault, Pattern, Rule};
 
 use crate::{
     snapshot::build_states,

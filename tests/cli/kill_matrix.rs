@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llm_deploy::emulator::faults::{ENDPOINT, Fault, Hook, Pattern, Rule, Seen};
+use llm_deploy_emulator::faults::{ENDPOINT, Fault, Hook, Pattern, Rule, Seen};
 use serde_json::Value;
 
 use crate::{

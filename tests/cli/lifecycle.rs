@@ -27,14 +27,14 @@ fn named(service: &str) -> String {
     config(QUICK).replace("model: Qwen/Qwen3.5-4B", &model)
 }
 
-fn github(world: &World) -> &llm_deploy::emulator::github::GitHub {
+fn github(world: &World) -> &llm_deploy_emulator::github::GitHub {
     &world.emulator.emulator.github
 }
 
 /// Runs the event in another repository of the same project.
 fn run_in(world: &World, repository: &str, event: &str) -> Ran {
     github(world).seed(repository);
-    let payload = llm_deploy::emulator::github::event_payload(event, repository, PULL_REQUEST).unwrap();
+    let payload = llm_deploy_emulator::github::event_payload(event, repository, PULL_REQUEST).unwrap();
     world.write("event.json", &payload.to_string());
     let name = event.split('.').next().unwrap();
     world.actions(&["run"], name, &[("GITHUB_REPOSITORY", repository)])

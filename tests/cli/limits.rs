@@ -1,6 +1,6 @@
 //! What a pull request may cost is decided by the branch that it goes into: by its file, by a label, by nothing else.
 
-use llm_deploy::emulator::github::{Access, GitHub};
+use llm_deploy_emulator::github::{Access, GitHub};
 use serde_json::Value;
 
 use crate::support::{PULL_REQUEST, REPOSITORY, Ran, World, config};

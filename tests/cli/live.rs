@@ -8,13 +8,13 @@ use std::{
 use llm_deploy::{
     cli::Common,
     commands::run::{self, Run},
-    emulator::{
-        faults::{Fault, Pattern, Rule},
-        github::Access,
-    },
     environment::Environment,
     progress::Progress,
     tempo::Tempo,
+};
+use llm_deploy_emulator::{
+    faults::{Fault, Pattern, Rule},
+    github::Access,
 };
 use serde_json::Value;
 

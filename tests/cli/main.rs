@@ -38,7 +38,6 @@ mod roles;
 mod schedule;
 mod scheduled;
 mod secrets;
-mod self_test;
 mod several_models;
 mod snapshot;
 mod support;

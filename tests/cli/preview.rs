@@ -138,12 +138,12 @@ fn a_comment_that_may_not_be_written_does_not_change_the_verdict() {
         .emulator
         .emulator
         .github
-        .permit("pull-requests", llm_deploy::emulator::github::Access::Read);
+        .permit("pull-requests", llm_deploy_emulator::github::Access::Read);
     world
         .emulator
         .emulator
         .github
-        .permit("issues", llm_deploy::emulator::github::Access::Read);
+        .permit("issues", llm_deploy_emulator::github::Access::Read);
     let ran = world.run("pull_request.opened");
     ran.expect_code(0);
     assert!(world.comments().is_empty());

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use llm_deploy::emulator::faults::{Fault, Hook, Pattern, Rule};
+use llm_deploy_emulator::faults::{Fault, Hook, Pattern, Rule};
 
 use crate::{
     snapshot::{build_states, builds},

@@ -1,6 +1,6 @@
 //! What production has measured is kept in the build bucket, and previews are compared with it.
 
-use llm_deploy::emulator::{
+use llm_deploy_emulator::{
     faults::{Fault, Pattern, Rule},
     seed::DOCUMENTED,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use llm_deploy::emulator::{
+use llm_deploy_emulator::{
     Settings,
     iam::Iam,
     seed::{DOCUMENTED, Grant, On},

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, sync::Arc};
 
-use llm_deploy::emulator::{
+use llm_deploy_emulator::{
     faults::{Fault, Hook, Pattern, Rule},
     github::{Access, IssueSeen},
 };

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use llm_deploy::emulator::{Call, hugging_face, tokens::Kind};
+use llm_deploy_emulator::{Call, hugging_face, tokens::Kind};
 
 use crate::{
     api_key,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llm_deploy::emulator::{Emulator, Running, Settings, Speed, github, iam::Iam};
+use llm_deploy_emulator::{Emulator, Running, Settings, Speed, github, iam::Iam};
 use serde_json::Value;
 
 pub const REPOSITORY: &str = "octo-org/llm-endpoint";

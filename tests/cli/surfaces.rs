@@ -1,6 +1,6 @@
 //! GitHub's own surfaces besides the comment: annotations on lines, the check run, outputs.
 
-use llm_deploy::emulator::github::Access;
+use llm_deploy_emulator::github::Access;
 
 use crate::support::{REPOSITORY, World, config};
 

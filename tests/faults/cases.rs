@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llm_deploy::emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
+use llm_deploy_emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
 
 use crate::{
     ends::{after_lasting, after_passing},

@@ -1,6 +1,6 @@
 //! How a run is to end that met a fault: by the part that the request has in it.
 
-use llm_deploy::emulator::faults::ENDPOINT;
+use llm_deploy_emulator::faults::ENDPOINT;
 
 use crate::cases::{End, Request};
 

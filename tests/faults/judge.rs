@@ -3,10 +3,10 @@
 use std::fmt;
 
 use llm_deploy::{
-    emulator::faults,
     report::{Failure, Status},
     tempo::Tempo,
 };
+use llm_deploy_emulator::faults;
 
 use crate::{
     cases::{Case, End},

@@ -42,9 +42,9 @@ fn every_request_meets_every_fault_and_the_run_ends_as_it_should() {
     if std::env::var_os(INSIDE).is_some() {
         return runtime.block_on(matrix());
     }
-    let settings = llm_deploy::emulator::Settings::default();
+    let settings = llm_deploy_emulator::Settings::default();
     let emulator = runtime
-        .block_on(llm_deploy::emulator::Emulator::start(settings))
+        .block_on(llm_deploy_emulator::Emulator::start(settings))
         .unwrap();
     let environment = emulator.environment();
     let trusted = environment

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llm_deploy::emulator::github;
+use llm_deploy_emulator::github;
 use serde_json::{Value, json};
 
 use crate::world::{PROJECT, REGION, World};

@@ -9,12 +9,12 @@ use std::{
 use llm_deploy::{
     cli::Common,
     commands::run::{self, Run},
-    emulator::{Emulator, Running, Settings, Speed, github, iam::Iam},
     environment::Environment,
     progress::Progress,
     report::Report,
     tempo::Tempo,
 };
+use llm_deploy_emulator::{Emulator, Running, Settings, Speed, github, iam::Iam};
 
 pub const PROJECT: &str = "demo-project";
 pub const REGION: &str = "europe-west4";

@@ -1,18 +1,10 @@
 //! Who counts input tokens: the server, the model's tokenizer.json, or a guess.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use tokenizers::Tokenizer;
+use super::tokenizer::Tokenizer;
+use crate::endpoint::{ChatRequest, Countable, Endpoint, Error, Message};
 
-use crate::endpoint::{ChatRequest, Countable, Endpoint, Error, Message, error::shorten};
-
-/// Most bytes of a tokenizer.json; the largest known ones have about 35 MB.
-const MAX_TOKENIZER: u64 = 256 << 20;
 /// Tries at a count while the server is out of reach, and the pause between them.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -63,7 +55,7 @@ impl Counter {
         counter.way = match tokenizer.map(Path::to_owned) {
             None => Way::Estimate,
             Some(path) => {
-                let loaded = tokio::task::spawn_blocking(move || load(&path)).await;
+                let loaded = tokio::task::spawn_blocking(move || Tokenizer::load(&path)).await;
                 let loaded =
                     loaded.map_err(|_| "the tokenizer could not be loaded: it crashed".to_owned())??;
                 Way::Tokenizer(Box::new(loaded))
@@ -131,12 +123,11 @@ impl Counter {
     }
 
     fn local(&self, text: &str) -> u64 {
-        let encoded = match &self.way {
-            Way::Tokenizer(tokenizer) => tokenizer.encode_fast(text, false).ok(),
+        let counted = match &self.way {
+            Way::Tokenizer(tokenizer) => tokenizer.count(text),
             Way::Server | Way::Estimate => None,
         };
-        let words = || text.split_whitespace().count();
-        encoded.map_or_else(words, |encoding| encoding.len()) as u64
+        counted.unwrap_or_else(|| text.split_whitespace().count()) as u64
     }
 
     async fn ask(&self, what: Countable<'_>) -> Result<u64, Error> {
@@ -154,34 +145,4 @@ impl Counter {
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn lost(error: Error) -> String {
     format!("the server no longer counts tokens: {error}")
-}
-
-/// Reads a tokenizer.json, given by its own path or its folder's.
-fn load(path: &Path) -> Result<Tokenizer, String> {
-    let path: PathBuf = if path.is_dir() {
-        path.join("tokenizer.json")
-    } else {
-        path.to_owned()
-    };
-    let failed = |reason: String| {
-        format!(
-            "the tokenizer {} can't be used: {reason}; give the path of the model's tokenizer.json",
-            path.display()
-        )
-    };
-    let file = File::open(&path).map_err(|e| failed(e.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_TOKENIZER + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| failed(e.to_string()))?;
-    if bytes.len() as u64 > MAX_TOKENIZER {
-        return Err(failed(format!("it has over {} MiB", MAX_TOKENIZER >> 20)));
-    }
-    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| failed(shorten(&e.to_string(), 200)))?;
-    // Both would change the count, and padding is done on a pool of threads.
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(None)
-        .map_err(|e| failed(shorten(&e.to_string(), 200)))?;
-    Ok(tokenizer)
 }

@@ -8,6 +8,8 @@ mod prefix;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(feature = "tokenizers"), path = "no_tokenizer.rs")]
+mod tokenizer;
 mod words;
 
 use std::{path::Path, time::Duration};

@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
+use llm_deploy_emulator::{
+    Speed,
+    endpoint::{StandIn, serve},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Watch, difference::server_side, scrape::Scrape};
 use crate::{
     bench::result::{Distribution, Level, LoadShape, ServerSide},
-    emulator::{
-        Speed,
-        endpoint::{StandIn, serve},
-    },
     endpoint::{
         ChatRequest, Endpoint,
         testing::{Fixed, Script, Server, answer},

@@ -1,14 +1,14 @@
 //! One comment for each target, whatever runs and people do at the same time.
 
+use llm_deploy_emulator::{
+    Emulator, Running, Settings,
+    faults::{Fault, Hook, Pattern, Rule},
+    github::{PULL_REQUEST, REPOSITORY},
+};
 use std::sync::Arc;
 
 use super::*;
 use crate::{
-    emulator::{
-        Emulator, Running, Settings,
-        faults::{Fault, Hook, Pattern, Rule},
-        github::{PULL_REQUEST, REPOSITORY},
-    },
     environment::Environment,
     pipeline::{live::Surface, recorder::Recorder},
     progress::{Heard, Silent},
@@ -418,7 +418,7 @@ async fn a_rate_limit_is_no_reason_for_a_second_comment() {
 #[tokio::test]
 async fn without_the_permission_there_is_one_warning_and_one_try() {
     let world = World::new().await;
-    let access = crate::emulator::github::Access::Read;
+    let access = llm_deploy_emulator::github::Access::Read;
     world.running.emulator.github.permit("pull-requests", access);
     world.running.emulator.github.permit("issues", access);
     let mut comment = world.comment(42, 1);

@@ -90,16 +90,16 @@ impl<'a> Gate<'a> {
 mod tests {
     use std::sync::Arc;
 
+    use llm_deploy_emulator::{
+        Emulator, Running, Settings,
+        faults::{Fault, Pattern, Rule},
+    };
     use serde_json::Value;
 
     use super::*;
     use crate::{
         auth::Credentials,
         config::{self, Source},
-        emulator::{
-            Emulator, Running, Settings,
-            faults::{Fault, Pattern, Rule},
-        },
         environment::Environment,
         google::Client,
         pipeline::survey,

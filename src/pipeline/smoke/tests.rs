@@ -98,7 +98,14 @@ fn startup(model: &Model) -> Duration {
 
 async fn smoke(model: &Model, script: impl Fn(&str) -> Script + Send + Sync + 'static) -> (Smoked, Server) {
     let server = Server::start(script).await;
-    let smoked = run(&server.endpoint(Some(TOKEN)), model, true, startup(model), &|_| ()).await;
+    let smoked = run(
+        &server.endpoint(Some(TOKEN)),
+        model,
+        true,
+        startup(model),
+        &|_| (),
+    )
+    .await;
     (smoked, server)
 }
 

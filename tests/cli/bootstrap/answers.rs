@@ -199,7 +199,7 @@ fn the_deployer_that_it_made_deploys_for_this_repository_and_for_no_other() {
         .replace("Qwen/Qwen3.5-4B", "google/gemma-3-4b-it");
     world.write("llm-deploy.yaml", &gated);
     let mut command = command(&world, &["--yes", "--write", "--json"]);
-    command.env("HF_TOKEN", llm_deploy::emulator::hugging_face::TOKEN);
+    command.env("HF_TOKEN", llm_deploy_emulator::hugging_face::TOKEN);
     let made = ran(command);
     let made: Value = serde_json::from_str(&made.expect_code(0).stdout).unwrap();
     let provider = made["workload-identity-provider"].as_str().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llm_deploy::emulator::{
+use llm_deploy_emulator::{
     faults::{Fault, Pattern, Rule},
     seed::DOCUMENTED,
 };
@@ -68,7 +68,7 @@ fn an_image_that_another_pull_requests_preview_runs_stays() {
     let world = world();
     world.run("pull_request.opened").expect_code(0);
     github(&world).open_pull_request(REPOSITORY, 13);
-    let payload = llm_deploy::emulator::github::event_payload("pull_request.opened", REPOSITORY, 13).unwrap();
+    let payload = llm_deploy_emulator::github::event_payload("pull_request.opened", REPOSITORY, 13).unwrap();
     world.write("event.json", &payload.to_string());
     world.actions(&["run"], "pull_request", &[]).expect_code(0);
     close(&world, false).expect_code(0);
@@ -201,7 +201,7 @@ fn killed_at(skip: u32) {
     github(&world).close_pull_request(REPOSITORY, PULL_REQUEST);
     let (reached, is_reached) = std::sync::mpsc::channel();
     let reached = std::sync::Mutex::new(reached);
-    let hook = llm_deploy::emulator::faults::Hook(std::sync::Arc::new(move || {
+    let hook = llm_deploy_emulator::faults::Hook(std::sync::Arc::new(move || {
         tokio::task::block_in_place(|| {
             let _ = reached.lock().unwrap().send(());
             std::thread::sleep(Duration::from_millis(300));

@@ -1,5 +1,6 @@
 //! Prompts against the emulator's endpoint, which counts as vLLM does.
 
+#[cfg(feature = "tokenizers")]
 mod without_tokenize;
 
 use std::{
@@ -7,18 +8,16 @@ use std::{
     sync::Arc,
 };
 
+use llm_deploy_emulator::{
+    Speed,
+    endpoint::{StandIn, serve},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
-use crate::{
-    emulator::{
-        Speed,
-        endpoint::{StandIn, serve},
-    },
-    endpoint::{
-        ChatRequest, Role,
-        testing::{Fixed, Script, Server, answer},
-    },
+use crate::endpoint::{
+    ChatRequest, Role,
+    testing::{Fixed, Script, Server, answer},
 };
 
 const LONG: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use hyper_util::client::proxy::matcher::Matcher;
+use llm_deploy_emulator::certificate::{Certificate, generate};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
@@ -13,10 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    emulator::certificate::{Certificate, generate},
-    endpoint::lane::{Lanes, route::Route},
-};
+use crate::endpoint::lane::{Lanes, route::Route};
 
 /// A proxy that answers CONNECT with `answer` and is the server itself. Returns its address and what it was asked.
 async fn proxy(certificate: &Certificate, answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
