@@ -36,6 +36,7 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+pub(crate) use self::suggest::nearest;
 pub use self::{
     inputs::parse_input_names,
     latency::Latency,

@@ -62,8 +62,9 @@ pub(super) struct Read {
     readable: bool,
 }
 
-/// Reads the file: checks its tree, then deserialises it. What is wrong is left out, so that the rest can be
-/// checked in the same run.
+/// Reads the file: checks its tree, then deserialises the values that were checked. The text itself is read once only: a
+/// second YAML reader would take some scalars (`0x10`, `.inf`) for something else than what was checked and shown. What
+/// is wrong is left out, so that the rest can be checked in the same run.
 pub(super) fn read(text: &str, schema: &serde_json::Value) -> Read {
     let (root, mut mistakes) = tree::read(text);
     let broken = root.is_none() && !mistakes.is_empty();
@@ -83,10 +84,10 @@ pub(super) fn read(text: &str, schema: &serde_json::Value) -> Read {
     if empty && !mistakes.is_empty() {
         return nothing(mistakes, false);
     }
-    let file = match (empty, mistakes.is_empty()) {
-        (true, _) => Ok(raw::File::default()),
-        (false, true) => serde_yaml::from_str(text),
-        (false, false) => serde_yaml::from_value(checked.value),
+    let file = if empty {
+        Ok(raw::File::default())
+    } else {
+        serde_yaml::from_value(checked.value)
     };
     match file {
         Ok(file) => Read {
@@ -102,17 +103,8 @@ pub(super) fn read(text: &str, schema: &serde_json::Value) -> Read {
 }
 
 fn unreadable(error: &serde_yaml::Error) -> Mistake {
-    let place = error.location().map(|l| Mark {
-        line: l.line(),
-        column: l.column(),
-        width: 1,
-    });
     let message = printable(&error.to_string(), 300);
-    Mistake::at(
-        place.unwrap_or_default(),
-        "",
-        format!("the file can't be read: {message}"),
-    )
+    Mistake::at(Mark::default(), "", format!("could not read the file: {message}"))
 }
 
 fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Config {

@@ -47,7 +47,8 @@ pub struct Scalar {
 }
 
 impl Scalar {
-    /// The value by YAML 1.2's core schema, as serde_yaml resolves it.
+    /// Returns the value: null, a boolean or a decimal number when the scalar is plain and looks like one, else text as
+    /// it is written.
     pub fn value(&self) -> serde_yaml::Value {
         use serde_yaml::Value;
         if !self.plain {
@@ -62,8 +63,8 @@ impl Scalar {
     }
 }
 
-/// Decimal integers and floats. Other notations (`0x10`, `1_000`) stay text, so they are reported where a
-/// number is expected.
+/// Decimal integers and floats. Notations that YAML readers disagree on (`0x10`, `0b11`, `1_000`, `010`, `.inf`) stay
+/// text, so they are reported where a number is expected, and passed on as written where anything is.
 fn number(text: &str) -> Option<serde_yaml::Number> {
     let digits = text.trim_start_matches(['+', '-']);
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || text.len() - digits.len() > 1 {

@@ -30,6 +30,7 @@ pub async fn survey(services: &Services, build: &Build, target: Target) -> Resul
         image_path: image.path,
         image_key: image.key,
         image_digest: image.digest,
+        image_warnings: image::warnings(&image.files.wanted()),
         live,
     };
     let plan = plan::make(target, facts).map_err(|refusal| refused(&refusal))?;

@@ -15,6 +15,7 @@ pub mod service;
 pub mod show;
 pub mod target;
 pub mod traffic;
+mod vllm_flags;
 
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Facts {
     pub image_key: String,
     /// Digest behind that tag; `None` when the image has to be built.
     pub image_digest: Option<String>,
+    /// What may go wrong with an image of these files: one sentence each.
+    pub image_warnings: Vec<String>,
     pub live: Option<Service>,
 }
 
@@ -47,7 +50,7 @@ pub struct ModelPlan {
     pub action: Action,
     /// Time that the container gets to answer its startup probe.
     pub startup_window: Duration,
-    /// For the user: tight fit, long probe window …
+    /// For the user: a tight fit, a flag that vLLM does not know …
     pub warnings: Vec<String>,
     pub hourly_cost_usd: Option<f64>,
     /// Of an hour in which nobody calls.
@@ -104,6 +107,8 @@ pub fn make(target: Target, facts: Facts) -> Result<ModelPlan, Refusal> {
     }
     let startup_window = probe::startup_window(&target.model, facts.weights_bytes);
     let mut warnings: Vec<String> = target.model.region_warning(&target.region).into_iter().collect();
+    warnings.extend(engine::warnings(&target.model));
+    warnings.extend(facts.image_warnings.iter().cloned());
     match fit::check(&target.model, facts.weights_bytes) {
         fit::Fit::TooLarge(why) => return Err(Refusal::TooLarge(why)),
         fit::Fit::Tight(why) => warnings.push(why),

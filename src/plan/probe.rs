@@ -115,7 +115,11 @@ mod tests {
         let own = &config("service: { startup-timeout: 4m }").models[0];
         assert_eq!(startup_window(own, README_EXAMPLE).as_secs(), 240);
         let model = &config("service: { cpu: 4, memory: 16Gi }").models[0];
-        assert_eq!(startup_window(model, 0).as_secs(), 590, "a setting decides the CPUs");
+        assert_eq!(
+            startup_window(model, 0).as_secs(),
+            590,
+            "a setting decides the CPUs"
+        );
     }
 
     #[test]
@@ -149,7 +153,10 @@ mod tests {
                 "{tries} × {period}"
             );
             assert!(u64::from((tries - 1) * period) < seconds, "no try too many");
-            assert!(u64::from(tries * period) <= 1800, "a GPU service's longest window");
+            assert!(
+                u64::from(tries * period) <= 1800,
+                "a GPU service's longest window"
+            );
         }
         let alive = liveness(8080);
         assert!(alive.timeout_seconds <= alive.period_seconds);

@@ -36,6 +36,7 @@ pub fn facts(live: Option<Service>) -> Facts {
         image_path: "europe-west4-docker.pkg.dev/acme-llm/llm-deploy/qwen3-5-4b".to_owned(),
         image_key: "key".to_owned(),
         image_digest: Some("sha256:1".to_owned()),
+        image_warnings: Vec::new(),
         live,
     }
 }

@@ -58,3 +58,20 @@ fn weights_that_can_not_fit_are_refused_before_anything_is_built() {
     plan.expect_code(2);
     assert!(plan.stderr.contains("nvidia-rtx-pro-6000"), "{}", plan.stderr);
 }
+
+#[test]
+fn a_file_too_large_for_a_documented_layer_and_a_flag_that_vllm_lacks_are_warnings_of_the_plan() {
+    let world = World::new();
+    world.write(
+        "llm-deploy.yaml",
+        "project: demo-project\nregion: europe-west4\nmodel:\n  id: octo-org/one-large-file\n  engine: { args: { max-num-seq: 8 } }\n",
+    );
+    let plan = ran(world.command(&["plan"]));
+    plan.expect_code(0);
+    for part in [
+        "`model.safetensors` has 14.5 GB: its image layer is above the 9.9 GB",
+        "no flag `--max-num-seq`; did you mean `max-num-seqs`?",
+    ] {
+        assert!(plan.stdout.contains(part), "no `{part}` in:\n{}", plan.stdout);
+    }
+}

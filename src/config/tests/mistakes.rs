@@ -179,13 +179,6 @@ fn syntax_errors_and_duplicate_keys_have_a_place() {
     );
 }
 
-/// saphyr reads a tab that libyaml refuses: what serde_yaml says is shown with its place.
-#[test]
-fn what_only_one_parser_refuses_has_a_place_too() {
-    let shown = bad("\tproject: my-project\n", &[]);
-    assert!(shown.contains("--> llm-deploy.yaml:1:"), "{shown}");
-}
-
 #[test]
 fn a_wrong_item_does_not_hide_the_mistakes_of_the_others() {
     let text = "project: my-project\nregion: europe-west4\nmodels:\n  - 3\n  - id: a/b\n    name: A\n  - ~\n";

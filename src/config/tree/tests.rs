@@ -40,7 +40,13 @@ fn what_yaml_can_do_but_a_configuration_should_not_is_refused_with_its_place() {
 
 #[test]
 fn invalid_yaml_has_a_line_and_a_column() {
-    for text in ["a: [1\nb: 2\n", "a: \"x\n", "a: b: c\n", "a: *nowhere\n"] {
+    for text in [
+        "a: [1\nb: 2\n",
+        "a: \"x\n",
+        "a: b: c\n",
+        "a: *nowhere\n",
+        "a:\n\tb: 1\n",
+    ] {
         let found = messages(text);
         assert!(
             found.iter().any(|m| m.contains("not valid YAML")),

@@ -19,6 +19,7 @@ fn rows(old: &str, new: &str, by_hand: impl FnOnce(&mut Value)) -> Vec<String> {
         testing::preview(new),
         plan::Facts {
             image_digest: Some(format!("sha256:{}", "1".repeat(64))),
+            image_warnings: Vec::new(),
             ..facts
         },
     )
@@ -64,6 +65,7 @@ fn another_image_is_told_by_digest_and_what_is_known_of_it() {
     let target = testing::preview("image: { base: 'vllm/vllm-openai:v2' }");
     let unbuilt = plan::Facts {
         image_digest: None,
+        image_warnings: Vec::new(),
         ..facts
     };
     let plan = plan::make(target, unbuilt).unwrap();
