@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Measures what the README states of the program itself, on this machine, against the emulator.
 
-usage: benches/figures.py [BINARY]     (default target/release/llm-deploy)
+usage: benches/figures.py [BINARY]     (default target/dist/llm-deploy)
 
 Prints: size of the binary, start-up time, peak memory of `demo`, wall time of `run` on an unchanged tree, and the time
 of three models beside the slowest of them alone. Times are medians; the emulator runs on the same machine.
 """
 import json, os, pathlib, resource, statistics, subprocess, sys, tempfile, time
 
-BINARY = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "target/release/llm-deploy").resolve()
+BINARY = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "target/dist/llm-deploy").resolve()
 PROJECT, REPOSITORY = "demo-project", "octo-org/llm-endpoint"
 BASE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 

@@ -56,8 +56,8 @@ promise "LLM_DEPLOY_BINARY is taken as it is" gave "$work/llm-deploy"
 get LLM_DEPLOY_BINARY=
 promise "without cargo it says how to get on" refused "no cargo"
 get PATH="$work/bin:$work/cargo"
-promise "otherwise the action's own folder is built" gave "$work/action/target/release/llm-deploy"
-promise "the build is locked and a release" grep -q "^$work/action build --release --locked" "$work/called"
+promise "otherwise the action's own folder is built" gave "$work/action/target/dist/llm-deploy"
+promise "the build is locked and as shipped" grep -q "^$work/action build --profile dist --locked" "$work/called"
 promise "the build has no demo and no emulator" grep -q -- " --package llm-deploy --no-default-features " "$work/called"
 get PATH="$work/bin:$work/cargo" CARGO_STATUS=101
 promise "a failed build is an error" refused "could not build"

@@ -18,16 +18,19 @@ for gone in llm-deploy-emulator llm-deploy-bench-selftest axum tokenizers; do
 done
 
 cargo clippy "${lean[@]}" --lib --bins -- -D warnings
-cargo test "${lean[@]}" --quiet --lib bench::input::tokenizer
+tested=$(cargo test "${lean[@]}" --lib bench::input::tokenizer)
+echo "$tested"
+grep -q '^test result: ok. 1 passed' <<<"$tested"
 cargo build "${lean[@]}"
 program=${CARGO_TARGET_DIR:-target}/debug/llm-deploy
-if "$program" --help | grep -iE 'demo|emulator'; then
+help=$("$program" --help)
+if grep -iE 'demo|emulator' <<<"$help"; then
   echo "--help has what this build lacks"
   exit 1
 fi
 status=0
 "$program" demo 2>/dev/null || status=$?
 [ "$status" -eq 2 ] || { echo "\`demo\` ends with $status instead of 2"; exit 1; }
-"$program" bench --help | grep -q -- --tokenizer || { echo "bench lost --tokenizer, which explains itself"; exit 1; }
-"$program" schema | python3 -m json.tool >/dev/null
+help=$("$program" bench --help)
+grep -q -- --tokenizer <<<"$help" || { echo "bench lost --tokenizer, which says how to get it"; exit 1; }
 echo "ok -- the action's build"
