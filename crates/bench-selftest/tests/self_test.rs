@@ -1,6 +1,9 @@
 //! The self-test through its program, and the server that it measures.
 
-#![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that finds nothing to unwrap has failed"
+)]
 
 use std::{
     net::TcpStream,
