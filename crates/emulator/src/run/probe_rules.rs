@@ -17,7 +17,7 @@ fn field(probe: &Value, key: &str) -> Option<i64> {
 /// 2026; the v2 reference still says 240).
 const STARTUP_FIELD: i64 = 600;
 /// The longest window of a startup probe of a service with a GPU, failureThreshold × periodSeconds, in seconds (the same
-/// page).
+/// page; the words of Google's refusal are not known).
 const STARTUP_WINDOW: i64 = 1800;
 
 /// Checks `startupProbe`, `livenessProbe` or `readinessProbe` of a container.
