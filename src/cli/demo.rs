@@ -63,7 +63,7 @@ pub struct EmulatorArgs {
     /// Milliseconds between tokens of the built-in endpoint.
     #[arg(long, value_name = "MS", default_value_t = 8, value_parser = milliseconds())]
     pub gap_ms: u64,
-    /// Seconds for which an instance that nobody uses is kept.
+    /// Seconds for which an idle instance is kept.
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
     pub idle_seconds: u64,
 }

@@ -29,8 +29,8 @@ unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE
 # The base image may also set high performance. hf_xet then buffers up to 16 GB, and before 1.7.0 ignores the limits
 # below; the default builder has 8 GB.
 unset HF_XET_HIGH_PERFORMANCE HF_XET_HP
-# The download's buffers take 1 GB at most: BUFFER_LIMIT since hf_xet 1.3 (512 MB, and 64 MB for each of 8 files at a
-# time), 16 ranges of up to 64 MB before.
+# The download's buffers take 1 GB at most. hf_xet 1.4 and later: 512 MB, and 64 MB for each of 8 files at a time. 1.3 knows
+# BUFFER_SIZE alone. Before that: 16 ranges of up to 64 MB.
 export HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_LIMIT=1gb \
     HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_SIZE=512mb \
     HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_PERFILE_SIZE=64mb \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measures how accurate `llm-deploy bench` is, on a server of known timing in a process of its own.
+/// Measures how accurate `llm-deploy bench` is, on a server of known timing in its own process.
 #[derive(Debug, Parser)]
 #[command(
     version,
