@@ -14,9 +14,13 @@
 //! `types` they never come. Whichever label it was, the run does the whole job by the labels that there are now: a run
 //! that waits gives its place in the workflow's `concurrency` group to the next, and what it was for must not be lost.
 
+mod run_id;
+
 use serde::Deserialize;
 
 use crate::environment::Environment;
+
+pub use run_id::{LONGEST_JOB, RunId};
 
 /// What a run was started for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,27 +102,8 @@ pub struct Context {
     pub server_url: String,
     /// Name of the event, `push`.
     pub event: String,
-}
-
-/// A run of a workflow, as GitHub counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunId {
-    /// `GITHUB_RUN_ID`: later events get higher numbers, and running again keeps the number.
-    pub number: u64,
-    /// `GITHUB_RUN_ATTEMPT`: 1, and one more each time that somebody runs it again.
-    pub attempt: u32,
-}
-
-impl RunId {
-    pub fn read(env: &Environment) -> Option<Self> {
-        Some(Self {
-            number: env.get("GITHUB_RUN_ID")?.parse().ok()?,
-            attempt: env
-                .get("GITHUB_RUN_ATTEMPT")
-                .and_then(|attempt| attempt.parse().ok())
-                .unwrap_or(1),
-        })
-    }
+    /// The workflow's file, `.github/workflows/llm.yml`.
+    pub workflow: Option<String>,
 }
 
 /// Why no trigger could be made of the event.
@@ -287,7 +272,16 @@ fn context(env: &Environment, event: &str, payload: &Payload) -> Result<Context,
         actor: env.get("GITHUB_ACTOR").unwrap_or_default().to_owned(),
         server_url,
         event: event.to_owned(),
+        workflow: env
+            .get("GITHUB_WORKFLOW_REF")
+            .and_then(|reference| workflow_file(reference, name)),
     })
+}
+
+/// `octo/app/.github/workflows/llm.yml@refs/heads/main` → `.github/workflows/llm.yml`.
+fn workflow_file(reference: &str, repository: &str) -> Option<String> {
+    let path = reference.strip_prefix(repository)?.strip_prefix('/')?;
+    path.split('@').next().map(str::to_owned)
 }
 
 fn short_ref(git_ref: &str) -> &str {

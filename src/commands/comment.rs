@@ -17,6 +17,7 @@ use crate::{
         comment::{Follower, Place, Sticky, Target},
         live::{self, Board},
         recorder::Recorder,
+        workflow_runs::WorkflowRuns,
     },
     plan::target as aim,
     progress::{Progress, Silent},
@@ -25,7 +26,7 @@ use crate::{
 
 /// The comment that this run writes, when it is about a pull request and there is a token.
 pub fn of_run<'a>(
-    run: &Run,
+    run: &'a Run,
     github: Option<&'a GitHub>,
     target: Target,
     progress: &'a dyn Progress,
@@ -36,6 +37,7 @@ pub fn of_run<'a>(
         return None;
     };
     Some(Sticky::new(Place {
+        runs: WorkflowRuns::new(github, &run.context, progress),
         github: github?,
         pull_request: pull_request.number,
         target,

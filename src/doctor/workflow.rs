@@ -15,11 +15,12 @@ pub struct File {
 const TYPES: [&str; 4] = ["opened", "synchronize", "reopened", "closed"];
 
 /// What each permission is for.
-const PERMISSIONS: [(&str, &str, &str); 4] = [
+const PERMISSIONS: [(&str, &str, &str); 5] = [
     ("contents", "read", "checking out the configuration"),
     ("id-token", "write", "signing in to Google Cloud without a key"),
     ("pull-requests", "write", "the comment on a pull request"),
     ("deployments", "write", "the deployment with the endpoint's URL"),
+    ("actions", "read", "confirming that another run is newer"),
 ];
 
 /// Checks of every file with a job that uses the action. `local`: this repository's own `action.yml` is llm-deploy's.
@@ -292,6 +293,7 @@ permissions:
   id-token: write
   pull-requests: write
   deployments: write
+  actions: read
 jobs:
   llm:
     runs-on: ubuntu-latest
@@ -323,6 +325,7 @@ jobs:
         insta::assert_snapshot!(without("  id-token: write\n"));
         insta::assert_snapshot!(without("  pull-requests: write\n  deployments: write\n"));
         insta::assert_snapshot!(without("  contents: read\n"));
+        assert!(without("  actions: read\n").contains("lacks `actions: read`"));
         insta::assert_snapshot!(without(", closed"));
         insta::assert_snapshot!(without("    types: [opened, synchronize, reopened, closed]\n"));
         let cancels = GOOD.replace("in-progress: false", "in-progress: ${{ github.ref != 'x' }}");
@@ -334,11 +337,11 @@ jobs:
     #[test]
     fn a_job_s_own_permissions_replace_the_workflow_s() {
         let own = GOOD.replace("    runs-on", "    permissions: { id-token: write }\n    runs-on");
-        assert_eq!(of(&own).len(), 3, "{}", testing::lines(&of(&own)));
+        assert_eq!(of(&own).len(), 4, "{}", testing::lines(&of(&own)));
         assert!(
             of(&own)
                 .iter()
-                .all(|c| c.place.as_ref().is_some_and(|p| p.line == 16))
+                .all(|c| c.place.as_ref().is_some_and(|p| p.line == 17))
         );
         let all = GOOD.replace("    runs-on", "    permissions: write-all\n    runs-on");
         assert_eq!(testing::verdicts(&of(&all)), [Verdict::Pass]);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -42,9 +43,18 @@ pub struct Deployment {
     /// Commit, 40 hex digits.
     #[serde(default)]
     pub sha: String,
-    /// What its maker wrote into it, text or JSON: anybody with write access may make one.
+    /// What its creator wrote into it, text or JSON. Anyone with write access can create one.
     #[serde(default)]
     pub payload: Value,
+    /// By GitHub's clock.
+    pub created_at: Option<DateTime<Utc>>,
+    pub creator: Option<Creator>,
+}
+
+/// Who created a deployment: a person, or the app whose token a job has.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Creator {
+    pub id: u64,
 }
 
 #[derive(Serialize)]
@@ -81,8 +91,8 @@ const LATEST: u32 = 30;
 const DESCRIPTION: usize = 140;
 
 impl GitHub {
-    /// Makes a deployment of `git_ref` (a commit, branch or tag) and gives its id. `payload` is kept with it,
-    /// and is what it is known by again: no other has the same.
+    /// Creates a deployment of `git_ref` (a commit, branch or tag). `payload` is stored with it, and is how it is found
+    /// again: it has to hold something random.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -93,7 +103,7 @@ impl GitHub {
         production: bool,
         transient: bool,
         payload: &Value,
-    ) -> Result<u64, Error> {
+    ) -> Result<Deployment, Error> {
         let action = format!("create the deployment to {environment}");
         let purpose = Purpose {
             action: &action,
@@ -111,12 +121,13 @@ impl GitHub {
         };
         let request = body(&request, purpose)?;
         let route = self.route("deployments");
-        let made = self.post_once::<Deployment, _, _>(&request, &route, purpose, || async {
-            // A second one would stay in progress for ever.
+        self.post_once::<Deployment, _, _>(&request, &route, purpose, || async {
+            // A second one would stay in progress for ever. Of two that are the same, the later one is a copy.
             let there = self.deployments(environment).await?;
-            Ok(there.into_iter().find(|one| one.payload == *payload))
-        });
-        made.await.map(|made: Deployment| made.id)
+            let same = there.into_iter().filter(|one| one.payload == *payload);
+            Ok(same.min_by_key(|one| one.id))
+        })
+        .await
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the

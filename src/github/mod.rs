@@ -11,14 +11,16 @@ mod error;
 mod issues;
 mod pulls;
 mod repository;
+mod runs;
 #[cfg(test)]
 mod tests;
 
 pub use checks::{Annotation, Check, Conclusion};
 pub use client::GitHub;
 pub use comments::Comment;
-pub use deployments::{Deployment, DeploymentState};
+pub use deployments::{Creator, Deployment, DeploymentState};
 pub use error::Error;
 pub use issues::{Issue, Opened};
 pub use pulls::PullRequestState;
 pub use repository::{Repository, look_up};
+pub use runs::{PERMISSION as PERMISSION_TO_READ_RUNS, RunState, WorkflowRun};

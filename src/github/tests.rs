@@ -225,7 +225,8 @@ async fn a_deployment_goes_through_its_states() {
     let id = github
         .create_deployment("abc", "preview/pr-7", false, true, &json!({"run": "1-0"}))
         .await
-        .unwrap();
+        .unwrap()
+        .id;
     github
         .deployment_status(
             id,

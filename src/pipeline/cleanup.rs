@@ -7,14 +7,12 @@ use chrono::{DateTime, Utc};
 use super::{Services, failed::Failed, images::Images, recorder::Recorder};
 use crate::{
     config::Model,
+    event::RunId,
     google::run::{
         self, Location,
         types::{Service, short_name},
     },
-    plan::{
-        rank::Rank,
-        target::{self, label, repository_label},
-    },
+    plan::target::{self, label, repository_label},
     report::Status,
 };
 
@@ -73,7 +71,7 @@ pub fn swapped<'a>(
     repository: &str,
     number: u64,
     source: &str,
-    rank: Rank,
+    run: RunId,
     kept: &[&str],
 ) -> Vec<&'a Service> {
     let is_kept = |s: &Service| {
@@ -84,7 +82,8 @@ pub fn swapped<'a>(
     };
     let mut theirs = previews(services, repository);
     theirs.retain(|(service, of)| {
-        let earlier = Rank::in_labels(&service.labels).is_some_and(|made| made < rank);
+        let earlier = target::run_in_labels(&service.labels)
+            .is_some_and(|made| (made.number, made.attempt) < (run.number, run.attempt));
         *of == number && earlier && has(&service.labels, label::SOURCE, source) && !is_kept(service)
     });
     theirs.into_iter().map(|(service, _)| service).collect()
@@ -262,8 +261,8 @@ mod tests {
             named("of-a-later-run", "12", "here", "43-0"),
             named("of-unknown-age", "12", "here", "soon"),
         ];
-        let rank = "42-0".parse().unwrap();
-        let found = swapped(&all, "octo/app", 12, "here", rank, &["kept"]);
+        let run = "42-0".parse().unwrap();
+        let found = swapped(&all, "octo/app", 12, "here", run, &["kept"]);
         let names: Vec<_> = found
             .iter()
             .filter_map(|s| s.name.as_deref().map(short_name))

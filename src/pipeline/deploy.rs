@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Services,
     failed::{Blame, End, Failed},
-    standing::Standing,
+    standing::{Standing, Turn},
     survey,
 };
 use crate::{
@@ -56,7 +56,9 @@ pub async fn roll_out(
     let mut conflicts = 0;
     loop {
         let plan = survey::again(services, surveyed, digest).await?;
-        standing.check(&plan.target, plan.facts.live.as_ref()).await?;
+        if standing.check(&plan.target, plan.facts.live.as_ref()).await? == Turn::Waited {
+            continue;
+        }
         match deploy(services, standing, &plan, digest).await {
             Err(failed) if failed.end == End::Conflict && conflicts < CONFLICTS => {
                 conflicts += 1;
@@ -248,7 +250,9 @@ pub async fn settle(
     let mut conflicts = 0;
     let live = loop {
         let now = survey::live_service(services, &plan.target).await?;
-        standing.check(&plan.target, now.as_ref()).await?;
+        if standing.check(&plan.target, now.as_ref()).await? == Turn::Waited {
+            continue;
+        }
         let now = now.ok_or_else(|| changed_meanwhile(plan, revision))?;
         if standing.undone_by_older(&tested.service, &now) {
             let said = "an older run changed the service meanwhile, once more";

@@ -75,12 +75,16 @@ impl Failed {
         }
     }
 
-    /// A newer run deploys `commit`, or has.
-    pub fn superseded(commit: &str) -> Self {
-        let short = commit.get(..7).unwrap_or(commit);
-        let title = match short {
+    /// A newer run deploys `commit`, or has; `page` is its address.
+    pub fn superseded(commit: &str, page: Option<&str>) -> Self {
+        let short: String = commit.chars().filter(char::is_ascii_hexdigit).take(7).collect();
+        let title = match short.as_str() {
             "" => "a newer run took over".to_owned(),
             short => format!("a newer run deploys commit {short}"),
+        };
+        let title = match page {
+            Some(page) => format!("{title}: {page}"),
+            None => title,
         };
         Self {
             end: End::Superseded,

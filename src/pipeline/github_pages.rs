@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Services,
+    claim::Claim,
     live::{self, Surface},
-    others::Claim,
     recorder::Recorder,
     standing::Environment,
 };
 use crate::{
-    github::{DeploymentState, GitHub, PullRequestState},
+    github::{Deployment, DeploymentState, GitHub, PullRequestState},
     report::{ModelReport, Status, words},
 };
 
@@ -56,7 +56,7 @@ pub async fn open_deployment(
     github: Option<&GitHub>,
     environment: &Environment<'_>,
     claim: &Claim,
-) -> Option<u64> {
+) -> Option<Deployment> {
     let github = github?;
     let payload = serde_json::to_value(claim).unwrap_or_default();
     let (optional, progress) = (&services.optional.deployments, services.progress.as_ref());
@@ -68,12 +68,12 @@ pub async fn open_deployment(
         !production,
         &payload,
     );
-    let id = optional.run(progress, made).await?;
-    let (page, said) = (environment.run_url, "Planned, about to begin");
-    let status = github.deployment_status(id, DeploymentState::Queued, None, page, said);
+    let made = optional.run(progress, made).await?;
+    let (page, said) = (environment.context.run_url.as_deref(), "Planned, about to begin");
+    let status = github.deployment_status(made.id, DeploymentState::Queued, None, page, said);
     optional.quietly(progress, status).await;
     // Its end is told all the same.
-    Some(id)
+    Some(made)
 }
 
 /// Tells the deployment at which stage the models are, until the run has ended.

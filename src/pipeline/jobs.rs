@@ -132,8 +132,7 @@ impl<'a> Job<'a> {
             name,
             production,
             commit: &commit,
-            run: self.context.run,
-            run_url: self.context.run_url.as_deref(),
+            context: self.context,
         };
         let plans: Vec<&ModelPlan> = models.iter().filter_map(model::Model::plan).collect();
         let standing = Standing::take(services, self.github, &environment, &plans);
@@ -144,7 +143,8 @@ impl<'a> Job<'a> {
         let work = models
             .into_iter()
             .map(|model| Box::pin(model.carry_out(services, build, &standing)));
-        let (page, deployment) = (environment.run_url, standing.deployment);
+        let page = self.context.run_url.as_deref();
+        let deployment = standing.deployment.as_ref().map(|made| made.id);
         let recorders = live::beside(services.environment.tempo, join_all(work), |ended| {
             pages::follow_deployment(services, page, self.github, deployment, ended)
         })

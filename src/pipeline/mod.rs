@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check_run;
+mod claim;
 pub mod cleanup;
 pub mod cold_start;
 pub mod comment;
@@ -19,7 +20,7 @@ pub mod limits;
 pub mod live;
 pub mod model;
 pub mod optional;
-pub mod others;
+pub mod other_runs;
 pub mod own_build;
 pub mod production;
 pub mod recorder;
@@ -31,6 +32,7 @@ pub mod survey;
 pub mod sweep;
 mod verdict;
 pub mod verify;
+pub mod workflow_runs;
 
 use std::sync::Arc;
 

@@ -112,7 +112,7 @@ impl Model {
         let Some(mut surveyed) = self.surveyed.take() else {
             return self.recorder.ended();
         };
-        surveyed.plan.target.rank = Some(standing.rank);
+        surveyed.plan.target.run = standing.run;
         let mut recorder = self.recorder;
         let run = ModelRun {
             services,
@@ -173,21 +173,21 @@ impl ModelRun<'_> {
         recorder.stage("traffic", async { Err(failed) }).await
     }
 
-    /// The image, unless a newer run turns up: then nobody needs it, or that run takes the build over.
+    /// Builds the image. When a newer run turns up that needs another one, the build is cancelled; else that run takes
+    /// the build over. Should the newer run fail, the image is built after all.
     async fn build(&self, surveyed: &Surveyed) -> Result<(build::Built, String), Failed> {
-        let plan = &surveyed.plan;
-        self.standing
-            .check(&plan.target, plan.facts.live.as_ref())
-            .await?;
+        let (plan, standing) = (&surveyed.plan, self.standing);
         let (services, config) = (self.services, self.config);
-        tokio::select! {
-            done = build::build(services, config, plan, &surveyed.files, &self.own) => done,
-            newer = self.standing.overtaken(&plan.target) => {
-                if newer.image_key.as_ref() != Some(&plan.facts.image_key) {
-                    self.own.cancel_and_tell(services, &plan.target.service).await;
-                }
-                Err(newer.into_failed())
+        standing.check(&plan.target, plan.facts.live.as_ref()).await?;
+        loop {
+            let newer = tokio::select! {
+                done = build::build(services, config, plan, &surveyed.files, &self.own) => return done,
+                newer = standing.overtaken(&plan.target) => newer,
+            };
+            if newer.image_key.as_ref() != Some(&plan.facts.image_key) {
+                self.own.cancel_and_tell(services, &plan.target.service).await;
             }
+            standing.follow(&plan.target, newer).await?;
         }
     }
 

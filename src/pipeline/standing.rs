@@ -1,27 +1,31 @@
 //! Where this run stands among others of the same target: the one for the later event wins, the others give way.
 //!
-//! There is no state file. A run says that it is at work in its GitHub deployment, and on every service that it
-//! changes in a label; whoever comes to a point of no return looks at both. Without a GitHub token the labels are all
-//! there is.
+//! There is no state file. A run writes that it is at work into its GitHub deployment, and into a label on every service
+//! that it changes. A run that comes to a point of no return reads both. What it finds is only a claim: it gives way once
+//! GitHub has confirmed that the run is newer, and has deployed. As long as the newer run is at work, this one waits.
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     Services,
+    claim::Claim,
     failed::Failed,
     github_pages as pages,
-    others::{Claim, Newer, Others},
+    other_runs::{Newer, OtherRuns},
     survey,
+    workflow_runs::{Answer, Kind},
 };
 use crate::{
-    event::RunId,
-    github::{DeploymentState, GitHub},
+    event::{Context, RunId},
+    github::{Deployment, DeploymentState, GitHub, RunState},
     google::run::types::Service,
     plan::{
         ModelPlan,
-        rank::Rank,
-        target::{Target, label},
+        target::{Target, label, run_in_labels},
     },
+    units::human_duration,
 };
 
 /// Pauses between two looks while a build runs. A push in a row comes within minutes; later, what a look costs of
@@ -29,14 +33,20 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Longest wait for a newer run. A job on GitHub's runners has six hours by default, and this one has used a part.
+/// <https://docs.github.com/en/actions/reference/limits>
+const PATIENCE: Duration = Duration::from_secs(5 * 3600);
+
+/// GitHub not answering for so long leaves open how the newer run stands.
+const SILENCE: Duration = Duration::from_secs(300);
+
 /// This run, among others of the same environment.
 pub struct Standing<'a> {
     services: &'a Services,
-    others: Others<'a>,
-    /// Whether this is a workflow's run.
-    of_workflow: bool,
-    pub rank: Rank,
-    pub deployment: Option<u64>,
+    others: OtherRuns<'a>,
+    began: Instant,
+    pub run: Option<RunId>,
+    pub deployment: Option<Deployment>,
 }
 
 /// What is deployed where, for [`Standing::take`].
@@ -45,69 +55,64 @@ pub struct Environment<'a> {
     pub name: &'a str,
     pub production: bool,
     pub commit: &'a str,
-    pub run: Option<RunId>,
-    pub run_url: Option<&'a str>,
+    pub context: &'a Context,
+}
+
+/// Whether the way is free.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    Free,
+    /// A newer run was waited for, and has not deployed in the end: what was looked at before is old.
+    Waited,
 }
 
 impl<'a> Standing<'a> {
-    /// Says on GitHub that this run is at work on these services.
+    /// Publishes on GitHub that this run is at work on these services.
     pub async fn take(
         services: &'a Services,
         github: Option<&'a GitHub>,
         environment: &'a Environment<'a>,
         plans: &[&ModelPlan],
     ) -> Self {
-        let mut standing = Self {
-            services,
-            others: Others::new(
-                github,
-                environment.name,
-                services.progress.as_ref(),
-                &services.optional.deployments,
-            ),
-            of_workflow: environment.run.is_some(),
-            rank: Rank::default(),
-            deployment: None,
+        let context = environment.context;
+        let kind = if environment.production {
+            Kind::Production
+        } else {
+            Kind::Preview
         };
-        standing.rank = match Rank::of(environment.run) {
-            Some(rank) => rank,
-            None => Rank::above(standing.seen(plans).await, environment.run),
-        };
-        let claim = Claim {
-            run: standing.rank.to_string(),
-            images: plans
-                .iter()
-                .map(|plan| (place(&plan.target), plan.facts.image_key.clone()))
-                .collect(),
-        };
-        standing.deployment = pages::open_deployment(services, github, environment, &claim).await;
-        standing
-    }
-
-    /// The ranks of all that was there before.
-    async fn seen(&self, plans: &[&ModelPlan]) -> Vec<Rank> {
-        let live = plans.iter().filter_map(|plan| plan.facts.live.as_ref());
-        let mut seen: Vec<Rank> = live.filter_map(|live| Rank::in_labels(&live.labels)).collect();
-        let claims = self.others.all().await;
-        seen.extend(
-            claims
-                .iter()
-                .filter_map(Claim::of)
-                .filter_map(|claim| claim.rank()),
+        let others = OtherRuns::new(
+            github,
+            context,
+            (environment.name, kind),
+            services.progress.as_ref(),
+            &services.optional.deployments,
         );
-        seen
-    }
-
-    /// # Errors
-    /// When a newer run has deployed `target`, or is at it. `live` is the service as it is now.
-    pub async fn check(&self, target: &Target, live: Option<&Service>) -> Result<(), Failed> {
-        match self.newer(target, live, Duration::ZERO).await {
-            Some(newer) => Err(newer.into_failed()),
-            None => Ok(()),
+        let images = plans
+            .iter()
+            .map(|plan| (place(&plan.target), plan.facts.image_key.clone()))
+            .collect();
+        let claim = Claim::new(context, images);
+        Self {
+            services,
+            others,
+            began: Instant::now(),
+            run: context.run,
+            deployment: pages::open_deployment(services, github, environment, &claim).await,
         }
     }
 
-    /// Returns once a newer run is at work on `target`.
+    /// Waits as long as a newer run is at work on `target`. `live` is the service as it is now.
+    ///
+    /// # Errors
+    /// When a newer run has deployed `target`, or is still at it after [`PATIENCE`].
+    pub async fn check(&self, target: &Target, live: Option<&Service>) -> Result<Turn, Failed> {
+        match self.newer(target, live, Duration::ZERO).await {
+            Some(newer) => self.follow(target, newer).await.map(|()| Turn::Waited),
+            None => Ok(Turn::Free),
+        }
+    }
+
+    /// Returns once a newer run is at work on `target`, or has deployed it.
     pub async fn overtaken(&self, target: &Target) -> Newer {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -121,39 +126,80 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Whether the labels have to say that this run was here, though it has nothing to change: no deployment on GitHub
-    /// does, and an older run that is still building would put its own over what this one found good.
-    pub fn must_sign(&self, live: &Service) -> bool {
-        self.of_workflow && self.deployment.is_none() && Rank::in_labels(&live.labels) < Some(self.rank)
+    /// Waits for the end of a newer run, with progress. Returns when it did not deploy in the end.
+    ///
+    /// # Errors
+    /// When it has deployed, or is still at work after [`PATIENCE`].
+    pub async fn follow(&self, target: &Target, mut newer: Newer) -> Result<(), Failed> {
+        let tempo = self.services.environment.tempo;
+        let waited = |since: Instant| tempo.nominal(since.elapsed());
+        let (began, mut pause, mut heard) = (Instant::now(), FIRST_PAUSE, Instant::now());
+        loop {
+            let Some(confirmed) = newer.confirmed.as_ref() else {
+                // Its state can't be read.
+                return Err(newer.into_failed());
+            };
+            match confirmed.state {
+                RunState::Succeeded => return Err(newer.into_failed()),
+                RunState::Failed => return Ok(()),
+                RunState::Active if waited(self.began) >= PATIENCE => return Err(newer.into_failed()),
+                RunState::Active => {}
+            }
+            let said = format!(
+                "run {} is newer and at work: waiting for its end ({})",
+                newer.run.number,
+                human_duration(waited(began))
+            );
+            self.services.progress.status(&target.service, &said);
+            tempo.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            match self.others.again(&newer).await {
+                Answer::Newer(now) => {
+                    newer.confirmed = Some(now);
+                    heard = Instant::now();
+                }
+                Answer::NotNewer => return Ok(()),
+                Answer::Unknown if waited(heard) >= SILENCE => return Ok(()),
+                Answer::Unknown => {}
+            }
+        }
     }
 
-    /// Whether an older run has written to the service since it was `before`.
+    /// Whether the labels have to name this run, though it has nothing to change: no deployment on GitHub does, and an
+    /// older run that is still building would put its own over what this one found good.
+    pub fn must_sign(&self, live: &Service) -> bool {
+        self.run.is_some() && self.deployment.is_none() && run_in_labels(&live.labels) != self.run
+    }
+
+    /// Whether another run has written to the service since it was `before`. It is an older one, as [`Self::check`] has
+    /// found no newer one.
     pub fn undone_by_older(&self, before: &Service, now: &Service) -> bool {
-        let (before, now) = (Rank::in_labels(&before.labels), Rank::in_labels(&now.labels));
-        now != before && now.is_some_and(|now| now < self.rank)
+        let (before, now) = (run_in_labels(&before.labels), run_in_labels(&now.labels));
+        now != before && now.is_some() && now != self.run
     }
 
     async fn newer(&self, target: &Target, live: Option<&Service>, age: Duration) -> Option<Newer> {
-        let labels = live.map(|live| &live.labels);
-        if let Some(labels) = labels.filter(|labels| Rank::in_labels(labels) > Some(self.rank)) {
-            return Some(Newer {
-                commit: labels.get(label::COMMIT).cloned().unwrap_or_default(),
-                image_key: None,
-            });
-        }
-        self.others.newer(self.rank, &place(target), age).await
+        let signed = live.and_then(|live| {
+            let commit = live.labels.get(label::COMMIT).map(String::as_str);
+            Some((run_in_labels(&live.labels)?, commit.unwrap_or_default()))
+        });
+        self.others
+            .newer(&place(target), self.deployment.as_ref(), signed, age)
+            .await
     }
 
     /// Sets the deployments inactive that earlier runs of these services left open, because they were killed. To be
-    /// done before this run's own success is told: below a success nothing is open, and nobody looks there again.
+    /// done before this run's own success is published: below a success nothing is open, and no run looks there again.
     pub async fn end_orphans(&self, targets: &[Target]) {
-        let (Some(github), Some(own)) = (self.others.github, self.deployment) else {
+        let (Some(github), Some(own)) = (self.others.github, self.deployment.as_ref()) else {
             return;
         };
         let places: Vec<String> = targets.iter().map(place).collect();
-        for earlier in self.others.all().await.into_iter().filter(|one| one.id < own) {
-            let ours = Claim::of(&earlier).filter(|claim| claim.rank() <= Some(self.rank));
-            if !ours.is_some_and(|claim| places.iter().any(|place| claim.images.contains_key(place))) {
+        for earlier in self.others.all().await {
+            if !places
+                .iter()
+                .any(|place| self.others.is_earlier(&earlier, own, place))
+            {
                 continue;
             }
             match self.others.state(earlier.id).await {
@@ -182,7 +228,9 @@ fn place(target: &Target) -> String {
 }
 
 impl Newer {
+    /// This run gives way.
     pub fn into_failed(self) -> Failed {
-        Failed::superseded(&self.commit)
+        let page = self.confirmed.as_ref().map(|run| run.url.as_str());
+        Failed::superseded(&self.commit, page)
     }
 }

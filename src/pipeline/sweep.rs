@@ -17,7 +17,6 @@ use crate::{
         Location,
         types::{Service, short_name},
     },
-    plan::rank::Rank,
     report::Status,
 };
 
@@ -103,7 +102,8 @@ impl Job<'_> {
     /// says what became of them. A run that a person started again never does: its configuration may be an old one.
     pub(super) async fn sweep_swapped(&self, number: u64, deployed: &[Recorder]) -> Vec<String> {
         let all_done = deployed.iter().all(|r| r.report.status == Status::Succeeded);
-        let (Some(source), Some(rank), true) = (&self.source, Rank::of(self.context.run), all_done) else {
+        let run = self.context.run.filter(|run| !run.is_repeated());
+        let (Some(source), Some(run), true) = (&self.source, run, all_done) else {
             return Vec::new();
         };
         // What can't be listed now goes when the pull request is closed.
@@ -112,7 +112,7 @@ impl Job<'_> {
         };
         let kept: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
         let repository = &self.context.repository;
-        let gone = cleanup::swapped(&found, repository, number, source, rank, &kept);
+        let gone = cleanup::swapped(&found, repository, number, source, run, &kept);
         let gone = gone.into_iter().map(|service| Preview {
             service,
             number,

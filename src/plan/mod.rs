@@ -10,7 +10,6 @@ pub mod limits;
 pub mod owner;
 pub mod preview_name;
 pub mod probe;
-pub mod rank;
 pub mod service;
 pub mod show;
 pub mod target;

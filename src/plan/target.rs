@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{preview_name, rank::Rank};
-use crate::config::{Config, Model, Service};
+use super::preview_name;
+use crate::{
+    config::{Config, Model, Service},
+    event::RunId,
+};
 
 /// Labels by which our services are known. Cloud Run allows lowercase letters, digits, `-` and `_`, at most 63.
 pub mod label {
@@ -18,7 +21,7 @@ pub mod label {
     pub const PULL_REQUEST: &str = "llm-deploy-pull-request";
     /// Commit that last changed the service.
     pub const COMMIT: &str = "llm-deploy-commit";
-    /// [`Rank`](crate::plan::rank::Rank) of the run that last changed the service.
+    /// [`RunId`](crate::event::RunId) of the workflow run that last changed the service.
     pub const RUN: &str = "llm-deploy-run";
     /// [`Target::source`] of a preview.
     pub const SOURCE: &str = "llm-deploy-config";
@@ -58,8 +61,8 @@ pub struct Target {
     /// Stands for the configuration file that asks for a preview, among those of the repository; `None` when it can't
     /// be told from others.
     pub source: Option<String>,
-    /// Where the run that deploys it stands among others; `None` when nothing is deployed.
-    pub rank: Option<Rank>,
+    /// The workflow run that deploys it; `None` outside of GitHub Actions, and when nothing is deployed.
+    pub run: Option<RunId>,
 }
 
 impl Target {
@@ -74,7 +77,7 @@ impl Target {
             repository: repository.to_owned(),
             commit: commit.to_owned(),
             source: None,
-            rank: None,
+            run: None,
         }
     }
 
@@ -135,7 +138,7 @@ impl Target {
     pub fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.identity();
         labels.push((label::COMMIT, plain(&self.commit).chars().take(LONGEST).collect()));
-        labels.extend(self.rank.map(|rank| (label::RUN, rank.to_string())));
+        labels.extend(self.run.map(|run| (label::RUN, run.to_string())));
         if let Stage::Preview { expires_at, .. } = self.stage {
             labels.push((label::EXPIRES, expires_at.timestamp().to_string()));
             labels.extend(self.source.iter().map(|source| (label::SOURCE, plain(source))));
@@ -146,6 +149,11 @@ impl Target {
             .map(|(k, v)| (k.to_owned(), v))
             .collect()
     }
+}
+
+/// The run that last changed a service, by its labels; `None` without one that is readable.
+pub fn run_in_labels(labels: &BTreeMap<String, String>) -> Option<RunId> {
+    labels.get(label::RUN)?.parse().ok()
 }
 
 /// When a preview's time is up, by its labels; `None` without one that is readable.
@@ -225,7 +233,7 @@ mod tests {
                 let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
                 let mut target = Target::preview(&config, model, &repository, &commit, u64::MAX, now);
                 target.source = Some(short_hash("llm-deploy.yaml"));
-                target.rank = "18446744073709551615-4294967295".parse().ok();
+                target.run = "18446744073709551615-4294967295".parse().ok();
                 let labels = target.labels();
                 let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
                 for (key, value) in &labels {

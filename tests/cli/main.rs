@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod emulator;
 mod failures;
+mod forged_claims;
 mod fork;
 mod identity;
 mod interrupt;

@@ -4,12 +4,16 @@ use std::{
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     time::Duration,
 };
 
-use llm_deploy_emulator::faults::{Fault, Hook, Pattern, Rule};
+use llm_deploy_emulator::{
+    faults::{Fault, Hook, Pattern, Rule},
+    github::{Access, HEAD_BRANCH, WorkflowRun},
+};
 
 use crate::{
     snapshot::{build_states, builds},
@@ -63,7 +67,38 @@ impl Push {
         world.path(&format!("{}-{name}", self.name)).display().to_string()
     }
 
+    /// Makes the workflow run at GitHub.
+    fn create_run(self, world: &World, event: &str) {
+        let (name, _) = world.event(event);
+        let branch = if name == "push" { "main" } else { HEAD_BRANCH };
+        // Each starts a second after the one before.
+        static STARTED: AtomicI64 = AtomicI64::new(0);
+        let started = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+        let started = started + chrono::TimeDelta::seconds(STARTED.fetch_add(1, Ordering::Relaxed));
+        let run = WorkflowRun {
+            attempt: self.attempt.parse().unwrap(),
+            event: name,
+            head_branch: branch.to_owned(),
+            head_sha: Some(self.sha()),
+            started_at: started.to_rfc3339(),
+            ..WorkflowRun::push(self.number())
+        };
+        world.emulator.emulator.github.run(REPOSITORY, run);
+    }
+
+    pub fn number(self) -> u64 {
+        self.run.parse().unwrap()
+    }
+
+    /// The whole workflow run has ended with this conclusion.
+    pub fn ends(self, world: &World, conclusion: &str) {
+        let github = &world.emulator.emulator.github;
+        github.end_run(REPOSITORY, self.number(), conclusion);
+    }
+
+    /// Starts the run, which GitHub has from then on.
     pub fn start(self, world: &World, event: &str, token: bool) -> Child {
+        self.create_run(world, event);
         let (name, mut payload) = world.event(event);
         if name == "push" {
             payload["after"] = self.sha().into();
@@ -100,6 +135,13 @@ impl Push {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// Runs to the end, the workflow run as well.
+    pub fn run(self, world: &World, event: &str, token: bool) -> Ran {
+        let ran = ended(self.start(world, event, token));
+        self.ends(world, if ran.code == 0 { "success" } else { "failure" });
+        ran
     }
 
     #[track_caller]
@@ -162,6 +204,20 @@ pub fn held_at(world: &World, place: Place, push: Push, event: &str, token: bool
 }
 
 impl Held {
+    /// Lets it go, and does not wait for its end.
+    pub fn go_on(self) -> Child {
+        self.go.send(()).unwrap();
+        self.child
+    }
+
+    /// Kills it where it is.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        // The request is gone with its client.
+        let _ = self.go.send(());
+    }
+
     pub fn let_go(self) -> Ran {
         self.go.send(()).unwrap();
         ended(self.child)
@@ -258,8 +314,8 @@ pub struct Race {
     pub service: &'static str,
     pub world: fn() -> World,
     pub newer: Push,
-    /// Whether the runs have a GitHub token.
-    pub token: bool,
+    /// Whether the jobs may read and write deployments.
+    pub deployments: bool,
 }
 
 pub const PRODUCTION: Race = Race {
@@ -267,7 +323,7 @@ pub const PRODUCTION: Race = Race {
     service: "qwen3-5-4b",
     world: production,
     newer: NEWER,
-    token: true,
+    deployments: true,
 };
 pub const PREVIEW: Race = Race {
     event: "pull_request.synchronize",
@@ -277,30 +333,41 @@ pub const PREVIEW: Race = Race {
 };
 
 impl Race {
+    fn world(self) -> World {
+        let world = (self.world)();
+        if !self.deployments {
+            world.emulator.emulator.github.permit("deployments", Access::None);
+        }
+        world
+    }
+
     /// The older run is held up while the newer one does its work.
     pub fn older_held_at(self, place: Place) {
-        let world = (self.world)();
-        let held = held_at(&world, place, OLDER, self.event, self.token);
-        let newer = ended(self.newer.start(&world, self.event, self.token));
+        let world = self.world();
+        let held = held_at(&world, place, OLDER, self.event, true);
+        let newer = self.newer.run(&world, self.event, true);
         self.newer.expect(&world, &newer, "succeeded");
         OLDER.expect(&world, &held.let_go(), "superseded");
         self.expect_end(&world);
     }
 
-    /// The older run comes while the newer one is held up.
+    /// The older run comes while the newer one is held up, and waits for its end.
     pub fn newer_held_at(self, place: Place) {
-        let world = (self.world)();
-        let held = held_at(&world, place, self.newer, self.event, self.token);
-        let older = ended(OLDER.start(&world, self.event, self.token));
-        OLDER.expect(&world, &older, "superseded");
+        let world = self.world();
+        let held = held_at(&world, place, self.newer, self.event, true);
+        let mut older = OLDER.start(&world, self.event, true);
+        world.wait_for_path(&format!("/actions/runs/{}", self.newer.run));
+        assert!(older.try_wait().unwrap().is_none(), "it did not wait");
         self.newer.expect(&world, &held.let_go(), "succeeded");
+        self.newer.ends(&world, "success");
+        OLDER.expect(&world, &ended(older), "superseded");
         self.expect_end(&world);
     }
 
     #[track_caller]
     pub fn expect_end(self, world: &World) {
         expect_newer(world, self.service, self.newer);
-        if self.token {
+        if self.deployments {
             expect_deployments(world, OLDER, self.newer);
         }
         if self.event != "push" {

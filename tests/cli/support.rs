@@ -10,6 +10,8 @@ use llm_deploy_emulator::{Emulator, Running, Settings, Speed, github, iam::Iam};
 use serde_json::Value;
 
 pub const REPOSITORY: &str = "octo-org/llm-endpoint";
+/// The workflow's file.
+pub const WORKFLOW: &str = ".github/workflows/llm.yml";
 pub const PROJECT: &str = "demo-project";
 pub const REGION: &str = "europe-west4";
 pub const PULL_REQUEST: u64 = 12;
@@ -135,6 +137,10 @@ impl World {
             .env("GITHUB_REF_NAME", "main")
             .env("GITHUB_SERVER_URL", "https://github.com")
             .env("GITHUB_RUN_ID", "42")
+            .env(
+                "GITHUB_WORKFLOW_REF",
+                format!("{REPOSITORY}/{WORKFLOW}@refs/heads/main"),
+            )
             .env("GITHUB_WORKSPACE", self.path(""))
             .env("GITHUB_STEP_SUMMARY", self.path("summary.md"))
             .env("GITHUB_OUTPUT", self.path("outputs.txt"))
@@ -188,6 +194,18 @@ impl World {
             assert!(Instant::now() < until, "not within a minute: {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until a request comes whose path ends so.
+    #[track_caller]
+    pub fn wait_for_path(&self, end: &str) {
+        self.wait_until(end, || {
+            let text = self.read("requests.jsonl");
+            let requests = text.lines().map(serde_json::from_str::<Value>);
+            requests
+                .flatten()
+                .any(|request| request["path"].as_str().is_some_and(|path| path.ends_with(end)))
+        });
     }
 
     /// Whether a request's method id ends so. The last line may be half written.
@@ -247,6 +265,24 @@ impl World {
     pub fn service(&self, name: &str) -> Option<Value> {
         let path = format!("/run/v2/projects/{PROJECT}/locations/{REGION}/services/{name}");
         self.get(&path)
+    }
+
+    /// A request to GitHub with the job's token, as any step of a job can send it; the path is below the repository.
+    pub fn github(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let emulator = &self.emulator.emulator;
+        let url = format!("{}/github/repos/{REPOSITORY}/{path}", emulator.base_url);
+        let mut request = reqwest::Client::new()
+            .request(method.parse().unwrap(), url)
+            .bearer_auth(emulator.tokens.github());
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = async {
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{method} {path}: {answer:?}");
+            answer.json().await.unwrap()
+        };
+        self.runtime.block_on(answer)
     }
 
     /// Changes something behind the product's back.

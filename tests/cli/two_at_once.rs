@@ -1,5 +1,7 @@
 //! Two runs of one target at once: the newer one wins, the older one gives way, and nothing is left half done.
 
+use llm_deploy_emulator::github::Access;
+
 use crate::{
     race::{
         BUILD, BUILDING, CREATE, NEWER, NEWER_NO_BUILD, NEWER_SAME_IMAGE, OLDER, PATCH, PREVIEW, PRODUCTION,
@@ -29,18 +31,34 @@ fn an_image_that_both_need_is_built_once() {
 }
 
 #[test]
-fn without_a_github_token_the_services_labels_decide() {
-    let blind = Race {
-        token: false,
+fn without_deployments_the_services_labels_decide_as_github_confirms_them() {
+    let labels = Race {
+        deployments: false,
         ..PRODUCTION
     };
     std::thread::scope(|scope| {
         for place in [BUILD, BUILDING, PATCH, PROMOTE] {
-            scope.spawn(move || blind.older_held_at(place));
+            scope.spawn(move || labels.older_held_at(place));
         }
         // Only what the newer one has changed can be seen.
-        scope.spawn(move || blind.newer_held_at(PROMOTE));
+        scope.spawn(move || labels.newer_held_at(PROMOTE));
     });
+}
+
+#[test]
+fn without_a_github_token_no_production_run_gives_way_and_each_says_so() {
+    let world = production();
+    let older = held_at(&world, PATCH, OLDER, "push", false);
+    NEWER.expect(&world, &NEWER.run(&world, "push", false), "succeeded");
+    let older = older.let_go();
+    OLDER.expect(&world, &older, "succeeded");
+    assert!(
+        older
+            .stdout
+            .contains("::warning title=github::run 43 seems to be newer, but this one goes on"),
+        "{}",
+        older.stdout
+    );
 }
 
 #[test]
@@ -54,22 +72,22 @@ fn an_older_run_cancels_its_build_when_a_newer_one_needs_another_image() {
     world.forget_requests();
     let older = OLDER.start(&world, "push", true);
     world.wait_for_request("builds.create");
-    let newer = NEWER_NO_BUILD.start(&world, "push", true);
+    let newer = NEWER_NO_BUILD.run(&world, "push", true);
+    NEWER_NO_BUILD.expect(&world, &newer, "succeeded");
     OLDER.expect(&world, &ended(older), "superseded");
     assert_eq!(build_states(&world), ["SUCCESS", "CANCELLED"]);
-    NEWER_NO_BUILD.expect(&world, &ended(newer), "succeeded");
     expect_newer(&world, PRODUCTION.service, NEWER_NO_BUILD);
 }
 
 #[test]
 fn an_older_commit_that_is_run_again_is_deployed() {
     let world = production();
-    ended(NEWER.start(&world, "push", true)).expect_code(0);
+    NEWER.run(&world, "push", true).expect_code(0);
     let again = Push {
         attempt: "2",
         ..OLDER
     };
-    again.expect(&world, &ended(again.start(&world, "push", true)), "succeeded");
+    again.expect(&world, &again.run(&world, "push", true), "succeeded");
     let service = world.service(PRODUCTION.service).unwrap();
     assert_eq!(service["labels"]["llm-deploy-commit"], OLDER.sha());
     // The next push goes over it.
@@ -95,10 +113,14 @@ fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone(
     // Its last look, after the tests: the first was for the plan, the second before the deployment.
     let last_look = ("run.projects.locations.services.get", 2);
     let newer = held_at(&world, last_look, UNCHANGED, "push", true);
-    OLDER.expect(&world, &older.let_go(), "superseded");
-    let candidate = world.service(PRODUCTION.service).unwrap();
-    assert_eq!(candidate["labels"]["llm-deploy-commit"], OLDER.sha());
+    // It makes its candidate, and waits for the newer run before it moves the traffic.
+    let older = older.go_on();
+    world.wait_until("the older run's candidate", || {
+        world.service(PRODUCTION.service).unwrap()["labels"]["llm-deploy-commit"] == OLDER.sha()
+    });
     UNCHANGED.expect(&world, &newer.let_go(), "succeeded");
+    UNCHANGED.ends(&world, "success");
+    OLDER.expect(&world, &ended(older), "superseded");
     let service = world.service(PRODUCTION.service).unwrap();
     assert_eq!(service["labels"]["llm-deploy-commit"], UNCHANGED.sha());
     assert_eq!(service["trafficStatuses"].as_array().unwrap().len(), 1);
@@ -107,15 +129,16 @@ fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone(
 }
 
 #[test]
-fn without_github_too_an_older_run_does_not_undo_a_newer_one_that_had_nothing_to_change() {
+fn without_deployments_too_an_older_run_does_not_undo_a_newer_one_that_had_nothing_to_change() {
     // The push that takes the one before it back, while that is still building.
     const REVERT: Push = Push {
         settings: "",
         ..NEWER
     };
     let world = production();
-    let older = held_at(&world, BUILD, OLDER, "push", false);
-    REVERT.expect(&world, &ended(REVERT.start(&world, "push", false)), "succeeded");
+    world.emulator.emulator.github.permit("deployments", Access::None);
+    let older = held_at(&world, BUILD, OLDER, "push", true);
+    REVERT.expect(&world, &REVERT.run(&world, "push", true), "succeeded");
     OLDER.expect(&world, &older.let_go(), "superseded");
     let service = world.service(PRODUCTION.service).unwrap();
     assert_eq!(service["labels"]["llm-deploy-commit"], REVERT.sha());
@@ -130,7 +153,7 @@ fn an_older_runs_failure_is_not_told_over_a_newer_ones_result() {
         ..OLDER
     };
     let world = empty();
-    ended(NEWER.start(&world, PREVIEW.event, true)).expect_code(0);
+    NEWER.run(&world, PREVIEW.event, true).expect_code(0);
     ended(BROKEN.start(&world, PREVIEW.event, true)).expect_code(2);
     expect_comment(&world, NEWER);
 }
@@ -144,10 +167,27 @@ fn started_at_the_same_moment_they_build_one_image_and_the_newer_one_serves() {
                 let newer = NEWER_SAME_IMAGE.start(&world, "push", true);
                 let older = OLDER.start(&world, "push", true);
                 NEWER_SAME_IMAGE.expect(&world, &ended(newer), "succeeded");
+                NEWER_SAME_IMAGE.ends(&world, "success");
                 // It may have been done before the newer one was seen.
                 ended(older).expect_code(0);
                 expect_newer(&world, PRODUCTION.service, NEWER_SAME_IMAGE);
             });
         }
     });
+}
+
+#[test]
+fn when_the_newer_run_fails_the_older_one_that_waited_for_it_deploys() {
+    for (place, conclusion) in [(PATCH, "failure"), (BUILD, "cancelled")] {
+        let world = production();
+        let newer = held_at(&world, place, NEWER, "push", true);
+        let older = OLDER.start(&world, "push", true);
+        world.wait_for_path(&format!("/actions/runs/{}", NEWER.run));
+        newer.kill();
+        NEWER.ends(&world, conclusion);
+        OLDER.expect(&world, &ended(older), "succeeded");
+        let service = world.service(PRODUCTION.service).unwrap();
+        assert_eq!(service["labels"]["llm-deploy-commit"], OLDER.sha());
+        assert_eq!(service["trafficStatuses"].as_array().unwrap().len(), 1);
+    }
 }

@@ -9,11 +9,13 @@ mod tests;
 
 use std::time::Duration;
 
-use super::optional::Optional;
+use super::{
+    optional::Optional,
+    workflow_runs::{Answer, Kind, WorkflowRuns},
+};
 use crate::{
     event::RunId,
     github::{Comment, Error, GitHub},
-    plan::rank::Rank,
     progress::Progress,
     report::{Report, Status, markdown, memory::Memory},
 };
@@ -25,6 +27,8 @@ pub use target::Target;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// A cancelled run has seconds left, and files are still to be written. As the clock goes: whoever kills it won't wait.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long an answer about another run will do.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// What is needed to write the comment.
 pub struct Place<'a> {
@@ -33,6 +37,8 @@ pub struct Place<'a> {
     pub target: Target,
     /// This run, by which others' comments are known as earlier or later ones.
     pub run: Option<RunId>,
+    /// Confirms the runs that comments name.
+    pub runs: WorkflowRuns<'a>,
     /// False: update the comment when there is one, but don't make one.
     pub may_create: bool,
     pub progress: &'a dyn Progress,
@@ -42,8 +48,8 @@ pub struct Place<'a> {
 pub struct Sticky<'a> {
     place: Place<'a>,
     permission: Optional,
-    /// Where this run stands, once the comment that was there has been seen.
-    rank: Option<Rank>,
+    /// The runs that had signed the comments before this one began to write.
+    before: Vec<RunId>,
     /// What the comment that was there keeps of earlier runs.
     memory: Option<Memory>,
     /// The comment that this run has written.
@@ -62,7 +68,7 @@ impl<'a> Sticky<'a> {
                 "the comment on the pull request was not written",
                 "pull-requests: write",
             ),
-            rank: None,
+            before: Vec::new(),
             memory: None,
             own: None,
             url: None,
@@ -108,9 +114,11 @@ impl<'a> Sticky<'a> {
     async fn write(&mut self, report: &Report) -> Result<(), Error> {
         let there = self.there().await?;
         self.url = there.first().map(|comment| comment.url.clone());
-        if there.iter().any(|comment| self.is_later(comment)) {
-            self.gave_way = true;
-            return Ok(());
+        for comment in &there {
+            if self.is_later(comment).await {
+                self.gave_way = true;
+                return Ok(());
+            }
         }
         // A newer run tells of the target what there is to tell. But what this one said must not stay.
         let superseded = is_superseded(report);
@@ -149,7 +157,7 @@ impl<'a> Sticky<'a> {
     fn body(&self, report: &Report) -> String {
         let live = matches!(report.status, Status::Queued | Status::Running);
         let body = markdown::comment(&self.remembering(report), &self.key());
-        mark::signed(&body, self.rank, live)
+        mark::signed(&body, self.place.run, live)
     }
 
     fn keep(&mut self, comment: Comment) {
@@ -176,9 +184,7 @@ impl<'a> Sticky<'a> {
                     .first()
                     .map_or_else(Memory::default, |c| Memory::read(&c.body)),
             );
-            let seen = found.iter().filter_map(mark::signature);
-            let run = self.place.run;
-            self.rank = run.map(|_| Rank::of(run).unwrap_or_else(|| Rank::above(seen, run)));
+            self.before = found.iter().filter_map(mark::signature).collect();
         }
         Ok(found)
     }
@@ -198,8 +204,24 @@ impl<'a> Sticky<'a> {
         Ok(found)
     }
 
-    fn is_later(&self, comment: &Comment) -> bool {
-        self.rank.is_some() && mark::signature(comment) > self.rank
+    /// Whether a later run has written the comment: one with a higher number, or one that a person repeated after this
+    /// one had begun. GitHub has to confirm it where it can be asked.
+    async fn is_later(&self, comment: &Comment) -> bool {
+        let (Some(own), Some(other)) = (self.place.run, mark::signature(comment)) else {
+            return false;
+        };
+        let seems_later = if own.number == other.number {
+            other.attempt > own.attempt
+        } else if own.is_repeated() || other.is_repeated() {
+            !self.before.contains(&other)
+        } else {
+            other.number > own.number
+        };
+        if !seems_later || !own.can_meet(other) {
+            return false;
+        }
+        let answer = self.place.runs.confirm(other, Kind::Preview, REMEMBERED).await;
+        own.number == other.number || answer != Answer::NotNewer
     }
 
     /// A run that was killed just after it had written a second comment left it behind. A person's is left alone.
@@ -224,7 +246,7 @@ impl<'a> Sticky<'a> {
             comment.id < made.id && !passed && self.place.target.fit(comment) == Some(0)
         });
         let Some(earlier) = earlier else { return };
-        if self.is_later(&earlier) {
+        if self.is_later(&earlier).await {
             self.gave_way = true;
             (self.own, self.url) = (None, Some(earlier.url));
         } else {

@@ -3,13 +3,14 @@
 use llm_deploy_emulator::{
     Emulator, Running, Settings,
     faults::{Fault, Hook, Pattern, Rule},
-    github::{PULL_REQUEST, REPOSITORY},
+    github::{PULL_REQUEST, REPOSITORY, WorkflowRun},
 };
 use std::sync::Arc;
 
 use super::*;
 use crate::{
     environment::Environment,
+    event::Context,
     pipeline::{live::Surface, recorder::Recorder},
     progress::{Heard, Silent},
     report::{Kind, ModelReport},
@@ -22,6 +23,8 @@ struct World {
     running: Running,
     github: GitHub,
     heard: Heard,
+    /// Whether the job has `actions: read`.
+    may_read_runs: bool,
 }
 
 impl World {
@@ -37,6 +40,7 @@ impl World {
             github: GitHub::new(&environment, token).unwrap(),
             running,
             heard: Heard::default(),
+            may_read_runs: false,
         };
         world.running.emulator.faults.watch();
         world
@@ -48,6 +52,7 @@ impl World {
 
     fn of(&self, target: Target, run: Option<RunId>) -> Sticky<'_> {
         Sticky::new(Place {
+            runs: self.runs(run, self.may_read_runs),
             github: &self.github,
             pull_request: PULL_REQUEST,
             target,
@@ -55,6 +60,17 @@ impl World {
             may_create: true,
             progress: &self.heard,
         })
+    }
+
+    fn runs(&self, run: Option<RunId>, may_read: bool) -> WorkflowRuns<'_> {
+        let context = Context {
+            repository: REPOSITORY.to_owned(),
+            run,
+            workflow: Some(".github/workflows/llm.yml".to_owned()),
+            ..Context::default()
+        };
+        let github = may_read.then_some(&self.github);
+        WorkflowRuns::new(github, Box::leak(Box::new(context)), &Silent)
     }
 
     /// Texts of the comments, oldest first.
@@ -271,16 +287,46 @@ async fn an_older_run_leaves_a_newer_ones_comment_alone_whenever_that_comes() {
 #[tokio::test]
 async fn a_run_that_is_run_again_writes_over_what_was_there_until_the_next_event() {
     let world = World::new().await;
-    world.post(BOT, &left_by("43-0", "b"));
+    let mut between = world.comment(43, 1);
+    begin(&mut between, "b").await;
     let mut again = world.comment(42, 2);
     begin(&mut again, "a").await;
     assert!(world.texts()[0].contains("aaaaaaa"));
-    let mut between = world.comment(43, 1);
     between.write(&report(Status::Running, "b")).await.unwrap();
     assert!(between.gave_way, "it was overridden by a person");
     end(&mut world.comment(44, 1), "c").await.unwrap();
     end(&mut again, "a").await.unwrap();
     assert!(world.texts()[0].contains("ccccccc"));
+}
+
+#[tokio::test]
+async fn only_a_newer_run_that_github_confirms_silences_this_one() {
+    for (named, exists, may_read, silenced) in [
+        ("43-0", true, true, true),
+        ("43-0", false, true, false),
+        ("43-0", false, false, true),
+        ("99999999999-0", false, true, false),
+        // No run of this server can have that number.
+        ("99999999999-0", false, false, false),
+    ] {
+        let mut world = World::new().await;
+        world.may_read_runs = may_read;
+        if exists {
+            let run = WorkflowRun {
+                event: "pull_request".to_owned(),
+                ..WorkflowRun::push(43)
+            };
+            world.running.emulator.github.run(REPOSITORY, run);
+        }
+        world.post(BOT, &left_by(named, "a"));
+        end(&mut world.comment(42, 1), "b").await;
+        let texts = world.texts();
+        let wanted = if silenced { "aaaaaaa" } else { "bbbbbbb" };
+        assert!(
+            texts.len() == 1 && texts[0].contains(wanted),
+            "{named} {exists} {may_read}: {texts:?}"
+        );
+    }
 }
 
 #[tokio::test]

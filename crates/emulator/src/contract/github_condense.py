@@ -29,6 +29,7 @@ POST /repos/{owner}/{repo}/deployments
 GET /repos/{owner}/{repo}/deployments/{deployment_id}
 GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses
 POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses
+GET /repos/{owner}/{repo}/actions/runs/{run_id}
 GET /repos/{owner}/{repo}/branches/{branch}
 GET /repos/{owner}/{repo}/contents/{path}
 POST /repos/{owner}/{repo}/check-runs

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     HEAD_BRANCH,
-    state::{Issue, Repo, Status, StoredCheck, StoredComment, StoredDeployment},
+    state::{Issue, Repo, Status, StoredCheck, StoredComment, StoredDeployment, WorkflowRun},
 };
 
 /// The commit at the head of a branch: 40 hexadecimal digits, always the same.
@@ -21,10 +21,16 @@ fn node(kind: &str, id: u64) -> String {
 
 pub fn user(api: &str, login: &str) -> Value {
     let bot = login.ends_with("[bot]");
-    let id: u64 = if login == "github-actions[bot]" {
-        41_898_282
-    } else {
-        583_231
+    let id: u64 = match login {
+        "github-actions[bot]" => 41_898_282,
+        "octocat" => 583_231,
+        // Another one for each.
+        _ => {
+            let hash = Sha256::digest(login.to_lowercase());
+            hash.iter()
+                .take(4)
+                .fold(1 << 33, |id, byte| id * 2 + u64::from(*byte))
+        }
     };
     let encoded = login.replace('[', "%5B").replace(']', "%5D");
     let url = format!("{api}/users/{encoded}");
@@ -271,7 +277,7 @@ pub fn deployment(api: &str, repo: &Repo, one: &StoredDeployment) -> Value {
         "url": this, "id": one.id, "node_id": node("DE", one.id), "task": one.task,
         "original_environment": one.environment, "environment": one.environment, "description": one.description,
         "created_at": one.created_at, "updated_at": updated, "statuses_url": format!("{this}/statuses"),
-        "repository_url": url, "creator": user(api, super::comments::ACTOR), "sha": one.sha, "ref": one.git_ref,
+        "repository_url": url, "creator": user(api, &one.creator), "sha": one.sha, "ref": one.git_ref,
         "payload": one.payload, "transient_environment": one.transient, "production_environment": one.production,
         "performed_via_github_app": null,
     })
@@ -286,6 +292,34 @@ pub fn status(api: &str, repo: &Repo, deployment: u64, status: &Status) -> Value
         "environment": status.environment, "target_url": status.log_url, "created_at": status.created_at,
         "updated_at": status.created_at, "deployment_url": this, "repository_url": url,
         "environment_url": status.environment_url, "log_url": status.log_url, "performed_via_github_app": null,
+    })
+}
+
+pub fn workflow_run(api: &str, repo: &Repo, run: &WorkflowRun) -> Value {
+    let url = format!("{api}/repos/{}", repo.full_name);
+    let this = format!("{url}/actions/runs/{}", run.number);
+    let sha = run
+        .head_sha
+        .clone()
+        .unwrap_or_else(|| commit(&repo.full_name, &run.head_branch));
+    json!({
+        "id": run.number, "name": "LLM", "node_id": node("WFR", run.number), "check_suite_id": 5,
+        "check_suite_node_id": node("CS", 5), "head_branch": run.head_branch, "head_sha": sha, "path": run.path,
+        "run_number": 1, "run_attempt": run.attempt, "event": run.event, "display_title": "Deploy",
+        "status": if run.conclusion.is_some() { "completed" } else { "in_progress" }, "conclusion": run.conclusion,
+        "workflow_id": 7, "url": this, "html_url": format!("https://github.com/{}/actions/runs/{}", repo.full_name, run.number),
+        "pull_requests": [], "created_at": run.started_at, "updated_at": run.started_at,
+        "run_started_at": run.started_at, "jobs_url": format!("{this}/jobs"), "logs_url": format!("{this}/logs"),
+        "check_suite_url": format!("{url}/check-suites/5"), "artifacts_url": format!("{this}/artifacts"),
+        "cancel_url": format!("{this}/cancel"), "rerun_url": format!("{this}/rerun"),
+        "workflow_url": format!("{url}/actions/workflows/7"),
+        "actor": user(api, "octocat"), "triggering_actor": user(api, "octocat"),
+        "head_commit": {
+            "id": sha, "tree_id": sha, "message": "Deploy", "timestamp": run.started_at,
+            "author": {"name": "octocat", "email": "octocat@example.com"},
+            "committer": {"name": "octocat", "email": "octocat@example.com"},
+        },
+        "repository": repository(api, repo), "head_repository": repository(api, repo),
     })
 }
 

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_file_is_there() {
-        assert_eq!(OPERATIONS.len(), 24);
+        assert_eq!(OPERATIONS.len(), 25);
         let (operation, values) = find(&Method::GET, "repos/o/r/issues/comments/7").unwrap();
         assert_eq!(
             (operation.id.as_str(), values),

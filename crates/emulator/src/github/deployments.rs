@@ -91,6 +91,7 @@ pub(super) fn create(context: &mut Context<'_>) -> Answer {
         production: context.flag("production_environment", environment == "production"),
         created_at: now(),
         statuses: Vec::new(),
+        creator: super::comments::ACTOR.to_owned(),
         git_ref,
         environment,
     };

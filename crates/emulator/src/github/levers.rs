@@ -2,11 +2,12 @@
 
 use super::{
     GitHub, PULL_REQUEST,
-    state::{Access, CheckRun, Comment, Deployment, Issue, IssueSeen, StoredComment, now},
+    state::{Access, CheckRun, Comment, Deployment, Issue, IssueSeen, StoredComment, WorkflowRun, now},
 };
 
 impl GitHub {
-    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`, `contents`.
+    /// Sets a permission by its name in a workflow: `issues`, `pull-requests`, `deployments`, `checks`,
+    /// `contents`, `actions`.
     pub fn permit(&self, permission: &str, access: Access) {
         self.lock().permissions.insert(permission.to_owned(), access);
     }
@@ -15,6 +16,33 @@ impl GitHub {
     pub fn finish_checks(&self, repository: &str) {
         if let Some(repo) = self.lock().repo(repository) {
             repo.checks_pending = false;
+        }
+    }
+
+    /// Makes a workflow run, or puts it into another state.
+    pub fn run(&self, repository: &str, run: WorkflowRun) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.runs.retain(|known| known.number != run.number);
+            repo.runs.push(run);
+        }
+    }
+
+    /// Ends a workflow run: `success`, `failure`, `cancelled`.
+    pub fn end_run(&self, repository: &str, number: u64, conclusion: &str) {
+        if let Some(repo) = self.lock().repo(repository) {
+            let run = repo.runs.iter_mut().find(|run| run.number == number);
+            if let Some(run) = run {
+                run.conclusion = Some(conclusion.to_owned());
+            }
+        }
+    }
+
+    /// Changes the author of the latest deployment, which anyone with write access could have made.
+    pub fn set_creator(&self, repository: &str, user: &str) {
+        if let Some(repo) = self.lock().repo(repository)
+            && let Some(latest) = repo.deployments.last_mut()
+        {
+            user.clone_into(&mut latest.creator);
         }
     }
 

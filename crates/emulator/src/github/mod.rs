@@ -16,6 +16,7 @@ mod issues;
 mod levers;
 mod page;
 mod refusal;
+mod runs;
 mod state;
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -28,7 +29,7 @@ use refusal::Refusal;
 use state::{Repo, State};
 
 pub use events::event_payload;
-pub use state::{Access, CheckRun, Comment, Deployment, IssueSeen};
+pub use state::{Access, CheckRun, Comment, Deployment, IssueSeen, WorkflowRun};
 
 /// A token of the job, as good as the one in GITHUB_TOKEN: its actor is `github-actions[bot]`.
 pub const TOKEN: &str = "ghs_emulatorJob";
@@ -163,6 +164,7 @@ impl Context<'_> {
     fn dispatch(&mut self) -> Answer {
         match self.operation.id.as_str() {
             "repos/get" => Ok((StatusCode::OK, answers::repository(&self.api, self.repo))),
+            "actions/get-workflow-run" => runs::get(self),
             "repos/get-branch" => contents::get_branch(self),
             "repos/get-content" => contents::get(self),
             "issues/list-for-repo" => issues::list(self),

@@ -90,6 +90,8 @@ pub(super) struct StoredDeployment {
     pub payload: Value,
     pub transient: bool,
     pub production: bool,
+    /// Login of its author.
+    pub creator: String,
     pub created_at: String,
     pub statuses: Vec<Status>,
 }
@@ -133,6 +135,40 @@ pub(super) struct StoredCheck {
     pub completed_at: Option<String>,
 }
 
+/// A workflow run, as [`GitHub::run`](super::GitHub::run) makes it.
+#[derive(Clone, Debug)]
+pub struct WorkflowRun {
+    pub number: u64,
+    pub attempt: u32,
+    /// The workflow's file, `.github/workflows/llm.yml`.
+    pub path: String,
+    /// `push`, `pull_request`, …
+    pub event: String,
+    pub head_branch: String,
+    /// The head of the branch unless it is given.
+    pub head_sha: Option<String>,
+    /// `success`, `failure`, …; `None` while it runs.
+    pub conclusion: Option<String>,
+    /// When the latest attempt began, RFC 3339.
+    pub started_at: String,
+}
+
+impl WorkflowRun {
+    /// The first attempt of a push to `main`, at work.
+    pub fn push(number: u64) -> Self {
+        Self {
+            number,
+            attempt: 1,
+            path: ".github/workflows/llm.yml".to_owned(),
+            event: "push".to_owned(),
+            head_branch: "main".to_owned(),
+            head_sha: None,
+            conclusion: None,
+            started_at: now(),
+        }
+    }
+}
+
 /// One repository.
 #[derive(Clone, Debug)]
 pub(super) struct Repo {
@@ -142,6 +178,7 @@ pub(super) struct Repo {
     pub comments: Vec<StoredComment>,
     pub deployments: Vec<StoredDeployment>,
     pub checks: Vec<StoredCheck>,
+    pub runs: Vec<WorkflowRun>,
     /// Text by branch and path.
     pub files: BTreeMap<(String, String), String>,
     /// Branch that a pull request is to be merged into, where it is not the default one.
@@ -192,6 +229,7 @@ impl State {
             }
             "issues" => level("issues") >= wanted,
             "checks" => level("checks") >= wanted,
+            "actions" => level("actions") >= wanted,
             _ if verb.contains("content") || verb.contains("branch") => level("contents") >= wanted,
             _ if verb.contains("deployment") => level("deployments") >= wanted,
             // Metadata is always readable.
@@ -227,6 +265,7 @@ impl Repo {
             comments: Vec::new(),
             deployments: Vec::new(),
             checks: Vec::new(),
+            runs: Vec::new(),
             files: BTreeMap::new(),
             bases: BTreeMap::new(),
             checks_pending: true,
