@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Access, Config, Logs, Origin},
+    config::{
+        Access, Config, Logs, Origin,
+        defaults::{BUILD_ACCOUNT, RUNTIME_ACCOUNT, account_domain as domain},
+    },
     github,
     google::workload_identity::{Name, Oidc, Provider, State},
 };
@@ -15,8 +18,6 @@ const POOL: &str = "llm-deploy";
 
 /// Stands for the project's number as long as that is not known.
 pub const NUMBER: &str = "NUMBER";
-
-const RUNTIME: &str = "llm-runtime";
 
 /// The APIs that a deployment or its doctor calls, or that have to be on for one that it calls.
 pub const APIS: [&str; 12] = [
@@ -90,7 +91,7 @@ impl Wanted {
         };
         let runtime = |model: &crate::config::Model| {
             let given = model.service.service_account.clone();
-            given.unwrap_or_else(|| account(RUNTIME))
+            given.unwrap_or_else(|| account(RUNTIME_ACCOUNT))
         };
         let mut wanted = Self {
             deployer: deployer.map_or_else(|| account("llm-deployer"), str::to_owned),
@@ -98,9 +99,9 @@ impl Wanted {
                 .build
                 .service_account
                 .clone()
-                .unwrap_or_else(|| account("llm-builder")),
+                .unwrap_or_else(|| account(BUILD_ACCOUNT)),
             runtimes: Vec::new(),
-            default_runtime: account(RUNTIME),
+            default_runtime: account(RUNTIME_ACCOUNT),
             bucket: config.build.bucket.clone(),
             repository: config.build.repository.clone(),
             keep: config.build.keep,
@@ -208,14 +209,6 @@ impl Wanted {
 /// Whether a provider with this description was made here, for whichever repository.
 pub fn is_ours(description: &str) -> bool {
     description.starts_with("Made by llm-deploy for ")
-}
-
-/// Domain of the project's service accounts; that of `example.com:project` is turned round.
-fn domain(project: &str) -> String {
-    match project.split_once(':') {
-        Some((domain, id)) => format!("{id}.{domain}.iam.gserviceaccount.com"),
-        None => format!("{project}.iam.gserviceaccount.com"),
-    }
 }
 
 fn pool_and_provider(name: &str) -> Result<(String, String), String> {

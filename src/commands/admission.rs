@@ -79,6 +79,17 @@ impl Admission {
         }
     }
 
+    /// Takes secrets from the configuration that the preview must not have; returns what to tell the reader, also of
+    /// settings that are not the base branch's.
+    pub fn restrict(&self, config: &mut Config) -> Vec<String> {
+        let Self::Within(rules) = self else {
+            return Vec::new();
+        };
+        let mut told = rules.differences(config);
+        told.extend(rules.withhold_tokens(config));
+        told
+    }
+
     /// The run that is done.
     pub fn run<'a>(&'a self, run: &'a Run) -> &'a Run {
         match self {

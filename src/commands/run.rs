@@ -87,12 +87,14 @@ pub async fn execute(
     let target = comment::target(common, &environment, readable);
     let surfaces = surfaces(common, &environment, target.key());
     let mut comment = comment::of_run(run, github, target, progress.as_ref());
+    let mut told = Vec::new();
     let outcome = match config {
         Ok((mut config, notice)) => {
             name_places(common, &environment, &mut config);
             facts.extend(facts::of_config(&config));
             let refusals = admission.refusals(&config);
             let done = if refusals.is_empty() {
+                told = admission.restrict(&mut config);
                 let board = Board::new(comment::queued(run, &config));
                 let to = (Arc::clone(&progress), board.clone());
                 // A whole run is large, and would be moved about on the stack.
@@ -108,6 +110,7 @@ pub async fn execute(
     let (mut report, blame) = match outcome {
         Ok(((recorders, mut notices), notice)) => {
             notices.extend(notice);
+            notices.extend(told);
             finish(run, recorders, notices)
         }
         Err(error) => {

@@ -33,6 +33,28 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 pub const BUILD_LOCATION: &str = "global";
 pub const REPOSITORY: &str = "llm-deploy";
+/// Names of the accounts that `bootstrap` makes: what the container runs as, and what builds run as.
+pub const RUNTIME_ACCOUNT: &str = "llm-runtime";
+pub const BUILD_ACCOUNT: &str = "llm-builder";
+
+/// The build bucket of a project.
+pub fn bucket(project: &str) -> String {
+    format!("{}-llm-deploy", project.replace([':', '.'], "-"))
+}
+
+/// The address of a project's account.
+pub fn account(name: &str, project: &str) -> String {
+    format!("{name}@{}", account_domain(project))
+}
+
+/// What follows the `@` in the addresses of a project's accounts. A project of a domain turns its parts around.
+pub fn account_domain(project: &str) -> String {
+    match project.split_once(':') {
+        Some((domain, id)) => format!("{id}.{domain}.iam.gserviceaccount.com"),
+        None => format!("{project}.iam.gserviceaccount.com"),
+    }
+}
+
 pub const KEEP: u32 = 3;
 pub const DELETE_OLDER_THAN: Duration = Duration::from_secs(7 * 86_400);
 

@@ -69,7 +69,7 @@ pub fn build(resolver: &mut Resolver, file: &raw::File, project: &str) -> Build 
         disk_gb,
         timeout,
         service_account,
-        bucket: bucket.unwrap_or_else(|| format!("{}-llm-deploy", project.replace([':', '.'], "-"))),
+        bucket: bucket.unwrap_or_else(|| defaults::bucket(project)),
         logs: if logs.as_deref() == Some("cloud-logging") {
             Logs::CloudLogging
         } else {

@@ -164,6 +164,26 @@ impl Latency {
         closed.chain(open).collect()
     }
 
+    /// Roughly how long the measurement takes: for a number of requests as if each token of an answer took 20 ms.
+    pub fn estimate(&self) -> Duration {
+        let answer = 0.2 + 0.02 * f64::from(self.max_tokens);
+        let load = |load: &Load| {
+            let rounds = |requests: u32| match load {
+                Load::Closed { concurrency } => {
+                    f64::from(requests) / f64::from((*concurrency).max(1)) * answer
+                }
+                Load::Open { rate, .. } => f64::from(requests) / rate.max(0.01) + answer,
+            };
+            let measured = match self.duration {
+                Some(duration) => duration.as_secs_f64(),
+                None => rounds(self.requests),
+            };
+            rounds(self.warm_up) + self.ramp_up.as_secs_f64() + measured
+        };
+        let all: f64 = self.loads().iter().map(load).sum();
+        Duration::try_from_secs_f64(all).unwrap_or(Duration::MAX)
+    }
+
     pub fn is_off(&self) -> bool {
         (self.requests == 0 && self.duration.is_none()) || self.loads().is_empty()
     }

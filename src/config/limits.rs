@@ -1,11 +1,15 @@
 //! What a pull request's preview takes and may cost: `preview.label`, `preview.limits`.
 
-use std::time::Duration;
+mod allow;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
+pub use allow::{ALLOWABLE, Allowable};
+
 use super::{
-    defaults, infrastructure,
+    Config, Model, defaults, infrastructure,
     layers::{At, Resolver, Section},
     mistake::{Mistakes, quoted},
     raw,
@@ -30,6 +34,8 @@ pub struct Limits {
     pub models: Option<Vec<Pattern>>,
     /// US dollars for one hour of all previews of a pull request, at list price.
     pub hourly_cost: Option<f64>,
+    /// Values that previews may set besides the file's own, by setting.
+    pub allow: BTreeMap<String, Vec<String>>,
 }
 
 /// A Hugging Face id in which `*` stands for any text, none included. Case matters.
@@ -38,6 +44,11 @@ pub struct Limits {
 pub struct Pattern(String);
 
 impl Pattern {
+    /// Any text, in which `*` stands for any.
+    pub fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     fn read(text: &str) -> Result<Self, Wrong> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/*".contains(c);
         if (1..=LONGEST).contains(&text.len()) && text.chars().all(allowed) && text.matches('/').count() <= 1
@@ -91,6 +102,8 @@ pub struct Allowance {
     pub models: Option<Vec<Pattern>>,
     /// US dollars an hour; any cost when absent.
     pub hourly_cost: Option<f64>,
+    /// Values besides the file's own, by setting.
+    pub allow: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Allowance {
@@ -103,11 +116,28 @@ impl Default for Allowance {
             expires: defaults::PREVIEW_EXPIRES,
             models: None,
             hourly_cost: None,
+            allow: BTreeMap::new(),
         }
     }
 }
 
-/// Reads what a branch's file allows.
+/// The file of a branch that a pull request goes into.
+#[derive(Clone, Debug, Default)]
+pub struct BaseFile {
+    pub allowance: Allowance,
+    file: raw::File,
+}
+
+/// What a branch's own file sets, as far as it can be compared with what a pull request asks for.
+#[derive(Clone, Debug)]
+pub struct BaseSettings {
+    pub config: Config,
+    /// For each model of the pull request the branch's settings: those of its model of the same name or id, or of its
+    /// only one, else those at the top of its file.
+    pub models: Vec<Model>,
+}
+
+/// Reads the file of a branch.
 ///
 /// The file is read without the workflow's inputs, which a pull request may change: a project or a model that only an
 /// input names isn't missed, and an accelerator that only an input names isn't counted.
@@ -115,7 +145,7 @@ impl Default for Allowance {
 /// # Errors
 /// Unknown keys and wrong values anywhere in the file, whether they touch the limits or not: who mistyped one limit
 /// must not get none.
-pub fn allowance(file: Source<'_>) -> Result<Allowance, Mistakes> {
+pub fn base_file(file: Source<'_>) -> Result<BaseFile, Mistakes> {
     let schema = super::json_schema();
     let text = file.text.strip_prefix('\u{feff}').unwrap_or(file.text);
     let read = resolve::read(text, &schema);
@@ -126,14 +156,87 @@ pub fn allowance(file: Source<'_>) -> Result<Allowance, Mistakes> {
         return Err(Mistakes::new(file.name, text, resolver.mistakes));
     }
     let limits = preview.limits;
-    Ok(Allowance {
+    let allowance = Allowance {
         label: preview.label,
         gpus: limits.gpus.unwrap_or_else(|| gpus(&read.file)),
         max_instances: limits.max_instances.unwrap_or(preview.max_instances),
         expires: limits.expires.unwrap_or(preview.expires),
         models: limits.models,
         hourly_cost: limits.hourly_cost,
+        allow: limits.allow,
+    };
+    Ok(BaseFile {
+        allowance,
+        file: read.file,
     })
+}
+
+impl BaseFile {
+    /// Resolves what the file sets. Where it names no project, region or model, those of the pull request stand in:
+    /// nothing on the branch says otherwise.
+    ///
+    /// # Errors
+    /// Mistakes in the file that only show when it is resolved. `name` is the file's, for messages.
+    pub fn settings(&self, name: &str, asked: &Config) -> Result<BaseSettings, Mistakes> {
+        let first = asked.models.first().map(|model| model.id.as_str());
+        let no_model = self.file.model.is_none() && self.file.models.is_none();
+        let config = self.resolve(name, asked, first.filter(|_| no_model))?;
+        let mut models = Vec::new();
+        for model in &asked.models {
+            let same = config
+                .models
+                .iter()
+                .find(|own| own.name == model.name)
+                .or_else(|| config.models.iter().find(|own| own.id == model.id))
+                .or(config
+                    .models
+                    .first()
+                    .filter(|_| config.models.len() == 1 && asked.models.len() == 1));
+            models.push(match same {
+                Some(same) => same.clone(),
+                None => self.top(name, asked, &model.id)?,
+            });
+        }
+        Ok(BaseSettings { config, models })
+    }
+
+    /// A model with nothing but the settings at the top of the file.
+    fn top(&self, name: &str, asked: &Config, id: &str) -> Result<Model, Mistakes> {
+        let bare = Self {
+            file: raw::File {
+                model: None,
+                models: None,
+                ..self.file.clone()
+            },
+            ..self.clone()
+        };
+        let mut config = bare.resolve(name, asked, Some(id))?;
+        config
+            .models
+            .pop()
+            .ok_or_else(|| Mistakes::new(name, "", Vec::new()))
+    }
+
+    fn resolve(&self, name: &str, asked: &Config, model: Option<&str>) -> Result<Config, Mistakes> {
+        let missing = |own: &Option<String>, asked: &str| own.is_none().then(|| asked.to_owned());
+        let overlay = raw::File {
+            project: missing(&self.file.project, &asked.project),
+            region: missing(&self.file.region, &asked.region),
+            model: model.map(|id| {
+                raw::ModelEntry::Model(Box::new(raw::Model {
+                    id: Some(id.to_owned()),
+                    ..raw::Model::default()
+                }))
+            }),
+            ..raw::File::default()
+        };
+        let mut resolver = Resolver::default();
+        let config = resolve::config(&mut resolver, &self.file, &overlay);
+        match resolver.mistakes.is_empty() {
+            true => Ok(config),
+            false => Err(Mistakes::new(name, "", resolver.mistakes)),
+        }
+    }
 }
 
 /// The accelerators of the file's models, each once.
@@ -173,6 +276,7 @@ pub(super) fn resolve(resolver: &mut Resolver, preview: &Section<'_, raw::Previe
         expires: resolver.take(&section, "expires", |l| l.expires.clone(), age),
         models: resolver.take(&section, "models", |l| l.models.clone(), patterns),
         hourly_cost: resolver.plain(&section, "hourly-cost", |l| l.hourly_cost),
+        allow: allow::resolve(resolver, &section),
     }
 }
 

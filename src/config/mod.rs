@@ -40,7 +40,7 @@ pub(crate) use self::suggest::nearest;
 pub use self::{
     inputs::parse_input_names,
     latency::Latency,
-    limits::{Allowance, Limits, Pattern, allowance},
+    limits::{ALLOWABLE, Allowable, Allowance, BaseFile, BaseSettings, Limits, Pattern, base_file},
     mistake::{Mistake, Mistakes},
     places::{Places, Stand},
     resolve::{Source, resolve},

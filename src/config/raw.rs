@@ -18,7 +18,7 @@ use serde::{
 use serde_json::Value;
 
 pub use latency::{Latency, Objectives};
-pub use limits::Limits;
+pub use limits::{Allow, Limits};
 pub use schedule::Schedule;
 
 const DURATION: &str = r"^[0-9]+(ms|s|m|h|d)$";

@@ -107,7 +107,7 @@ fn unreadable(error: &serde_yaml::Error) -> Mistake {
     Mistake::at(Mark::default(), "", format!("could not read the file: {message}"))
 }
 
-fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Config {
+pub(super) fn config(resolver: &mut Resolver, file: &raw::File, overlay: &raw::File) -> Config {
     let top = Section {
         target: String::new(),
         layers: vec![(At::Inputs(""), overlay), (At::File(String::new()), file)],

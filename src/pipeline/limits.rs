@@ -8,10 +8,10 @@
 
 use super::failed::{Blame, Failed};
 use crate::{
-    config::{self, Allowance, Config, Source},
+    config::{self, BaseFile, BaseSettings, Config, Source},
     event::{Context, PullRequest},
     github::{self, GitHub},
-    plan::limits::{Violation, check},
+    plan::limits::{self, Violation},
     progress::Progress,
     report::Place,
 };
@@ -21,7 +21,7 @@ struct Branch {
     name: String,
     /// The file that says so, from the repository's root.
     file: String,
-    allowance: Allowance,
+    base: BaseFile,
 }
 
 /// What the branches say.
@@ -94,7 +94,7 @@ impl Rules {
     /// When a branch asks for one, and the pull request's labels aren't known.
     pub fn missing_label(&self) -> Result<Option<MissingLabel>, Failed> {
         for branch in &self.branches {
-            let Some(label) = &branch.allowance.label else {
+            let Some(label) = &branch.base.allowance.label else {
                 continue;
             };
             let labels = self.labels.as_ref().map_err(|why| {
@@ -125,11 +125,15 @@ impl Rules {
     /// Why nothing is deployed: for each model what it asks for beyond the limits, `None` for one that would be
     /// within them. Empty when all are.
     pub fn refusals(&self, config: &Config) -> Vec<Option<Failed>> {
-        let violations: Vec<Violation> = self
-            .branches
-            .iter()
-            .flat_map(|branch| check(&branch.name, &branch.allowance, config))
-            .collect();
+        let mut violations: Vec<Violation> = Vec::new();
+        for branch in &self.branches {
+            let settings = match branch.settings(config) {
+                Ok(settings) => settings,
+                Err(failed) => return vec![Some(failed); config.models.len()],
+            };
+            violations.extend(limits::check(&branch.name, &branch.base.allowance, config));
+            violations.extend(limits::check_authority(&branch.compared(&settings), config));
+        }
         if violations.is_empty() {
             return Vec::new();
         }
@@ -140,8 +144,112 @@ impl Rules {
                 .collect::<Vec<_>>()
         };
         (0..config.models.len())
-            .map(|model| refusal(&of(model), config, &self.file, &self.deciding()))
+            .map(|model| self.refusal(&of(model), config))
             .collect()
+    }
+
+    fn refusal(&self, violations: &[&Violation], config: &Config) -> Option<Failed> {
+        let first = violations.first()?;
+        let mut limits: Vec<String> = Vec::new();
+        for one in violations {
+            let limit = format!("`{}` on `{}`", one.limit, one.branch);
+            if !limits.contains(&limit) {
+                limits.push(limit);
+            }
+        }
+        let file = &self.file;
+        let sentences: Vec<String> = violations.iter().map(|one| one.sentence(config, file)).collect();
+        let limits = limits.join(" and ");
+        let title = format!("the preview asks for more than the base branch allows: {limits}");
+        let mut failed = Failed::new(Blame::Input, title, sentences.join("; "))
+            .fix(self.widening(violations).unwrap_or_else(|| {
+                format!(
+                    "Ask for less here, or change {limits} first, in its own pull request ({}). Nothing was built or deployed",
+                    self.deciding()
+                )
+            }));
+        for one in violations {
+            failed = failed.setting(one.written());
+        }
+        failed.failure.place = first.line(config).map(|line| Place {
+            file: file.clone(),
+            line,
+        });
+        Some(failed)
+    }
+
+    /// The lines for each branch that would allow it all.
+    fn widening(&self, violations: &[&Violation]) -> Option<String> {
+        let mut advice = Vec::new();
+        for branch in &self.branches {
+            if violations.iter().all(|one| one.branch != branch.name) {
+                continue;
+            }
+            let lines = limits::widening(&branch.name, &branch.base.allowance, violations)?;
+            advice.push(format!("`{lines}` to `{}` on `{}`", branch.file, branch.name));
+        }
+        Some(format!(
+            "Ask for less here, or add {} first, in its own pull request. Nothing was built or deployed",
+            advice.join(" and ")
+        ))
+    }
+
+    /// Takes the Hugging Face token from models whose base image is not the branches' own, and returns what there is to
+    /// say of it: the download runs inside of that image, which could keep the token.
+    pub fn withhold_tokens(&self, config: &mut Config) -> Vec<String> {
+        let mut notices = Vec::new();
+        for branch in &self.branches {
+            let Ok(settings) = branch.settings(config) else {
+                continue;
+            };
+            for (model, own) in config.models.iter_mut().zip(&settings.models) {
+                if limits::is_same_image(&model.image.base, &own.image.base) {
+                    continue;
+                }
+                if model.image.hf_token_secret.take().is_some() {
+                    notices.push(format!(
+                        "{} is downloaded without the Hugging Face token: `image.base` is not that of `{}`, and the download runs inside of it.",
+                        model.id, branch.name
+                    ));
+                }
+            }
+        }
+        notices
+    }
+
+    /// What a reader of the report is told of the limited settings that differ from the branches'.
+    pub fn differences(&self, config: &Config) -> Vec<String> {
+        let mut told = Vec::new();
+        for branch in &self.branches {
+            let Ok(settings) = branch.settings(config) else {
+                continue;
+            };
+            let differences = limits::differences(&branch.compared(&settings), config);
+            if !differences.is_empty() {
+                told.push(format!(
+                    "Limited settings that are not as on `{}`: {}.",
+                    branch.name,
+                    differences.join(", ")
+                ));
+            }
+        }
+        told
+    }
+}
+
+impl Branch {
+    fn settings(&self, config: &Config) -> Result<BaseSettings, Failed> {
+        let name = format!("{}:{}", self.name, self.file);
+        let settings = self.base.settings(&name, config);
+        settings.map_err(|mistakes| has_mistakes(&self.name, &self.file, &mistakes))
+    }
+
+    fn compared<'a>(&'a self, settings: &'a BaseSettings) -> limits::Branch<'a> {
+        limits::Branch {
+            name: &self.name,
+            allowance: &self.base.allowance,
+            settings,
+        }
     }
 }
 
@@ -155,30 +263,29 @@ async fn branch(github: &GitHub, name: String, [own, usual]: [&str; 2]) -> Resul
         text = read(usual).await?;
         file = if text.is_some() { usual } else { own };
     }
-    let allowance = match &text {
-        Some(text) => allowance(&name, file, text)?,
-        None => Allowance::default(),
+    let base = match &text {
+        Some(text) => base_file(&name, file, text)?,
+        None => BaseFile::default(),
     };
     let file = file.to_owned();
-    Ok(Branch {
-        name,
-        file,
-        allowance,
-    })
+    Ok(Branch { name, file, base })
 }
 
-fn allowance(branch: &str, file: &str, text: &str) -> Result<Allowance, Failed> {
+fn base_file(branch: &str, file: &str, text: &str) -> Result<BaseFile, Failed> {
     // As git writes it.
     let name = format!("{branch}:{file}");
-    config::allowance(Source { name: &name, text }).map_err(|mistakes| {
-        let title = format!("`{file}` on `{branch}` has mistakes, so that its limits are not known");
-        Failed::new(Blame::Input, title, mistakes.to_string()).fix(format!(
-            "Correct it on `{branch}` first. Nothing was built or deployed"
-        ))
-    })
+    let read = config::base_file(Source { name: &name, text });
+    read.map_err(|mistakes| has_mistakes(branch, file, &mistakes))
 }
 
-/// A refusal and a wrong setting are the user's to mend; what failed on the way is not.
+fn has_mistakes(branch: &str, file: &str, mistakes: &config::Mistakes) -> Failed {
+    let title = format!("`{file}` on `{branch}` has mistakes, so that its limits are not known");
+    Failed::new(Blame::Input, title, mistakes.to_string()).fix(format!(
+        "Correct it on `{branch}` first. Nothing was built or deployed"
+    ))
+}
+
+/// A refusal and a wrong setting are the user's to correct; what failed on the way is not.
 fn blame(error: &github::Error) -> Blame {
     match error {
         github::Error::Refused { status, .. } if *status >= 500 => Blame::Service,
@@ -193,48 +300,20 @@ pub fn unread(blame: Blame, cause: String) -> Failed {
     Failed::new(blame, title, cause)
 }
 
-fn refusal(violations: &[&Violation], config: &Config, file: &str, deciding: &str) -> Option<Failed> {
-    let first = violations.first()?;
-    let mut limits: Vec<String> = Vec::new();
-    for one in violations {
-        let limit = format!("`{}` on `{}`", one.limit, one.branch);
-        if !limits.contains(&limit) {
-            limits.push(limit);
-        }
-    }
-    let sentences: Vec<String> = violations.iter().map(|one| one.sentence(config, file)).collect();
-    let limits = limits.join(" and ");
-    let title = format!("the preview asks for more than the base branch allows: {limits}");
-    let fix = format!(
-        "Ask for less here, or change {limits} first, in a pull request of its own ({deciding}). Nothing was built or deployed"
-    );
-    let mut failed = Failed::new(Blame::Input, title, sentences.join("; ")).fix(fix);
-    for one in violations {
-        failed = failed.setting(one.written());
-    }
-    failed.failure.place = first.line(config).map(|line| Place {
-        file: file.to_owned(),
-        line,
-    });
-    Some(failed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rules(label: Option<&str>, labels: Result<Vec<String>, String>) -> Rules {
-        let allowance = Allowance {
-            label: label.map(str::to_owned),
-            ..Allowance::default()
-        };
+        let mut base = BaseFile::default();
+        base.allowance.label = label.map(str::to_owned);
         let name = "main".to_owned();
         Rules {
             file: "llm-deploy.yaml".to_owned(),
             branches: vec![Branch {
                 name,
                 file: "llm-deploy.yaml".to_owned(),
-                allowance,
+                base,
             }],
             labels,
         }

@@ -1,10 +1,18 @@
 //! What a branch allows the pull requests into it, against what a pull request asks for. Pure.
 
+mod authority;
+mod compare;
+mod keys;
+mod lines;
+
 use std::time::Duration;
 
 use crate::config::{Allowance, Config, Model, Origin};
 
 use super::cost;
+
+pub use compare::{Branch, check_authority, differences, is_same_image};
+pub use lines::widening;
 
 /// Prices are sums of rounded ones: a hundredth of a cent is no difference.
 const NO_DIFFERENCE_USD: f64 = 0.0001;
@@ -22,17 +30,32 @@ pub struct Violation {
     pub setting: String,
     pub asked: String,
     pub allowed: String,
+    /// Key below `preview.limits` or `preview.limits.allow`, and what it would have to list; `None` where no value would
+    /// do.
+    pub widen: Option<Widen>,
 }
 
-/// Everything in `config` that asks for more than `branch` allows, in the order of the limits.
+/// What a limit would have to hold for the setting to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Widen {
+    /// One more entry of a list: `gpus`, `models`.
+    Entry(&'static str, String),
+    /// Another value: `max-instances`, `expires`, `hourly-cost`.
+    Value(&'static str, String),
+    /// One more entry of a list below `allow`.
+    Allow(&'static str, String),
+}
+
+/// Everything in `config` that asks for more than the named limits of `branch`, in their order.
 pub fn check(branch: &str, allowance: &Allowance, config: &Config) -> Vec<Violation> {
-    let found = |limit, model, setting: String, asked, allowed| Violation {
+    let found = |limit, model, setting: String, asked, allowed, widen| Violation {
         branch: branch.to_owned(),
         limit,
         model,
         setting,
         asked,
         allowed,
+        widen,
     };
     let mut all = Vec::new();
     for (index, model) in config.models.iter().enumerate() {
@@ -45,6 +68,7 @@ pub fn check(branch: &str, allowance: &Allowance, config: &Config) -> Vec<Violat
                 setting,
                 gpu.clone(),
                 allowance.gpus.join(", "),
+                Some(Widen::Entry("gpus", gpu.clone())),
             ));
         }
         if let Some(patterns) = &allowance.models
@@ -58,6 +82,7 @@ pub fn check(branch: &str, allowance: &Allowance, config: &Config) -> Vec<Violat
                 setting,
                 model.id.clone(),
                 allowed.join(", "),
+                Some(Widen::Entry("models", model.id.clone())),
             ));
         }
     }
@@ -69,6 +94,7 @@ pub fn check(branch: &str, allowance: &Allowance, config: &Config) -> Vec<Violat
             "preview.max-instances".to_owned(),
             preview.max_instances.to_string(),
             allowance.max_instances.to_string(),
+            Some(Widen::Value("max-instances", preview.max_instances.to_string())),
         ));
     }
     if preview.expires > allowance.expires {
@@ -78,19 +104,35 @@ pub fn check(branch: &str, allowance: &Allowance, config: &Config) -> Vec<Violat
             "preview.expires".to_owned(),
             hours(preview.expires),
             hours(allowance.expires),
+            Some(Widen::Value("expires", hours(preview.expires))),
         ));
     }
     if let Some(limit) = allowance.hourly_cost {
         let allowed = usd(limit);
-        all.extend(dear(config, limit).map(|(model, setting, asked)| {
-            found("preview.limits.hourly-cost", model, setting, asked, allowed)
+        all.extend(dear(config, limit).map(|dear| {
+            // Rounded up, so that it is enough.
+            let enough = dear
+                .total
+                .map(|total| format!("{:.2}", (total * 100.0 - 1e-6).ceil() / 100.0));
+            let widen = enough.map(|enough| Widen::Value("hourly-cost", enough));
+            let limit = "preview.limits.hourly-cost";
+            found(limit, dear.model, dear.setting, dear.asked, allowed, widen)
         }));
     }
     all
 }
 
+/// What passes the limit of the cost.
+struct Dear {
+    model: Option<usize>,
+    setting: String,
+    asked: String,
+    /// US dollars an hour; `None` when a price isn't known.
+    total: Option<f64>,
+}
+
 /// What is dearer than `limit`: all previews together, or a model whose price isn't known, which may cost anything.
-fn dear(config: &Config, limit: f64) -> Option<(Option<usize>, String, String)> {
+fn dear(config: &Config, limit: f64) -> Option<Dear> {
     let mut total = 0.0;
     let mut dearest = (0, 0.0);
     for (index, model) in config.models.iter().enumerate() {
@@ -99,7 +141,12 @@ fn dear(config: &Config, limit: f64) -> Option<(Option<usize>, String, String)> 
                 "a price that is not known ({} in {})",
                 model.service.gpu, config.region
             );
-            return Some((Some(index), format!("models[{index}].service.gpu"), asked));
+            return Some(Dear {
+                model: Some(index),
+                setting: format!("models[{index}].service.gpu"),
+                asked,
+                total: None,
+            });
         };
         total += hour;
         if hour > dearest.1 {
@@ -110,7 +157,12 @@ fn dear(config: &Config, limit: f64) -> Option<(Option<usize>, String, String)> 
         1 => format!("models[{}].service.gpu", dearest.0),
         _ => "preview.max-instances".to_owned(),
     };
-    (total > limit + NO_DIFFERENCE_USD).then(|| (None, setting, usd(total)))
+    (total > limit + NO_DIFFERENCE_USD).then(|| Dear {
+        model: None,
+        setting,
+        asked: usd(total),
+        total: Some(total),
+    })
 }
 
 /// US dollars for an hour of a model's preview with all of its instances.
@@ -172,6 +224,9 @@ impl Violation {
         } = self;
         let setting = self.written();
         match *limit {
+            "preview.limits.allow" => {
+                format!("`{setting}` asks for {asked}{place}, but `{branch}` allows {allowed}")
+            }
             "preview.limits.hourly-cost" => {
                 format!("the previews ask for {asked}, but `{limit}` on `{branch}` allows {allowed}")
             }

@@ -20,6 +20,7 @@ pub fn guarded() -> World {
         format!("{secrets}/vllm-key:addVersion"),
         serde_json::json!({"payload": {"data": data}}),
     );
+    world.allow("service.secrets: [vllm-key], image.hf-token-secret: [hf-token]");
     world.write(
         "llm-deploy.yaml",
         &config("service: { secrets: { VLLM_API_KEY: vllm-key } }\nlatency: { requests: 1, concurrency: [1], max-tokens: 2 }"),

@@ -21,6 +21,7 @@ const TOKEN: &str = "hf_NeverToBeSeenAnywhere42";
 fn new_project() -> World {
     let world = World::with(|settings| settings.bare = true);
     world.write("llm-deploy.yaml", &configuration(""));
+    world.allow("image.hf-token-secret: [hf-token]");
     world
 }
 

@@ -41,6 +41,7 @@ fn a_gated_model_without_a_token_is_refused_before_anything_is_built() {
 #[test]
 fn a_token_that_was_not_granted_the_model_fails_in_the_build_with_the_next_step() {
     let world = World::new();
+    world.allow("image.hf-token-secret: [hf-token]");
     let stranger = base64::engine::general_purpose::STANDARD.encode(UNGRANTED_TOKEN);
     let path = format!("/secretmanager/v1/projects/{PROJECT}/secrets/hf-token:addVersion");
     world.change(
@@ -67,6 +68,7 @@ fn a_token_that_was_not_granted_the_model_fails_in_the_build_with_the_next_step(
 #[test]
 fn a_gated_model_with_the_secret_is_built() {
     let world = World::new();
+    world.allow("image.hf-token-secret: [hf-token]");
     let text = config(
         "image: { hf-token-secret: hf-token }\nlatency: { requests: 1, concurrency: [1], max-tokens: 2 }",
     );
@@ -155,6 +157,7 @@ fn a_region_without_gpu_quota_is_told_with_where_to_ask_for_it() {
 fn a_region_that_runs_no_builds_is_told_with_another() {
     let world = World::new();
     world.emulator.emulator.builds.restrict("us-central1");
+    world.allow("build.location: [us-central1]");
     world.write("llm-deploy.yaml", &config("build: { location: us-central1 }"));
     world.run("pull_request.opened").expect_code(1);
     let failure = &world.report()["models"][0]["failure"];
@@ -190,6 +193,7 @@ fn an_api_that_is_off_is_told_with_the_command_that_enables_it() {
 #[test]
 fn a_flag_that_vllm_does_not_have_is_named() {
     let world = World::new();
+    world.allow("engine.args: [frobnicate]");
     world.write(
         "llm-deploy.yaml",
         &config("engine: { args: { frobnicate: true } }"),

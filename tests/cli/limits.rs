@@ -153,7 +153,7 @@ fn a_configuration_that_was_moved_leaves_neither_label_nor_limits_behind() {
     let ran = world.run_with("pull_request.opened", &moved);
     let said = expect_refused(&world, &ran, 2);
     assert!(said.contains("`preview.limits.models` on `main`"), "{said}");
-    assert!(said.contains("of its own (llm-deploy.yaml)"), "{said}");
+    assert!(said.contains("to `llm-deploy.yaml` on `main` first"), "{said}");
     github(&world).put_file(REPOSITORY, "main", FILE, "preview: { label: deploy-preview }");
     world.run_with("pull_request.opened", &moved).expect_code(0);
     assert_eq!(world.report()["kind"], "plan_only");
@@ -335,5 +335,177 @@ fn pull_request_target_is_refused_with_the_danger() {
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(said.contains("checkout of the pull request's head"), "{said}");
         expect_untouched(&world);
+    }
+}
+
+/// A file with a token, both accounts, and the strictest limits.
+const GUARDED: &str = "image: { hf-token-secret: hf-token }
+build: { service-account: llm-builder@demo-project.iam.gserviceaccount.com }
+service: { access: private, service-account: llm-runtime@demo-project.iam.gserviceaccount.com }
+preview: { limits: { gpus: [nvidia-l4], max-instances: 1, expires: 72h, models: ['Qwen/*'], hourly-cost: 2.50 } }
+";
+const RUNTIME: &str = "service-account: llm-runtime@demo-project.iam.gserviceaccount.com";
+const BUILDER: &str = "service-account: llm-builder@demo-project.iam.gserviceaccount.com";
+
+#[test]
+fn one_line_takes_no_secret_account_access_or_code_and_the_printed_lines_allow_it() {
+    // What is asked of the service and of the build, anything else, and what is printed.
+    let cases = [
+        (
+            "",
+            "",
+            "image: { base: 'evil.example/vllm:v1' }",
+            r#"image.base: ["evil.example/vllm:v1"]"#,
+        ),
+        (
+            "secrets: { STOLEN: hf-token }",
+            "",
+            "",
+            "service.secrets: [hf-token]",
+        ),
+        ("access: public", "", "", "service.access: [public]"),
+        (
+            "env: { LD_PRELOAD: /tmp/x.so }",
+            "",
+            "",
+            "service.env: [LD_PRELOAD]",
+        ),
+        ("", "machine: E2_HIGHCPU_32", "", "build.machine: [E2_HIGHCPU_32]"),
+        (
+            "",
+            "",
+            "engine: { args: { trust-remote-code: true } }",
+            "engine.args: [trust-remote-code]",
+        ),
+        (
+            "",
+            "",
+            "engine: { args: { tokenizer: evil/tok } }",
+            "engine.args: [tokenizer]",
+        ),
+        (
+            "",
+            "",
+            "engine: { args: { trust-remote-cod: true } }",
+            "engine.args: [trust-remote-cod]",
+        ),
+        ("", "", "region: us-central1", "region: [us-central1]"),
+    ];
+    for (service, build, other, printed) in cases {
+        let text = format!("{QUICK}\nservice: {{ {RUNTIME}, {service} }}\nbuild: {{ {BUILDER}, {build} }}\n");
+        let text = match other.strip_prefix("region: ") {
+            Some(region) => config(&text).replace("europe-west4", region),
+            None => config(&format!("{text}{other}\n")),
+        };
+        let world = world(&config(GUARDED));
+        world.write(FILE, &text);
+        let ran = world.run("pull_request.opened");
+        let said = expect_refused(&world, &ran, 2).replace("\\\"", "\"");
+        assert!(said.contains(&format!("allow: {{ {printed} }}")), "{said}");
+        assert!(world.service(SERVICE).is_none());
+        // What is printed goes beside the file's own limits.
+        let lines = said
+            .split('`')
+            .find(|part| part.starts_with("preview: {"))
+            .unwrap();
+        let inner = lines
+            .strip_prefix("preview: { limits: { ")
+            .unwrap()
+            .strip_suffix(" } }")
+            .unwrap();
+        let base = config(GUARDED).replace("limits: {", &format!("limits: {{ {inner},"));
+        github(&world).put_file(REPOSITORY, "main", FILE, &base);
+        let ran = world.run("pull_request.opened");
+        let stages = world.report()["models"][0]["stages"].to_string();
+        assert!(
+            !stages.contains("limits of the base branch"),
+            "{inner}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn to_name_no_account_is_to_ask_for_the_projects_default_one() {
+    let world = world(&config(GUARDED));
+    let ran = ask(&world, "");
+    let said = expect_refused(&world, &ran, 2);
+    let printed = "allow: { build.service-account: [default], service.service-account: [default] }";
+    assert!(said.contains(printed), "{said}");
+}
+
+#[test]
+fn the_token_is_not_mounted_into_another_base_image_and_the_comment_lists_what_differs() {
+    let base =
+        "image: { hf-token-secret: hf-token }\npreview: { limits: { allow: { image.base: ['acme/*'] } } }";
+    let world = world(&config(base));
+    ask(
+        &world,
+        "image: { hf-token-secret: hf-token, base: 'acme/vllm:v1' }",
+    )
+    .expect_code(0);
+    let builds: Vec<Value> = world
+        .requests()
+        .into_iter()
+        .filter(|r| r["id"].as_str().is_some_and(|id| id.ends_with("builds.create")))
+        .collect();
+    assert_eq!(builds.len(), 1);
+    let build = builds[0].to_string();
+    assert!(
+        build.contains("acme/vllm:v1") && !build.contains("hf-token"),
+        "{build}"
+    );
+    let comment = world.comments()[0].replace('\u{200b}', "");
+    for words in [
+        "without the Hugging Face token",
+        "Limited settings that are not as on",
+        "acme/vllm:v1",
+    ] {
+        assert!(comment.contains(words), "{words}: {comment}");
+    }
+    // With the branch's own image the token is mounted, and nothing differs.
+    github(&world).put_file(
+        REPOSITORY,
+        "main",
+        FILE,
+        &config("image: { hf-token-secret: hf-token, base: 'acme/vllm:v2' }"),
+    );
+    world.forget_requests();
+    ask(
+        &world,
+        "image: { hf-token-secret: hf-token, base: 'acme/vllm:v2' }",
+    )
+    .expect_code(0);
+    let mounted = |r: &Value| {
+        r["id"].as_str().is_some_and(|id| id.ends_with("builds.create")) && r.to_string().contains("hf-token")
+    };
+    assert!(world.requests().iter().any(mounted));
+    assert!(
+        !world.comments()[0].contains("Limited settings"),
+        "{}",
+        world.comments()[0]
+    );
+}
+
+#[test]
+fn the_minimal_workflow_and_the_first_pull_request_with_a_file_get_a_preview() {
+    let inputs = [
+        ("LLM_DEPLOY_MODEL", "Qwen/Qwen3.5-4B"),
+        ("LLM_DEPLOY_PROJECT", "demo-project"),
+        ("LLM_DEPLOY_REGION", "europe-west4"),
+    ];
+    for (file, inputs) in [
+        (None, &inputs[..]),
+        (Some(config(QUICK)), &[][..]),
+        (Some(QUICK.to_owned()), &inputs[..]),
+    ] {
+        let world = world("");
+        github(&world).remove_file(REPOSITORY, "main", FILE);
+        match &file {
+            Some(text) => world.write(FILE, text),
+            None => std::fs::remove_file(world.path(FILE)).unwrap(),
+        }
+        world.run_with("pull_request.opened", inputs).expect_code(0);
+        assert!(world.service(SERVICE).is_some(), "{file:?}");
     }
 }

@@ -236,9 +236,12 @@ fn two_runs_at_once_leave_one_comment_and_one_service() {
             scope.spawn(move || {
                 let world = empty();
                 let second = if first.run == OLDER.run { NEWER } else { OLDER };
-                let runs = [first, second].map(|push| push.start(&world, PREVIEW.event, true));
-                for run in runs {
+                let mut runs = [first, second].map(|push| (push, push.start(&world, PREVIEW.event, true)));
+                // The older one waits for the end of the newer one's workflow run.
+                runs.sort_by_key(|(push, _)| push.run == OLDER.run);
+                for (push, run) in runs {
                     ended(run).expect_code(0);
+                    push.ends(&world, "success");
                 }
                 expect_comment(&world, NEWER);
                 let services = format!("/run/v2/projects/{PROJECT}/locations/{REGION}/services");

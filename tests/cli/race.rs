@@ -99,6 +99,7 @@ impl Push {
     /// Starts the run, which GitHub has from then on.
     pub fn start(self, world: &World, event: &str, token: bool) -> Child {
         self.create_run(world, event);
+        world.allow("image.base: ['vllm/vllm-openai:*']");
         let (name, mut payload) = world.event(event);
         if name == "push" {
             payload["after"] = self.sha().into();

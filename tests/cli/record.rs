@@ -203,6 +203,7 @@ fn a_previews_report_shows_what_the_pull_request_changes_and_without_production_
     run(&world, "pull_request.opened", "40");
     assert_eq!(world.report()["models"][0]["differences"], Value::Null);
     run(&world, "push", "41");
+    world.allow("service.env: [NEW]");
     let changed = "engine: { max-model-len: 2048 }\nservice: { env: { NEW: secret-value } }";
     world.write("llm-deploy.yaml", &config(&format!("{changed}\n{MEASURED}")));
     run(&world, "pull_request.synchronize", "42");

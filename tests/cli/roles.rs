@@ -23,6 +23,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         "project: {PROJECT}\nregion: {REGION}\nmodel: google/gemma-3-4b-it\nbuild: {{ service-account: {builder} }}\nservice: {{ service-account: {runtime}, secrets: {{ OTLP_HEADERS: hf-token }} }}\nimage: {{ hf-token-secret: hf-token }}\nlatency: {{ requests: 1, concurrency: [1], max-tokens: 2 }}\n"
     );
     world.write("llm-deploy.yaml", &text);
+    world.allow("image.hf-token-secret: [hf-token], service.secrets: [hf-token]");
     world
 }
 

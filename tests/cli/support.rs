@@ -267,6 +267,13 @@ impl World {
         self.get(&path)
     }
 
+    /// Lets pull requests set this for their previews: `preview.limits.allow` on the base branch, inside of its braces.
+    pub fn allow(&self, settings: &str) {
+        let file = format!("preview: {{ limits: {{ allow: {{ {settings} }} }} }}");
+        let github = &self.emulator.emulator.github;
+        github.put_file(REPOSITORY, "main", "llm-deploy.yaml", &file);
+    }
+
     /// A request to GitHub with the job's token, as any step of a job can send it; the path is below the repository.
     pub fn github(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let emulator = &self.emulator.emulator;

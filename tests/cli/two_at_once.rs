@@ -115,9 +115,9 @@ fn what_an_older_run_puts_over_a_newer_one_that_had_nothing_to_change_is_undone(
     let newer = held_at(&world, last_look, UNCHANGED, "push", true);
     // It makes its candidate, and waits for the newer run before it moves the traffic.
     let older = older.go_on();
-    world.wait_until("the older run's candidate", || {
-        world.service(PRODUCTION.service).unwrap()["labels"]["llm-deploy-commit"] == OLDER.sha()
-    });
+    world.wait_for_path(&format!("/actions/runs/{}", UNCHANGED.run));
+    let candidate = world.service(PRODUCTION.service).unwrap();
+    assert_eq!(candidate["labels"]["llm-deploy-commit"], OLDER.sha());
     UNCHANGED.expect(&world, &newer.let_go(), "succeeded");
     UNCHANGED.ends(&world, "success");
     OLDER.expect(&world, &ended(older), "superseded");

@@ -1,10 +1,11 @@
 use super::*;
 
 fn of(text: &str) -> Result<Allowance, Mistakes> {
-    allowance(Source {
+    base_file(Source {
         name: "main:llm-deploy.yaml",
         text,
     })
+    .map(|base| base.allowance)
 }
 
 #[test]
@@ -74,6 +75,7 @@ preview:
         expires: 2 * HOUR,
         models: Some(vec![Pattern("Qwen/*".to_owned())]),
         hourly_cost: Some(2.5),
+        allow: BTreeMap::new(),
     };
     assert_eq!(found, expected);
 }
@@ -93,6 +95,18 @@ fn a_file_with_a_mistake_anywhere_allows_nothing() {
         ("preview: {limits: {models: ['Qwen /x']}}", "any text"),
         ("preview: {limits: {hourly-cost: $2}}", "a number"),
         ("preview: {label: ''}", "1 to 50"),
+        (
+            "preview: {limits: {allow: {service.acces: [public]}}}",
+            "unknown key `service.acces`",
+        ),
+        (
+            "preview: {limits: {allow: {build.timeout: [soon]}}}",
+            "expected an amount",
+        ),
+        (
+            "preview: {limits: {allow: {service.access: public}}}",
+            "expected a list",
+        ),
         ("latency: {request: 5}", "unknown key `request`"),
         ("preview: {", "not valid YAML"),
         ("preview: {}\n---\npreview: {}", "document"),

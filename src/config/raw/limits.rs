@@ -1,9 +1,12 @@
 //! `preview.limits` as written.
 
-use schemars::JsonSchema;
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::DURATION;
+use super::{DURATION, Text};
+use crate::config::limits::ALLOWABLE;
 
 /// What the previews of pull requests may cost. A pull request is held to the limits in the file of its base branch,
 /// and of the default branch, not to those in its own.
@@ -30,4 +33,36 @@ pub struct Limits {
     /// By default no limit.
     #[schemars(range(min = 0.01, max = 100_000))]
     pub hourly_cost: Option<f64>,
+    /// What previews may set besides what this file itself sets, by the setting.
+    pub allow: Option<Allow>,
+}
+
+/// Setting to the values that are allowed; `*` stands for any text.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Allow(pub IndexMap<String, Vec<Text>>);
+
+impl JsonSchema for Allow {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Allow".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = generator.subschema_for::<Text>();
+        let property = |meaning: &str| {
+            let mut list = json_schema!({ "type": "array", "minItems": 1, "maxItems": 100, "items": text });
+            list.insert("description".to_owned(), Value::from(meaning));
+            list.to_value()
+        };
+        let properties: serde_json::Map<String, Value> = ALLOWABLE
+            .iter()
+            .map(|one| (one.key.to_owned(), property(one.meaning)))
+            .collect();
+        json_schema!({
+            "type": "object",
+            "description": "Setting to the values that are allowed; `*` stands for any text.",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
 }

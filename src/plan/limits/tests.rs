@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
-    config::{Source, allowance},
+    config::{Allowance, BaseFile, Source, base_file},
     plan::testing::config,
 };
 
 fn allows(file: &str) -> Allowance {
     let name = "main:llm-deploy.yaml";
-    allowance(Source { name, text: file }).unwrap()
+    base_file(Source { name, text: file }).unwrap().allowance
 }
 
 const RTX: &str = "service: { gpu: nvidia-rtx-pro-6000 }";
@@ -135,4 +135,302 @@ fn a_violation_points_at_the_line_that_asks_for_it() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+}
+
+/// The minimal file with more settings, as the base branch has it.
+fn base(more: &str) -> BaseFile {
+    let name = "main:llm-deploy.yaml";
+    let text = format!("project: acme-llm\nregion: europe-west4\nmodel: Qwen/Qwen3.5-4B\n{more}");
+    base_file(Source { name, text: &text }).unwrap()
+}
+
+/// The settings that the base branch does not allow, and the lines that would allow them.
+fn refused(base: &BaseFile, asked: &Config) -> (Vec<String>, Option<String>) {
+    let settings = base.settings("main:llm-deploy.yaml", asked).unwrap();
+    let branch = Branch {
+        name: "main",
+        allowance: &base.allowance,
+        settings: &settings,
+    };
+    let mut all = check("main", &base.allowance, asked);
+    all.extend(check_authority(&branch, asked));
+    let lines = widening("main", &base.allowance, &all.iter().collect::<Vec<_>>());
+    (all.into_iter().map(|one| one.setting).collect(), lines)
+}
+
+/// Settings that carry authority, each with the setting that is refused.
+const AUTHORITY: &[(&str, &str)] = &[
+    (
+        "image: { base: 'evil.example/vllm:latest' }",
+        "models[0].image.base",
+    ),
+    (
+        "image: { hf-token-secret: hf-token }",
+        "models[0].image.hf-token-secret",
+    ),
+    ("service: { access: public }", "models[0].service.access"),
+    (
+        "service: { service-account: admin@acme-llm.iam.gserviceaccount.com }",
+        "models[0].service.service-account",
+    ),
+    (
+        "service: { zonal-redundancy: true }",
+        "models[0].service.zonal-redundancy",
+    ),
+    (
+        "service: { env: { LD_PRELOAD: /tmp/x.so } }",
+        "models[0].service.env.LD_PRELOAD",
+    ),
+    (
+        "service: { env: { HF_HUB_OFFLINE: '0' } }",
+        "models[0].service.env.HF_HUB_OFFLINE",
+    ),
+    (
+        "service: { secrets: { STOLEN: other-secret } }",
+        "models[0].service.secrets.STOLEN",
+    ),
+    (
+        "engine: { args: { trust-remote-code: true } }",
+        "models[0].engine.args.trust-remote-code",
+    ),
+    (
+        "engine: { args: { tokenizer: evil/tok } }",
+        "models[0].engine.args.tokenizer",
+    ),
+    (
+        "engine: { args: { max-model-le: 9 } }",
+        "models[0].engine.args.max-model-le",
+    ),
+    (
+        "engine: { args: { speculative-config: { model: evil/draft, num_speculative_tokens: 3 } } }",
+        "models[0].engine.args.speculative-config",
+    ),
+    (
+        "engine: { args: { speculative-config.model: evil/draft } }",
+        "models[0].engine.args.speculative-config.model",
+    ),
+    (
+        "engine: { args: { chat-template: /etc/passwd } }",
+        "models[0].engine.args.chat-template",
+    ),
+    ("build: { location: us-central1 }", "build.location"),
+    ("build: { machine: E2_HIGHCPU_32 }", "build.machine"),
+    ("build: { disk-gb: 4000 }", "build.disk-gb"),
+    ("build: { timeout: 24h }", "build.timeout"),
+    (
+        "build: { service-account: admin@acme-llm.iam.gserviceaccount.com }",
+        "build.service-account",
+    ),
+    ("build: { bucket: somewhere-else }", "build.bucket"),
+    ("build: { repository: production }", "build.repository"),
+    ("build: { keep: 1 }", "build.keep"),
+    ("build: { delete-older-than: 1h }", "build.delete-older-than"),
+    ("preview: { cpu: 8 }", "preview.cpu"),
+    ("latency: { duration: 1h }", "models[0].latency"),
+    ("latency: { requests: 1000000 }", "models[0].latency"),
+];
+
+#[test]
+fn every_setting_that_carries_authority_is_refused_and_the_printed_lines_allow_it() {
+    for (asked, setting) in AUTHORITY {
+        for base_more in [
+            "",
+            "preview: { limits: { allow: { engine.args: [quantization] } } }",
+        ] {
+            let asked = config(asked);
+            let (refused_settings, lines) = refused(&base(base_more), &asked);
+            assert_eq!(refused_settings, [*setting]);
+            let lines = lines.unwrap();
+            assert_eq!(refused(&base(&lines), &asked).0, Vec::<String>::new(), "{lines}");
+        }
+        // On a branch without a file as well.
+        assert_eq!(refused(&BaseFile::default(), &config(asked)).0, [*setting]);
+    }
+}
+
+#[test]
+fn a_larger_instance_than_the_base_branchs_is_refused() {
+    let asked = config("preview: { cpu: 8, memory: 32Gi }");
+    let (settings, lines) = refused(&base("preview: { cpu: 6, memory: 16Gi }"), &asked);
+    assert_eq!(settings, ["preview.cpu", "preview.memory"]);
+    let lines = format!("{}\n", lines.unwrap());
+    assert_eq!(refused(&base(&lines), &asked).0, Vec::<String>::new(), "{lines}");
+    assert_eq!(
+        refused(&base("preview: { cpu: 8, memory: 32Gi }"), &asked).0,
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn what_the_base_branch_sets_itself_needs_no_allowance() {
+    for (asked, _) in AUTHORITY {
+        assert_eq!(
+            refused(&base(asked), &config(asked)).0,
+            Vec::<String>::new(),
+            "{asked}"
+        );
+    }
+}
+
+#[test]
+fn less_authority_than_on_the_base_branch_is_no_violation_but_another_account_is() {
+    let base = base(
+        "image: { base: 'acme/vllm:v1', hf-token-secret: hf-token }
+build: { timeout: 3h, disk-gb: 500, service-account: build@acme-llm.iam.gserviceaccount.com, keep: 3 }
+service: { access: public, zonal-redundancy: true, secrets: { VLLM_API_KEY: key }, env: { A: b },
+           service-account: run@acme-llm.iam.gserviceaccount.com }
+engine: { args: { tokenizer: acme/tok } }
+preview: { cpu: 8, memory: 32Gi }
+",
+    );
+    let asked = config(
+        "image: { base: 'acme/vllm:v1' }
+build: { timeout: 2h, disk-gb: 100, service-account: build@acme-llm.iam.gserviceaccount.com, keep: 5 }
+service: { service-account: run@acme-llm.iam.gserviceaccount.com }
+",
+    );
+    assert_eq!(refused(&base, &asked).0, Vec::<String>::new());
+    // Not to name the account means the project's default one, which may do more.
+    let (settings, _) = refused(&base, &config("image: { base: 'acme/vllm:v1' }"));
+    assert_eq!(
+        settings,
+        ["build.service-account", "models[0].service.service-account"]
+    );
+    // The same secret under another variable, and another value of the same variable.
+    let renamed = config(
+        "image: { base: 'acme/vllm:v1' }
+build: { service-account: build@acme-llm.iam.gserviceaccount.com }
+service: { secrets: { LEAK: key }, env: { A: c }, service-account: run@acme-llm.iam.gserviceaccount.com }
+",
+    );
+    let (settings, _) = refused(&base, &renamed);
+    assert_eq!(
+        settings,
+        ["models[0].service.env.A", "models[0].service.secrets.LEAK"]
+    );
+}
+
+#[test]
+fn a_model_takes_the_authority_of_its_namesake_and_a_new_one_that_of_the_top() {
+    let base = base_file(Source {
+        name: "main:llm-deploy.yaml",
+        text: "project: acme-llm\nregion: europe-west4\nservice: { env: { ALL: x } }\nmodels:\n  \
+               - { id: a/one, service: { secrets: { KEY: one-key } } }\n  - { id: a/two, service: { access: public } }\n",
+    })
+    .unwrap();
+    let asked = |models: &str| {
+        let text = format!("project: acme-llm\nregion: europe-west4\nmodels:\n{models}");
+        crate::config::resolve(
+            Some(Source {
+                name: "x",
+                text: &text,
+            }),
+            &[],
+        )
+        .unwrap()
+    };
+    let own = asked(
+        "  - { id: a/one, service: { env: { ALL: x }, secrets: { KEY: one-key } } }\n  - { id: a/two, service: { access: public } }\n",
+    );
+    assert_eq!(refused(&base, &own).0, Vec::<String>::new());
+    let other = asked(
+        "  - { id: a/one, service: { access: public } }\n  - { id: a/three, service: { env: { ALL: x }, secrets: { KEY: one-key } } }\n",
+    );
+    assert_eq!(
+        refused(&base, &other).0,
+        ["models[0].service.access", "models[1].service.secrets.KEY"]
+    );
+}
+
+#[test]
+fn code_of_another_model_or_revision_than_the_base_branchs_is_refused() {
+    let base = base("engine: { args: { trust-remote-code: true } }");
+    let code = "engine: { args: { trust-remote-code: true } }";
+    assert_eq!(refused(&base, &config(code)).0, Vec::<String>::new());
+    let text = format!("project: acme-llm\nregion: europe-west4\n{code}\nmodel: ");
+    for model in ["evil/model", "{ id: Qwen/Qwen3.5-4B, revision: refs/pr/7 }"] {
+        let text = format!("{text}{model}\n");
+        let asked = crate::config::resolve(
+            Some(Source {
+                name: "x",
+                text: &text,
+            }),
+            &[],
+        )
+        .unwrap();
+        assert_eq!(
+            refused(&base, &asked).0,
+            ["models[0].engine.args.trust-remote-code"],
+            "{model}"
+        );
+    }
+}
+
+#[test]
+fn project_and_region_are_the_base_branchs_or_the_workflows() {
+    let other = "project: other-project\nregion: us-central1\nmodel: Qwen/Qwen3.5-4B\n";
+    let of = |text: &str, inputs: &[(&str, &str)]| {
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        crate::config::resolve(Some(Source { name: "x", text }), &inputs).unwrap()
+    };
+    let (settings, lines) = refused(&base(""), &of(other, &[]));
+    assert_eq!(settings, ["project", "region"]);
+    assert_eq!(
+        refused(&base(&lines.unwrap()), &of(other, &[])).0,
+        Vec::<String>::new()
+    );
+    let inputs = [("project", "other-project"), ("region", "us-central1")];
+    assert_eq!(
+        refused(&base(""), &of("model: Qwen/Qwen3.5-4B\n", &inputs)).0,
+        Vec::<String>::new()
+    );
+    // The first pull request with a file: nothing says otherwise.
+    assert_eq!(
+        refused(&BaseFile::default(), &of(other, &[])).0,
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn the_first_file_that_bootstrap_writes_keeps_its_preview() {
+    let asked = config(
+        "build: { service-account: llm-builder@acme-llm.iam.gserviceaccount.com }
+service: { service-account: llm-runtime@acme-llm.iam.gserviceaccount.com }
+",
+    );
+    assert_eq!(refused(&BaseFile::default(), &asked).0, Vec::<String>::new());
+    let named = base("service: { service-account: run@acme-llm.iam.gserviceaccount.com }");
+    assert_eq!(refused(&named, &asked).0, ["models[0].service.service-account"]);
+}
+
+#[test]
+fn harmless_settings_need_no_allowance() {
+    let asked = config(
+        "engine: { max-model-len: 2048, dtype: half, args: { max-num-seqs: 8, enable-prefix-caching: false,
+           speculative-config: { method: ngram, num_speculative_tokens: 3 } } }
+service: { concurrency: 1000, request-timeout: 1h, startup-timeout: 30m, port: 9000, env: { VLLM_LOGGING_LEVEL: DEBUG } }
+smoke: { prompt: Hello }
+latency: { requests: 50, concurrency: [1, 8] }
+",
+    );
+    assert_eq!(refused(&base(""), &asked).0, Vec::<String>::new());
+}
+
+#[test]
+fn each_key_that_takes_allowances_is_tried_above() {
+    for one in crate::config::ALLOWABLE {
+        let elsewhere = ["project", "region", "preview.memory"].contains(&one.key);
+        let tried = |setting: &str| {
+            let setting = setting.trim_start_matches("models[0].");
+            setting == one.key || setting.starts_with(&format!("{}.", one.key))
+        };
+        assert!(
+            elsewhere || AUTHORITY.iter().any(|(_, setting)| tried(setting)),
+            "{}",
+            one.key
+        );
+    }
 }

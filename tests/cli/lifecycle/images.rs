@@ -14,6 +14,7 @@ use crate::support::{PROJECT, PULL_REQUEST, REGION, REPOSITORY, World, config};
 #[test]
 fn a_closed_pull_requests_images_go_with_its_preview_and_those_of_production_stay() {
     let world = world();
+    world.allow("image.base: ['*']");
     world.run("push").expect_code(0);
     // The first commit's image is production's, the second's its own.
     world.run("pull_request.opened").expect_code(0);
@@ -42,6 +43,7 @@ fn a_closed_pull_requests_images_go_with_its_preview_and_those_of_production_sta
 #[test]
 fn a_merged_pull_requests_last_image_stays_for_production_and_its_earlier_ones_go() {
     let world = world();
+    world.allow("image.base: ['*']");
     world.run("pull_request.opened").expect_code(0);
     world.write("llm-deploy.yaml", &config(OTHER_BASE));
     world.run("pull_request.synchronize").expect_code(0);
@@ -133,6 +135,7 @@ fn an_image_that_a_build_is_making_anew_stays() {
 #[test]
 fn without_the_permission_the_images_stay_with_one_warning_that_names_role_and_command() {
     let world = world();
+    world.allow("image.base: ['*']");
     world.emulator.emulator.settle(REGION);
     let account = |name: &str| format!("{name}@{PROJECT}.iam.gserviceaccount.com");
     let accounts = format!(

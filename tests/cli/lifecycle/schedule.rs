@@ -8,6 +8,7 @@ use crate::support::{PULL_REQUEST, REPOSITORY, config};
 #[test]
 fn an_expired_previews_images_stay_for_the_next_push() {
     let world = world();
+    world.allow("image.base: ['*']");
     world.run("push").expect_code(0);
     world.write("llm-deploy.yaml", &config(OTHER_BASE));
     world.run("pull_request.opened").expect_code(0);

@@ -23,7 +23,7 @@ pub fn user(api: &str, login: &str) -> Value {
     let bot = login.ends_with("[bot]");
     let id: u64 = match login {
         "github-actions[bot]" => 41_898_282,
-        "octocat" => 583_231,
+        "octocat" | "octo-org" => 583_231,
         // Another one for each.
         _ => {
             let hash = Sha256::digest(login.to_lowercase());

@@ -1,0 +1,161 @@
+//! What a pull request asks for, against what its base branch sets itself. Pure.
+
+use super::{
+    Violation, Widen,
+    authority::{self, Ask, DEFAULT_ACCOUNT},
+};
+use crate::config::{Allowable, Allowance, BaseSettings, Config, Origin, Pattern, defaults};
+
+/// Longest measurement of a preview that needs no allowance, in seconds.
+const MEASUREMENT: f64 = 1800.0;
+
+/// A branch that a pull request goes into.
+#[derive(Clone, Copy, Debug)]
+pub struct Branch<'a> {
+    pub name: &'a str,
+    pub allowance: &'a Allowance,
+    /// What its own file sets.
+    pub settings: &'a BaseSettings,
+}
+
+/// Every setting of `config` that carries authority and that the branch neither sets nor allows.
+pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
+    authority::asks(config)
+        .into_iter()
+        .filter(|ask| !is_allowed(branch, config, ask))
+        .map(|ask| {
+            let own: Vec<String> = own(branch, config, &ask).iter().map(Ask::shown).collect();
+            let listed = branch.allowance.allow.get(ask.key).cloned().unwrap_or_default();
+            let allowed: Vec<String> = own.into_iter().chain(listed).collect();
+            Violation {
+                branch: branch.name.to_owned(),
+                limit: "preview.limits.allow",
+                model: ask.model,
+                asked: ask.shown(),
+                allowed: match allowed.is_empty() {
+                    true => "nothing but the default".to_owned(),
+                    false => allowed.join(", "),
+                },
+                widen: Some(Widen::Allow(ask.key, ask.value)),
+                setting: ask.setting,
+            }
+        })
+        .collect()
+}
+
+/// The limited settings that are not as on the branch, as a reader is told of them. Includes what the branch allows.
+pub fn differences(branch: &Branch<'_>, config: &Config) -> Vec<String> {
+    let asks = authority::asks(config).into_iter();
+    let mut all: Vec<String> = asks
+        .filter(|ask| !is_own(branch, config, ask) && !is_default(config, ask))
+        .filter(|ask| ask.key != "latency")
+        .map(|ask| format!("`{}`: {}", ask.setting, ask.shown()))
+        .collect();
+    for (index, (model, own)) in config.models.iter().zip(&branch.settings.models).enumerate() {
+        if model.id != own.id {
+            all.push(format!("`models[{index}].id`: {}", model.id));
+        }
+        if model.service.gpu != own.service.gpu {
+            all.push(format!("`models[{index}].service.gpu`: {}", model.service.gpu));
+        }
+    }
+    let (preview, own) = (&config.preview, &branch.settings.config.preview);
+    if preview.max_instances != own.max_instances {
+        all.push(format!("`preview.max-instances`: {}", preview.max_instances));
+    }
+    if preview.expires != own.expires {
+        all.push(format!("`preview.expires`: {}", super::hours(preview.expires)));
+    }
+    all
+}
+
+fn is_allowed(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+    is_own(branch, config, ask)
+        || is_default(config, ask)
+        || is_input(config, ask)
+        || is_bootstrap_account(branch, config, ask)
+        || is_listed(branch.allowance, ask)
+}
+
+/// Whether the branch sets the same, or as much.
+fn is_own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+    let amount = |text: &str| Allowable::find(ask.key).and_then(|one| one.amount(text));
+    let asked = amount(&ask.value);
+    if ask.key == "latency" && asked.is_some_and(|asked| asked <= MEASUREMENT) {
+        return true;
+    }
+    own(branch, config, ask).iter().any(|own| {
+        let same = match ask.key {
+            "image.base" => is_same_image(&own.whole, &ask.whole),
+            _ => own.whole == ask.whole,
+        };
+        same || asked.is_some_and(|asked| amount(&own.value).is_some_and(|own| asked <= own))
+    })
+}
+
+/// The branch's own settings under the same key.
+fn own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> Vec<Ask> {
+    let settings = branch.settings;
+    let all = match ask.model {
+        None => authority::shared(&settings.config),
+        Some(index) => match (settings.models.get(index), config.models.get(index)) {
+            (Some(own), Some(asked)) => {
+                let mut own = own.clone();
+                // A preview's least size depends on its accelerator, which has a limit of its own.
+                own.service.gpu.clone_from(&asked.service.gpu);
+                authority::of_model(&settings.config, &own, index)
+            }
+            _ => Vec::new(),
+        },
+    };
+    all.into_iter().filter(|own| own.key == ask.key).collect()
+}
+
+/// What llm-deploy makes for itself in the project.
+fn is_default(config: &Config, ask: &Ask) -> bool {
+    match ask.key {
+        "build.bucket" => ask.value == defaults::bucket(&config.project),
+        "build.repository" => ask.value == defaults::REPOSITORY,
+        _ => false,
+    }
+}
+
+/// Project and region may be the workflow's: its inputs name where its credentials may deploy.
+fn is_input(config: &Config, ask: &Ask) -> bool {
+    matches!(ask.key, "project" | "region")
+        && matches!(config.origins.get(&ask.setting), Some(Origin::Input(_)))
+}
+
+/// Whether the account is the one that `bootstrap` makes for this, where the branch names none: it may do less than the
+/// project's default one.
+fn is_bootstrap_account(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+    let name = match ask.key {
+        "service.service-account" => defaults::RUNTIME_ACCOUNT,
+        "build.service-account" => defaults::BUILD_ACCOUNT,
+        _ => return false,
+    };
+    let unnamed = own(branch, config, ask)
+        .iter()
+        .all(|own| own.value == DEFAULT_ACCOUNT);
+    unnamed && ask.value == defaults::account(name, &config.project)
+}
+
+fn is_listed(allowance: &Allowance, ask: &Ask) -> bool {
+    let Some(listed) = allowance.allow.get(ask.key) else {
+        return false;
+    };
+    let one = Allowable::find(ask.key);
+    match one.and_then(|one| one.amount(&ask.value)) {
+        Some(asked) => {
+            let amounts = listed.iter().filter_map(|text| one?.amount(text));
+            amounts.fold(f64::NEG_INFINITY, f64::max) >= asked
+        }
+        None => listed.iter().any(|text| Pattern::of(text).matches(&ask.value)),
+    }
+}
+
+/// Whether two references name the same image: the same text, or the same digest.
+pub fn is_same_image(one: &str, other: &str) -> bool {
+    let digest = |image: &str| image.split_once('@').map(|(_, digest)| digest.to_owned());
+    one == other || digest(one).is_some_and(|one| Some(one) == digest(other))
+}
