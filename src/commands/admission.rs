@@ -15,6 +15,7 @@ use crate::{
         cleanup,
         failed::{Blame, Failed},
         limits::{self, MissingLabel, Rules},
+        places::places,
     },
     progress::Progress,
     signal,
@@ -52,7 +53,7 @@ pub async fn ask(
         let Some(missing) = rules.missing_label()? else {
             return Ok(Admission::Within(rules));
         };
-        let there = has_preview(common, environment, progress, run, pull_request.number).await;
+        let there = has_preview(common, environment, progress, run, pull_request.number, github).await;
         let there = there.unwrap_or_else(|error| {
             let warning = format!("a preview from before may still be there: {}", error.message);
             progress.warn("label", &warning);
@@ -159,13 +160,25 @@ async fn has_preview(
     progress: &Arc<dyn Progress>,
     run: &Run,
     number: u64,
+    github: Option<&GitHub>,
 ) -> Result<bool, Error> {
     let config = match setup::config(common) {
         Ok(config) => config,
         Err(error) => setup::config_for_cleanup(common).ok_or(error)?,
     };
     let services = setup::services(common, environment.clone(), Arc::clone(progress)).await?;
-    let found = cleanup::list(&services, &config.project, &config.region).await?;
-    let previews = cleanup::previews(&found, &run.context.repository);
-    Ok(previews.iter().any(|(_, of)| *of == number))
+    let places = places(&services, github, &config, Some(number), run.started_at).await;
+    for (index, place) in places.iter().enumerate() {
+        let found = match cleanup::list(&services, &place.project, &place.region).await {
+            Ok(found) => found,
+            // The deletion looks there again and says what it could not see.
+            Err(_) if index > 0 => continue,
+            Err(failed) => return Err(failed.into()),
+        };
+        let previews = cleanup::previews(&found, (&run.context).into());
+        if previews.iter().any(|(_, of)| *of == number) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -49,6 +49,7 @@ pub fn place(environment: &Environment) -> Context {
             .unwrap_or_default(),
         server_url: get("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned()),
         run: RunId::read(environment),
+        repository_id: get("GITHUB_REPOSITORY_ID").and_then(|id| id.parse().ok()),
         ..Context::default()
     }
 }

@@ -46,6 +46,8 @@ pub struct Deployment {
     /// What its creator wrote into it, text or JSON. Anyone with write access can create one.
     #[serde(default)]
     pub payload: Value,
+    #[serde(default)]
+    pub environment: String,
     /// By GitHub's clock.
     pub created_at: Option<DateTime<Utc>>,
     pub creator: Option<Creator>,
@@ -179,6 +181,35 @@ impl GitHub {
             purpose,
         )
         .await
+    }
+
+    /// The deployments since `since`, newest first: of one environment, or of all. A hundred pages at most.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn deployments_since(
+        &self,
+        environment: Option<&str>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Deployment>, Error> {
+        let purpose = Purpose {
+            action: "list the deployments",
+            permission: PERMISSION,
+        };
+        let filter = environment.map(|name| format!("environment={}&", encoded(name)));
+        let first = self.route(&format!("deployments?{}per_page=100", filter.unwrap_or_default()));
+        let mut all = Vec::new();
+        self.pages(first, purpose, |page: Vec<Deployment>| {
+            let is_old = |one: &Deployment| one.created_at.is_some_and(|made| made < since);
+            let ended = page.iter().any(is_old);
+            all.extend(page.into_iter().filter(|one| !is_old(one)));
+            match ended {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+        .await?;
+        Ok(all)
     }
 
     /// The state of a deployment; `None` before its first status.

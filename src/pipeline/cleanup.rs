@@ -12,7 +12,10 @@ use crate::{
         self, Location,
         types::{Service, short_name},
     },
-    plan::target::{self, label, repository_label},
+    plan::{
+        owner::Owner,
+        target::{self, label},
+    },
     report::Status,
 };
 
@@ -49,7 +52,7 @@ pub struct Preview<'a> {
 }
 
 /// This repository's previews among `services`, with the number of their pull request. Pure.
-pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Service, u64)> {
+pub fn previews<'a>(services: &'a [Service], repository: Owner<'_>) -> Vec<(&'a Service, u64)> {
     ours(services, repository, label::PREVIEW)
         .filter_map(|s| Some((s, s.labels.get(label::PULL_REQUEST)?.parse().ok()?)))
         .collect()
@@ -57,7 +60,7 @@ pub fn previews<'a>(services: &'a [Service], repository: &str) -> Vec<(&'a Servi
 
 /// This repository's production services among `services` that no model of the configuration is for any more. They
 /// are never deleted here: somebody may still call them. Pure.
-pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]) -> Vec<&'a str> {
+pub fn forgotten<'a>(services: &'a [Service], repository: Owner<'_>, models: &[Model]) -> Vec<&'a str> {
     ours(services, repository, label::PRODUCTION)
         .filter_map(|s| s.name.as_deref().map(short_name))
         .filter(|name| models.iter().all(|model| model.name != *name))
@@ -68,7 +71,7 @@ pub fn forgotten<'a>(services: &'a [Service], repository: &str, models: &[Model]
 /// `kept` are the services of those that it has now. Others are another workflow's, or a later run's. Pure.
 pub fn swapped<'a>(
     services: &'a [Service],
-    repository: &str,
+    repository: Owner<'_>,
     number: u64,
     source: &str,
     run: RunId,
@@ -89,12 +92,11 @@ pub fn swapped<'a>(
     theirs.into_iter().map(|(service, _)| service).collect()
 }
 
-fn ours<'a>(services: &'a [Service], repository: &str, kind: &str) -> impl Iterator<Item = &'a Service> {
-    let owner = repository_label(repository);
+fn ours<'a>(services: &'a [Service], repository: Owner<'_>, kind: &str) -> impl Iterator<Item = &'a Service> {
     services
         .iter()
         .filter(|s| has(&s.labels, label::MANAGED_BY, label::TOOL))
-        .filter(move |s| has(&s.labels, label::REPOSITORY, &owner))
+        .filter(move |s| repository.is_in(&s.labels))
         .filter(move |s| has(&s.labels, label::KIND, kind))
 }
 
@@ -219,6 +221,10 @@ mod tests {
         }
     }
 
+    fn owner(name: &str) -> Owner<'_> {
+        Owner { name, id: None }
+    }
+
     const OURS: [(&str, &str); 4] = [
         (label::MANAGED_BY, label::TOOL),
         (label::REPOSITORY, "octo_app"),
@@ -229,13 +235,16 @@ mod tests {
     #[test]
     fn only_services_with_all_of_our_labels_are_previews() {
         let ours = service(&OURS);
-        assert_eq!(previews(std::slice::from_ref(&ours), "octo/app").len(), 1);
+        assert_eq!(previews(std::slice::from_ref(&ours), owner("octo/app")).len(), 1);
         for missing in 0..OURS.len() {
             let mut labels = OURS.to_vec();
             labels.remove(missing);
-            assert!(previews(&[service(&labels)], "octo/app").is_empty(), "{labels:?}");
+            assert!(
+                previews(&[service(&labels)], owner("octo/app")).is_empty(),
+                "{labels:?}"
+            );
         }
-        assert!(previews(&[ours], "octo/other").is_empty());
+        assert!(previews(&[ours], owner("octo/other")).is_empty());
     }
 
     #[test]
@@ -262,7 +271,7 @@ mod tests {
             named("of-unknown-age", "12", "here", "soon"),
         ];
         let run = "42-0".parse().unwrap();
-        let found = swapped(&all, "octo/app", 12, "here", run, &["kept"]);
+        let found = swapped(&all, owner("octo/app"), 12, "here", run, &["kept"]);
         let names: Vec<_> = found
             .iter()
             .filter_map(|s| s.name.as_deref().map(short_name))

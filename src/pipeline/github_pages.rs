@@ -18,8 +18,11 @@ use crate::{
     report::{ModelReport, Status, words},
 };
 
+/// How the environments of previews begin.
+pub const PREVIEWS: &str = "preview/pr-";
+
 pub fn preview_environment(number: u64) -> String {
-    format!("preview/pr-{number}")
+    format!("{PREVIEWS}{number}")
 }
 
 pub async fn is_closed(services: &Services, github: Option<&GitHub>, number: u64) -> bool {

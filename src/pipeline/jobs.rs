@@ -59,6 +59,7 @@ impl<'a> Job<'a> {
         let targets = models
             .map(|model| Target {
                 source: self.source.clone(),
+                repository_id: self.context.repository_id,
                 ..Target::preview(self.config, model, repository, head, number, self.now)
             })
             .collect();
@@ -91,18 +92,23 @@ impl<'a> Job<'a> {
 
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
-        let (tested, found) = futures::join!(self.test_all(), self.live());
+        let (tested, found) = futures::join!(self.test_all(), self.live_everywhere(None));
         let mut recorders = incident::follow(self, tested).await;
-        let found = match found {
+        let (found, elsewhere) = match found {
             Ok(found) => found,
             Err(recorder) => {
                 recorders.push(recorder);
                 return (recorders, Vec::new());
             }
         };
+        recorders.extend(elsewhere);
         recorders.extend(self.sweep_among(&found).await);
         let (project, region) = (&self.config.project, &self.config.region);
-        let forgotten = cleanup::forgotten(&found, &self.context.repository, &self.config.models);
+        let own = found
+            .first()
+            .map(|found| found.services.as_slice())
+            .unwrap_or_default();
+        let forgotten = cleanup::forgotten(own, self.context.into(), &self.config.models);
         let notices = forgotten.into_iter().map(|name| {
             format!(
                 "Service `{name}` was deployed from this repository, but no model of the configuration is for it any more. Delete it if nobody calls it: `gcloud run services delete {name} --project {project} --region {region}`"
@@ -114,7 +120,10 @@ impl<'a> Job<'a> {
     fn production_targets(&self) -> impl Iterator<Item = Target> {
         let context = self.context;
         let models = self.config.models.iter();
-        models.map(|model| Target::production(self.config, model, &context.repository, &context.sha))
+        models.map(|model| Target {
+            repository_id: context.repository_id,
+            ..Target::production(self.config, model, &context.repository, &context.sha)
+        })
     }
 
     /// All models at once: three take about as long as the slowest.

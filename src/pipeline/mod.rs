@@ -22,6 +22,7 @@ pub mod model;
 pub mod optional;
 pub mod other_runs;
 pub mod own_build;
+pub mod places;
 pub mod production;
 pub mod recorder;
 pub mod report;

@@ -6,9 +6,11 @@ use futures::future::join_all;
 
 use super::{
     cleanup::{self, Preview, Reason},
+    failed::Blame,
     github_pages as pages,
     images::Images,
     jobs::Job,
+    places::{Place, places},
     recorder::Recorder,
 };
 use crate::{
@@ -19,6 +21,12 @@ use crate::{
     },
     report::Status,
 };
+
+/// The services of one place.
+pub struct Found {
+    pub place: Place,
+    pub services: Vec<Service>,
+}
 
 impl Job<'_> {
     /// Deletes every preview of a pull request that the event says was closed.
@@ -40,59 +48,71 @@ impl Job<'_> {
         self.end(number, Reason::Unlabelled).await
     }
 
-    /// Found by their labels: models may have left the configuration since.
+    /// Found by their labels, in every place where one was deployed: models may have left the configuration since, and
+    /// the configuration may name another project or region.
     async fn end(&self, number: u64, reason: Reason) -> Vec<Recorder> {
-        let found = match self.live().await {
+        let (found, mut recorders) = match self.live_everywhere(Some(number)).await {
             Ok(found) => found,
             Err(recorder) => return vec![recorder],
         };
-        let theirs = cleanup::previews(&found, &self.context.repository)
-            .into_iter()
-            .filter(|(_, n)| *n == number)
-            .map(|(service, number)| Preview {
-                service,
-                number,
-                reason: reason.clone(),
-            });
-        let recorders = self.delete(theirs.collect()).await;
+        for found in &found {
+            let theirs = cleanup::previews(&found.services, self.context.into())
+                .into_iter()
+                .filter(|(_, n)| *n == number)
+                .map(|(service, number)| Preview {
+                    service,
+                    number,
+                    reason: reason.clone(),
+                });
+            recorders.extend(self.delete(&found.place, theirs.collect()).await);
+        }
         pages::deactivate(self.services, self.github, &[number]).await;
         recorders
     }
 
     /// Deletes previews that outlived their time, and those whose pull request is closed.
     pub async fn sweep(&self) -> Vec<Recorder> {
-        match self.live().await {
-            Ok(found) => self.sweep_among(&found).await,
+        match self.live_everywhere(None).await {
+            Ok((found, mut recorders)) => {
+                recorders.extend(self.sweep_among(&found).await);
+                recorders
+            }
             Err(recorder) => vec![recorder],
         }
     }
 
-    pub(super) async fn sweep_among(&self, found: &[Service]) -> Vec<Recorder> {
-        let previews = cleanup::previews(found, &self.context.repository);
-        let numbers: BTreeSet<u64> = previews.iter().map(|(_, number)| *number).collect();
+    pub(super) async fn sweep_among(&self, found: &[Found]) -> Vec<Recorder> {
+        let previews = |found: &'_ Found| -> Vec<u64> {
+            let previews = cleanup::previews(&found.services, self.context.into());
+            previews.iter().map(|(_, number)| *number).collect()
+        };
+        let numbers: BTreeSet<u64> = found.iter().flat_map(previews).collect();
         let states = numbers.iter().map(|number| async {
             let state = pages::pull_request(self.services, self.github, *number).await;
             (*number, state)
         });
         let states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
-        let gone: Vec<Preview<'_>> = previews
-            .into_iter()
-            .filter_map(|(service, number)| {
-                // A pull request that can't be seen may be open: only its preview's own time counts then.
-                let state = states.get(&number).and_then(Option::as_ref);
-                let reason = match state.filter(|state| !state.open) {
-                    Some(state) => Reason::Closed { merged: state.merged },
-                    None => Reason::Expired(cleanup::expiry(service).filter(|when| *when <= self.now)?),
-                };
-                Some(Preview {
-                    service,
-                    number,
-                    reason,
+        let (mut numbers, mut recorders) = (BTreeSet::new(), Vec::new());
+        for found in found {
+            let gone: Vec<Preview<'_>> = cleanup::previews(&found.services, self.context.into())
+                .into_iter()
+                .filter_map(|(service, number)| {
+                    // A pull request that can't be seen may be open: only its preview's own time counts then.
+                    let state = states.get(&number).and_then(Option::as_ref);
+                    let reason = match state.filter(|state| !state.open) {
+                        Some(state) => Reason::Closed { merged: state.merged },
+                        None => Reason::Expired(cleanup::expiry(service).filter(|when| *when <= self.now)?),
+                    };
+                    Some(Preview {
+                        service,
+                        number,
+                        reason,
+                    })
                 })
-            })
-            .collect();
-        let numbers: BTreeSet<u64> = gone.iter().map(|preview| preview.number).collect();
-        let recorders = self.delete(gone).await;
+                .collect();
+            numbers.extend(gone.iter().map(|preview| preview.number));
+            recorders.extend(self.delete(&found.place, gone).await);
+        }
         let numbers: Vec<u64> = numbers.into_iter().collect();
         pages::deactivate(self.services, self.github, &numbers).await;
         recorders
@@ -107,18 +127,22 @@ impl Job<'_> {
             return Vec::new();
         };
         // What can't be listed now goes when the pull request is closed.
-        let Ok(found) = self.live().await else {
+        let Ok((found, _)) = self.live_everywhere(Some(number)).await else {
             return Vec::new();
         };
-        let kept: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
-        let repository = &self.context.repository;
-        let gone = cleanup::swapped(&found, repository, number, source, run, &kept);
-        let gone = gone.into_iter().map(|service| Preview {
-            service,
-            number,
-            reason: Reason::Swapped,
-        });
-        let recorders = self.delete(gone.collect()).await;
+        let deployed: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
+        let mut recorders = Vec::new();
+        for (index, found) in found.iter().enumerate() {
+            // The first place is where this run deployed.
+            let kept = if index == 0 { &deployed[..] } else { &[] };
+            let gone = cleanup::swapped(&found.services, self.context.into(), number, source, run, kept);
+            let gone = gone.into_iter().map(|service| Preview {
+                service,
+                number,
+                reason: Reason::Swapped,
+            });
+            recorders.extend(self.delete(&found.place, gone.collect()).await);
+        }
         let said = recorders.iter().map(|recorder| {
             let (service, model) = (&recorder.report.service, &recorder.report.model);
             match &recorder.report.failure {
@@ -132,17 +156,47 @@ impl Job<'_> {
         said.collect()
     }
 
-    /// All services of the configuration's region.
-    pub(super) async fn live(&self) -> Result<Vec<Service>, Recorder> {
-        cleanup::list(self.services, &self.config.project, &self.config.region)
-            .await
-            .map_err(|failed| cleanup::could_not_list(self.services, failed))
+    /// All services of every place where previews of the pull request, or of all, may be; the configuration's own comes
+    /// first. Beside them what went wrong elsewhere. A place that the account may not look at is told, and no failure:
+    /// anyone with write access could have recorded it.
+    ///
+    /// # Errors
+    /// When the configuration's own place can't be listed.
+    pub(super) async fn live_everywhere(
+        &self,
+        number: Option<u64>,
+    ) -> Result<(Vec<Found>, Vec<Recorder>), Recorder> {
+        let (services, github) = (self.services, self.github);
+        let places = places(services, github, self.config, number, self.now).await;
+        let listed = places
+            .iter()
+            .map(|place| cleanup::list(services, &place.project, &place.region));
+        let listed = join_all(listed).await;
+        let (mut all, mut recorders) = (Vec::new(), Vec::new());
+        for (index, (place, listed)) in places.into_iter().zip(listed).enumerate() {
+            match listed {
+                Ok(services) => all.push(Found { place, services }),
+                Err(failed) if index == 0 => return Err(cleanup::could_not_list(services, failed)),
+                Err(failed) if failed.blame == Blame::Service => {
+                    recorders.push(cleanup::could_not_list(services, failed));
+                }
+                Err(failed) => {
+                    let Place { project, region } = place;
+                    let said = format!(
+                        "a preview may have been deployed to {project} in {region}, which could not be looked at: {}",
+                        failed.failure.cause
+                    );
+                    services.progress.warn("cleanup", &said);
+                }
+            }
+        }
+        Ok((all, recorders))
     }
 
-    pub(super) async fn delete(&self, gone: Vec<Preview<'_>>) -> Vec<Recorder> {
+    pub(super) async fn delete(&self, place: &Place, gone: Vec<Preview<'_>>) -> Vec<Recorder> {
         let location = Location {
-            project: &self.config.project,
-            region: &self.config.region,
+            project: &place.project,
+            region: &place.region,
         };
         let with_images = gone.iter().filter(|preview| preview.reason.takes_images());
         let going = with_images

@@ -2,16 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use super::target::{Target, label};
+use super::target::{Target, label, repository_label};
+use crate::event::Context;
+
+/// A repository, as services name theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// `owner/name`.
+    pub name: &'a str,
+    /// GitHub's number; `None` where no event says it.
+    pub id: Option<u64>,
+}
+
+impl<'a> From<&'a Context> for Owner<'a> {
+    fn from(context: &'a Context) -> Self {
+        Self {
+            name: &context.repository,
+            id: context.repository_id,
+        }
+    }
+}
+
+impl Owner<'_> {
+    /// Whether the labels name this repository: by its number where both are known, else by its name. The label with
+    /// the name has to be there in any case.
+    pub fn is_in(&self, labels: &BTreeMap<String, String>) -> bool {
+        let Some(name) = labels.get(label::REPOSITORY) else {
+            return false;
+        };
+        match (self.id, labels.get(label::REPOSITORY_ID)) {
+            (Some(own), Some(found)) => *found == own.to_string(),
+            _ => *name == repository_label(self.name),
+        }
+    }
+}
 
 /// Whose the service with these labels is, and the label that tells; `None` when it is the target's own.
 ///
 /// A preview is never put over a production service, nor over another pull request's preview, nor the other way
 /// round.
 pub fn foreign(target: &Target, labels: &BTreeMap<String, String>) -> Option<String> {
+    let is_owners = target.owner().is_in(labels);
+    let names_owner = |key: &str| [label::REPOSITORY, label::REPOSITORY_ID].contains(&key);
     target
         .identity()
         .into_iter()
+        .filter(|(key, _)| !(is_owners && names_owner(key)))
         .find_map(|(key, wanted)| match labels.get(key) {
             Some(found) if *found == wanted => None,
             Some(found) => Some(format!(
@@ -24,7 +60,7 @@ pub fn foreign(target: &Target, labels: &BTreeMap<String, String>) -> Option<Str
 
 fn whose(key: &str, found: &str) -> &'static str {
     match (key, found) {
-        (label::REPOSITORY, _) => "another repository",
+        (label::REPOSITORY | label::REPOSITORY_ID, _) => "another repository",
         (label::KIND, label::PRODUCTION) => "this repository's production",
         (label::KIND, label::PREVIEW) => "a pull request's preview",
         (label::PULL_REQUEST, _) => "another pull request",
@@ -59,6 +95,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_repositorys_number_counts_before_its_name() {
+        let mut target = preview("");
+        target.repository_id = Some(7);
+        let mut labels = target.labels();
+        assert_eq!(foreign(&target, &labels), None);
+        let older = preview("").labels();
+        assert_eq!(foreign(&target, &older), None, "without a number the name counts");
+        labels.insert(label::REPOSITORY.to_owned(), "its_old-name".to_owned());
+        assert_eq!(foreign(&target, &labels), None, "it was renamed");
+        let mut taken = target.labels();
+        taken.insert(label::REPOSITORY_ID.to_owned(), "8".to_owned());
+        let said = foreign(&target, &taken).unwrap();
+        assert!(
+            said.starts_with("another repository: "),
+            "the name was taken over: {said}"
+        );
+        let by_hand = preview("");
+        assert_eq!(
+            foreign(&by_hand, &target.labels()),
+            None,
+            "no event tells the number"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::preview_name;
+use super::{owner::Owner, preview_name};
 use crate::{
     config::{Config, Model, Service},
     event::RunId,
@@ -15,6 +15,8 @@ pub mod label {
     pub const MANAGED_BY: &str = "managed-by";
     pub const TOOL: &str = "llm-deploy";
     pub const REPOSITORY: &str = "llm-deploy-repository";
+    /// GitHub's number of the repository, which stays when it is renamed. Services of older versions lack it.
+    pub const REPOSITORY_ID: &str = "llm-deploy-repository-id";
     pub const KIND: &str = "llm-deploy-kind";
     pub const PRODUCTION: &str = "production";
     pub const PREVIEW: &str = "preview";
@@ -57,6 +59,8 @@ pub struct Target {
     pub production: Service,
     /// `owner/name`.
     pub repository: String,
+    /// GitHub's number of the repository; `None` where no event says it.
+    pub repository_id: Option<u64>,
     pub commit: String,
     /// Stands for the configuration file that asks for a preview, among those of the repository; `None` when it can't
     /// be told from others.
@@ -75,6 +79,7 @@ impl Target {
             model: model.clone(),
             production: model.service.clone(),
             repository: repository.to_owned(),
+            repository_id: None,
             commit: commit.to_owned(),
             source: None,
             run: None,
@@ -119,12 +124,24 @@ impl Target {
         })
     }
 
+    /// The repository that deploys it.
+    pub fn owner(&self) -> Owner<'_> {
+        Owner {
+            name: &self.repository,
+            id: self.repository_id,
+        }
+    }
+
     /// The labels that say whose a service is, and what for.
     pub fn identity(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![
             (label::MANAGED_BY, label::TOOL.to_owned()),
             (label::REPOSITORY, repository_label(&self.repository)),
         ];
+        all.extend(
+            self.repository_id
+                .map(|id| (label::REPOSITORY_ID, id.to_string())),
+        );
         match self.stage {
             Stage::Production => all.push((label::KIND, label::PRODUCTION.to_owned())),
             Stage::Preview { pull_request, .. } => all.extend([

@@ -2,6 +2,7 @@
 
 mod images;
 mod names;
+mod places;
 mod schedule;
 
 use serde_json::{Value, json};

@@ -73,12 +73,23 @@ const SWITCHED_OFF: &[&str] = &[
     "web_commit_signoff_required",
 ];
 
+/// Another number for each repository.
+fn repository_id(name: &str) -> u64 {
+    if name == super::REPOSITORY {
+        return 1_296_269;
+    }
+    let hash = Sha256::digest(name.to_lowercase());
+    hash.iter()
+        .take(4)
+        .fold(1 << 33, |id, byte| id * 2 + u64::from(*byte))
+}
+
 /// The repository with its many `…_url` fields.
 pub fn repository(api: &str, repo: &Repo) -> Value {
     let (owner, name) = repo.full_name.split_once('/').unwrap_or((&repo.full_name, ""));
     let url = format!("{api}/repos/{}", repo.full_name);
     let page = format!("https://github.com/{}", repo.full_name);
-    let id = 1_296_269;
+    let id = repository_id(&repo.full_name);
     let mut out = json!({
         "id": id, "node_id": node("R", id), "name": name, "full_name": repo.full_name, "private": repo.private,
         "owner": user(api, owner), "html_url": page, "description": "An LLM endpoint", "fork": false, "url": url,
