@@ -34,8 +34,8 @@ fn push(world: &World, number: u64, attempt: u32) -> Ran {
 
 /// Writes a deployment as any job with `deployments: write` can, with the state that it claims; its payload is that of
 /// the first run but for `changes`.
-fn forge(world: &World, changes: Value, state: Option<&str>) {
-    let github = |method: &str, path: &str, body: Option<Value>| world.github(method, path, body);
+fn forge(world: &World, changes: &Value, state: Option<&str>) {
+    let github = |method: &str, path: &str, body: Option<&Value>| world.github(method, path, body);
     let listed = github("GET", "deployments?environment=production", None);
     let mut payload = listed[0]["payload"].clone();
     for (name, value) in changes.as_object().unwrap() {
@@ -44,10 +44,10 @@ fn forge(world: &World, changes: Value, state: Option<&str>) {
     let body = json!({
         "ref": "main", "environment": "production", "auto_merge": false, "required_contexts": [], "payload": payload,
     });
-    let made = github("POST", "deployments", Some(body));
+    let made = github("POST", "deployments", Some(&body));
     if let Some(state) = state {
         let path = format!("deployments/{}/statuses", made["id"]);
-        github("POST", &path, Some(json!({ "state": state })));
+        github("POST", &path, Some(&json!({ "state": state })));
     }
 }
 
@@ -67,7 +67,7 @@ fn a_forged_deployment_of_a_run_that_does_not_exist_stops_no_push_and_enters_no_
     for state in [None, Some("in_progress"), Some("success")] {
         for run in ["99999999999-0", "43-0", "18446744073709551615-4294967295"] {
             let world = world();
-            forge(&world, json!({ "llm-deploy-run": run }), state);
+            forge(&world, &json!({ "llm-deploy-run": run }), state);
             expect_deployed(&world, &push(&world, 41, 1), "2048");
             world.write("llm-deploy.yaml", &configured("1024"));
             expect_deployed(&world, &push(&world, 41, 2), "1024");
@@ -109,7 +109,7 @@ fn a_run_that_exists_but_cannot_have_deployed_production_stops_no_push() {
         let world = world();
         let what = format!("{run:?}");
         world.emulator.emulator.github.run(REPOSITORY, run);
-        forge(&world, json!({ "llm-deploy-run": "43-0" }), Some("success"));
+        forge(&world, &json!({ "llm-deploy-run": "43-0" }), Some("success"));
         let ran = push(&world, 41, 1);
         assert!(
             world.read("outputs.txt").contains("\nsucceeded\n"),
@@ -138,7 +138,7 @@ fn another_author_server_or_repository_stops_no_push_although_the_run_exists() {
         let mut changes = changes;
         let by_another = changes == json!({});
         changes["llm-deploy-run"] = json!("43-0");
-        forge(&world, changes, Some("success"));
+        forge(&world, &changes, Some("success"));
         if by_another {
             github.set_creator(REPOSITORY, "mallory");
         }
@@ -155,7 +155,7 @@ fn a_newer_run_that_github_confirms_makes_this_one_give_way_with_a_warning_and_a
         ..WorkflowRun::push(43)
     };
     world.emulator.emulator.github.run(REPOSITORY, succeeded);
-    forge(&world, json!({ "llm-deploy-run": "43-0" }), Some("success"));
+    forge(&world, &json!({ "llm-deploy-run": "43-0" }), Some("success"));
     let ran = push(&world, 41, 1);
     ran.expect_code(0);
     assert!(world.read("outputs.txt").contains("\nsuperseded\n"));
@@ -180,7 +180,7 @@ fn without_actions_read_no_claim_stops_a_push_and_the_log_names_the_permission()
     let github = &world.emulator.emulator.github;
     github.permit("actions", Access::None);
     github.run(REPOSITORY, WorkflowRun::push(43));
-    forge(&world, json!({ "llm-deploy-run": "43-0" }), Some("success"));
+    forge(&world, &json!({ "llm-deploy-run": "43-0" }), Some("success"));
     let ran = push(&world, 41, 1);
     expect_deployed(&world, &ran, "2048");
     let warned = |line: &&str| line.starts_with("::warning") && line.contains("actions: read");

@@ -275,13 +275,13 @@ impl World {
     }
 
     /// A request to GitHub with the job's token, as any step of a job can send it; the path is below the repository.
-    pub fn github(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub fn github(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let emulator = &self.emulator.emulator;
         let url = format!("{}/github/repos/{REPOSITORY}/{path}", emulator.base_url);
         let mut request = reqwest::Client::new()
             .request(method.parse().unwrap(), url)
             .bearer_auth(emulator.tokens.github());
-        if let Some(body) = &body {
+        if let Some(body) = body {
             request = request.json(body);
         }
         let answer = async {

@@ -159,7 +159,7 @@ fn a_record_of_a_place_that_the_account_may_not_see_is_told_and_stops_nothing() 
         let body = json!({
             "ref": "main", "environment": "preview/pr-12", "auto_merge": false, "required_contexts": [], "payload": forged,
         });
-        world.github("POST", "deployments", Some(body));
+        world.github("POST", "deployments", Some(&body));
     }
     let ran = close(&world, false);
     ran.expect_code(0);
@@ -177,7 +177,7 @@ fn labels_name_the_repository_by_its_number_and_a_renamed_one_keeps_its_preview(
     let labels = world.get(&path(ELSEWHERE)).unwrap()["labels"].clone();
     assert_eq!(labels["llm-deploy-repository-id"], "1296269");
     relabel(&world, |labels| {
-        labels["llm-deploy-repository"] = "octo-org_old-name".into()
+        labels["llm-deploy-repository"] = "octo-org_old-name".into();
     });
     close(&world, false).expect_code(0);
     assert!(services_in(&world, ELSEWHERE).is_empty());
