@@ -95,6 +95,13 @@ configure "latency: { $short, objectives: { ttft-p95: 0.01ms } }"
 run 1 pull_request "$(pull_request synchronize)"
 configure "latency: { $short }"
 run 0 push "$push"
+# A deployment that claims to be a newer run's: GitHub is asked about it.
+claim="\"llm-deploy-run\": \"99-0\", \"server\": \"https://github.com\", \"repository-id\": 600000001"
+claim="{$claim, \"images\": {\"$GOOGLE_CLOUD_PROJECT/europe-west4/qwen3-5-4b\": \"key\"}}"
+request="{\"ref\": \"main\", \"auto_merge\": false, \"required_contexts\": [], \"payload\": $claim}"
+curl -fsS -H "authorization: Bearer $GITHUB_TOKEN" -H "content-type: application/json" -d "$request" \
+  "$GITHUB_API_URL/repos/octo-org/llm-endpoint/deployments" >/dev/null
+run 0 push "$push"
 run 0 schedule "$schedule"
 # Twice failing, then well again.
 configure "latency: { $short, objectives: { ttft-p95: 0.01ms } }"

@@ -497,3 +497,24 @@ async fn an_issue_can_be_locked_deleted_or_a_repository_have_none() {
     assert_eq!(listed.json[0]["number"], theirs);
     assert_eq!(listed.json[0]["user"]["type"], "User");
 }
+
+#[tokio::test]
+async fn a_workflow_run_is_there_once_made_and_takes_a_permission() {
+    let github = GitHub::default();
+    let get = async || act(&github, "GET", "actions/runs/43", Value::Null).await;
+    assert_eq!(get().await.status, 404);
+    github.run(REPOSITORY, WorkflowRun::push(43));
+    let run = get().await.json;
+    assert_eq!(
+        (&run["status"], &run["conclusion"], &run["head_branch"]),
+        (&json!("in_progress"), &Value::Null, &json!("main"))
+    );
+    github.end_run(REPOSITORY, 43, "failure");
+    let run = get().await.json;
+    assert_eq!(
+        (&run["status"], &run["conclusion"]),
+        (&json!("completed"), &json!("failure"))
+    );
+    github.permit("actions", Access::None);
+    assert_eq!(get().await.status, 403);
+}
