@@ -71,6 +71,9 @@ impl World {
             assert_eq!(before.code, 0, "the old revision: {:?}", before.report.models);
         }
         world.configure("vllm/vllm-openai:v0.10.2");
+        let allowed = "preview: { limits: { allow: { image.base: ['vllm/vllm-openai:*'] } } }";
+        let github = &world.emulator.emulator.github;
+        github.put_file(github::REPOSITORY, "main", "llm-deploy.yaml", allowed);
         world
     }
 

@@ -6,8 +6,15 @@ use super::{
 };
 use crate::config::{Allowable, Allowance, BaseSettings, Config, Origin, Pattern, defaults};
 
-/// Longest measurement of a preview that needs no allowance, in seconds.
-const MEASUREMENT: f64 = 1800.0;
+/// What every preview may take without an allowance: no more than the least that llm-deploy takes by itself for a build,
+/// and half an hour of measuring.
+const FREE: [(&str, f64); 3] = [
+    ("build.timeout", 3600.0),
+    ("build.disk-gb", 100.0),
+    ("latency", 1800.0),
+];
+/// Machine types no larger than the least that llm-deploy takes by itself.
+const FREE_MACHINES: [&str; 3] = ["E2_MEDIUM", "E2_STANDARD_2", "E2_HIGHCPU_8"];
 
 /// A branch that a pull request goes into.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +88,6 @@ fn is_allowed(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
 fn is_own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
     let amount = |text: &str| Allowable::find(ask.key).and_then(|one| one.amount(text));
     let asked = amount(&ask.value);
-    if ask.key == "latency" && asked.is_some_and(|asked| asked <= MEASUREMENT) {
-        return true;
-    }
     own(branch, config, ask).iter().any(|own| {
         let same = match ask.key {
             "image.base" => is_same_image(&own.whole, &ask.whole),
@@ -111,12 +115,17 @@ fn own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> Vec<Ask> {
     all.into_iter().filter(|own| own.key == ask.key).collect()
 }
 
-/// What llm-deploy makes for itself in the project.
+/// What llm-deploy makes or takes for itself in the project.
 fn is_default(config: &Config, ask: &Ask) -> bool {
     match ask.key {
         "build.bucket" => ask.value == defaults::bucket(&config.project),
         "build.repository" => ask.value == defaults::REPOSITORY,
-        _ => false,
+        "build.machine" => FREE_MACHINES.contains(&ask.value.as_str()),
+        key => {
+            let amount = Allowable::find(key).and_then(|one| one.amount(&ask.value));
+            let free = FREE.iter().find(|(free, _)| *free == key);
+            matches!((amount, free), (Some(amount), Some((_, free))) if amount <= *free)
+        }
     }
 }
 

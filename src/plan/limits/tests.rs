@@ -414,6 +414,7 @@ fn harmless_settings_need_no_allowance() {
 service: { concurrency: 1000, request-timeout: 1h, startup-timeout: 30m, port: 9000, env: { VLLM_LOGGING_LEVEL: DEBUG } }
 smoke: { prompt: Hello }
 latency: { requests: 50, concurrency: [1, 8] }
+build: { timeout: 10m, disk-gb: 50, machine: E2_HIGHCPU_8, keep: 10, delete-older-than: 30d, logs: cloud-logging }
 ",
     );
     assert_eq!(refused(&base(""), &asked).0, Vec::<String>::new());
