@@ -168,17 +168,20 @@ async fn has_preview(
     };
     let services = setup::services(common, environment.clone(), Arc::clone(progress)).await?;
     let places = places(&services, github, &config, Some(number), run.started_at).await;
-    for (index, place) in places.iter().enumerate() {
+    let mut unseen = None;
+    for (index, place) in places.all.iter().enumerate() {
         let found = match cleanup::list(&services, &place.project, &place.region).await {
             Ok(found) => found,
             // The deletion looks there again and says what it could not see.
-            Err(_) if index > 0 => continue,
-            Err(failed) => return Err(failed.into()),
+            Err(failed) => {
+                unseen = unseen.or((index == 0).then_some(failed));
+                continue;
+            }
         };
         let previews = cleanup::previews(&found, (&run.context).into());
         if previews.iter().any(|(_, of)| *of == number) {
             return Ok(true);
         }
     }
-    Ok(false)
+    unseen.map_or(Ok(false), |failed| Err(failed.into()))
 }

@@ -52,6 +52,14 @@ pub fn config_source(common: &Common, environment: &Environment, config: &Config
         let origin = config.origins.get(&format!("models[{index}].{key}"));
         matches!(origin, Some(Origin::Input(_)))
     };
+    // Nor when an input says where: several jobs may deploy the same file to different places.
+    let place = ["project", "region"].map(|key| config.origins.get(key));
+    if place
+        .iter()
+        .any(|origin| matches!(origin, Some(Origin::Input(_))))
+    {
+        return None;
+    }
     let mut models = 0..config.models.len();
     if models.any(|index| given_as_input(index, "id") || given_as_input(index, "name")) {
         return None;

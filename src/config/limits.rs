@@ -125,6 +125,8 @@ impl Default for Allowance {
 #[derive(Clone, Debug, Default)]
 pub struct BaseFile {
     pub allowance: Allowance,
+    /// The limits as the file writes them.
+    pub limits: Limits,
     file: raw::File,
 }
 
@@ -158,15 +160,16 @@ pub fn base_file(file: Source<'_>) -> Result<BaseFile, Mistakes> {
     let limits = preview.limits;
     let allowance = Allowance {
         label: preview.label,
-        gpus: limits.gpus.unwrap_or_else(|| gpus(&read.file)),
+        gpus: limits.gpus.clone().unwrap_or_else(|| gpus(&read.file)),
         max_instances: limits.max_instances.unwrap_or(preview.max_instances),
         expires: limits.expires.unwrap_or(preview.expires),
-        models: limits.models,
+        models: limits.models.clone(),
         hourly_cost: limits.hourly_cost,
-        allow: limits.allow,
+        allow: limits.allow.clone(),
     };
     Ok(BaseFile {
         allowance,
+        limits,
         file: read.file,
     })
 }
@@ -179,7 +182,11 @@ impl BaseFile {
     /// Mistakes in the file that only show when it is resolved. `name` is the file's, for messages.
     pub fn settings(&self, name: &str, asked: &Config) -> Result<BaseSettings, Mistakes> {
         let first = asked.models.first().map(|model| model.id.as_str());
-        let no_model = self.file.model.is_none() && self.file.models.is_none();
+        let no_model = match &self.file.model {
+            Some(raw::ModelEntry::Model(model)) => model.id.is_none(),
+            Some(raw::ModelEntry::Id(_)) => false,
+            None => self.file.models.is_none(),
+        };
         let config = self.resolve(name, asked, first.filter(|_| no_model))?;
         let mut models = Vec::new();
         for model in &asked.models {
@@ -217,7 +224,35 @@ impl BaseFile {
             .ok_or_else(|| Mistakes::new(name, "", Vec::new()))
     }
 
+    /// Whether the file has the sections `preview` and, in it, `limits`.
+    pub fn sections(&self) -> (bool, bool) {
+        let preview = self.file.preview.as_ref();
+        (
+            preview.is_some(),
+            preview.is_some_and(|preview| preview.limits.is_some()),
+        )
+    }
+
     fn resolve(&self, name: &str, asked: &Config, model: Option<&str>) -> Result<Config, Mistakes> {
+        let first = self.resolve_with(name, asked, model, None);
+        // Where only an input names the accelerator, its size in the file fits no other.
+        first.or_else(|mistakes| {
+            let service = asked.models.first().map(|model| raw::Service {
+                gpu: Some(model.service.gpu.clone()),
+                ..raw::Service::default()
+            });
+            self.resolve_with(name, asked, model, service)
+                .map_err(|_| mistakes)
+        })
+    }
+
+    fn resolve_with(
+        &self,
+        name: &str,
+        asked: &Config,
+        model: Option<&str>,
+        service: Option<raw::Service>,
+    ) -> Result<Config, Mistakes> {
         let missing = |own: &Option<String>, asked: &str| own.is_none().then(|| asked.to_owned());
         let overlay = raw::File {
             project: missing(&self.file.project, &asked.project),
@@ -228,6 +263,7 @@ impl BaseFile {
                     ..raw::Model::default()
                 }))
             }),
+            service,
             ..raw::File::default()
         };
         let mut resolver = Resolver::default();

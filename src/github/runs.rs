@@ -49,6 +49,8 @@ const fn first() -> u32 {
 /// How far a run's latest attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
+    /// It waits for its turn in a `concurrency` group, and no job of it has begun.
+    Pending,
     /// It waits or runs.
     Active,
     Succeeded,
@@ -61,6 +63,7 @@ impl WorkflowRun {
         match (self.status.as_deref(), self.conclusion.as_deref()) {
             (_, Some("success")) => RunState::Succeeded,
             (_, Some(_)) | (Some("completed"), None) => RunState::Failed,
+            (Some("pending" | "requested"), None) => RunState::Pending,
             (_, None) => RunState::Active,
         }
     }
@@ -110,7 +113,10 @@ mod tests {
             assert_eq!(run.workflow(), "a.yml");
             run.state()
         };
-        for status in ["queued", "in_progress", "waiting", "pending", "requested"] {
+        for status in ["pending", "requested"] {
+            assert_eq!(run(Some(status), None), RunState::Pending, "{status}");
+        }
+        for status in ["queued", "in_progress", "waiting"] {
             assert_eq!(run(Some(status), None), RunState::Active, "{status}");
         }
         assert_eq!(run(Some("completed"), Some("success")), RunState::Succeeded);

@@ -92,22 +92,13 @@ impl<'a> Job<'a> {
 
     /// Tests production as it is, sweeps up previews, and tells of services that the configuration has forgotten.
     pub async fn schedule(&self) -> Recorded {
-        let (tested, found) = futures::join!(self.test_all(), self.live_everywhere(None));
+        let (tested, (found, unseen)) = futures::join!(self.test_all(), self.live_everywhere(None));
         let mut recorders = incident::follow(self, tested).await;
-        let (found, elsewhere) = match found {
-            Ok(found) => found,
-            Err(recorder) => {
-                recorders.push(recorder);
-                return (recorders, Vec::new());
-            }
-        };
-        recorders.extend(elsewhere);
+        recorders.extend(unseen);
         recorders.extend(self.sweep_among(&found).await);
         let (project, region) = (&self.config.project, &self.config.region);
-        let own = found
-            .first()
-            .map(|found| found.services.as_slice())
-            .unwrap_or_default();
+        let own = found.iter().find(|found| self.is_own(&found.place));
+        let own = own.map(|found| found.services.as_slice()).unwrap_or_default();
         let forgotten = cleanup::forgotten(own, self.context.into(), &self.config.models);
         let notices = forgotten.into_iter().map(|name| {
             format!(

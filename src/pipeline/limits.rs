@@ -144,11 +144,12 @@ impl Rules {
                 .collect::<Vec<_>>()
         };
         (0..config.models.len())
-            .map(|model| self.refusal(&of(model), config))
+            .map(|model| self.refusal(&of(model), &violations, config))
             .collect()
     }
 
-    fn refusal(&self, violations: &[&Violation], config: &Config) -> Option<Failed> {
+    /// Of one model; the advice is for all of them together.
+    fn refusal(&self, violations: &[&Violation], all: &[Violation], config: &Config) -> Option<Failed> {
         let first = violations.first()?;
         let mut limits: Vec<String> = Vec::new();
         for one in violations {
@@ -162,7 +163,7 @@ impl Rules {
         let limits = limits.join(" and ");
         let title = format!("the preview asks for more than the base branch allows: {limits}");
         let mut failed = Failed::new(Blame::Input, title, sentences.join("; "))
-            .fix(self.widening(violations).unwrap_or_else(|| {
+            .fix(self.widening(all).unwrap_or_else(|| {
                 format!(
                     "Ask for less here, or change {limits} first, in its own pull request ({}). Nothing was built or deployed",
                     self.deciding()
@@ -179,17 +180,18 @@ impl Rules {
     }
 
     /// The lines for each branch that would allow it all.
-    fn widening(&self, violations: &[&Violation]) -> Option<String> {
+    fn widening(&self, violations: &[Violation]) -> Option<String> {
+        let violations: Vec<&Violation> = violations.iter().collect();
         let mut advice = Vec::new();
         for branch in &self.branches {
             if violations.iter().all(|one| one.branch != branch.name) {
                 continue;
             }
-            let lines = limits::widening(&branch.name, &branch.base.allowance, violations)?;
-            advice.push(format!("`{lines}` to `{}` on `{}`", branch.file, branch.name));
+            let lines = limits::widening(&branch.name, &branch.base, &violations)?;
+            advice.push(format!("{lines} in `{}` on `{}`", branch.file, branch.name));
         }
         Some(format!(
-            "Ask for less here, or add {} first, in its own pull request. Nothing was built or deployed",
+            "Ask for less here, or first, in its own pull request, {}. Nothing was built or deployed",
             advice.join(" and ")
         ))
     }

@@ -178,8 +178,8 @@ impl ModelRun<'_> {
     async fn build(&self, surveyed: &Surveyed) -> Result<(build::Built, String), Failed> {
         let (plan, standing) = (&surveyed.plan, self.standing);
         let (services, config) = (self.services, self.config);
-        standing.check(&plan.target, plan.facts.live.as_ref()).await?;
         loop {
+            standing.wait(&plan.target).await?;
             let newer = tokio::select! {
                 done = build::build(services, config, plan, &surveyed.files, &self.own) => return done,
                 newer = standing.overtaken(&plan.target) => newer,
@@ -187,7 +187,6 @@ impl ModelRun<'_> {
             if newer.image_key.as_ref() != Some(&plan.facts.image_key) {
                 self.own.cancel_and_tell(services, &plan.target.service).await;
             }
-            standing.follow(&plan.target, newer).await?;
         }
     }
 

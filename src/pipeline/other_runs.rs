@@ -50,6 +50,8 @@ struct Seen {
     over: HashSet<u64>,
     /// The token may not look, now or later.
     refused: bool,
+    /// They could not be listed the last time.
+    unknown: bool,
 }
 
 impl<'a> OtherRuns<'a> {
@@ -82,11 +84,13 @@ impl<'a> OtherRuns<'a> {
         signed: Option<(RunId, &str)>,
         age: Duration,
     ) -> Option<Newer> {
-        let mut found: Vec<Newer> = Vec::new();
-        if let Some((run, commit)) = signed.filter(|(run, _)| self.can_meet(*run)) {
+        let mut found = self.newer_deployments(place, own, age).await;
+        // Where deployments can be listed, they tell whether the run that signed has deployed.
+        if let Some((run, commit)) = signed.filter(|(run, _)| self.can_meet(*run))
+            && (own.is_none() || self.seen.lock().await.unknown)
+        {
             found.extend(self.confirm(run, commit, None, age).await);
         }
-        found.extend(self.newer_deployments(place, own, age).await);
         let succeeded =
             |one: &Newer| one.confirmed.as_ref().map(|run| run.state) == Some(RunState::Succeeded);
         let at = found.iter().position(succeeded).unwrap_or(0);
@@ -154,7 +158,7 @@ impl<'a> OtherRuns<'a> {
             confirmed,
         };
         match self.runs.confirm(run, self.kind, age).await {
-            Answer::NotNewer => None,
+            Answer::NotNewer | Answer::NotBegun => None,
             Answer::Newer(found) if found.state == RunState::Failed => None,
             Answer::Newer(found) => Some(newer(Some(found))),
             Answer::Unknown if self.kind == Kind::Production => {
@@ -205,11 +209,13 @@ impl<'a> OtherRuns<'a> {
         if seen.at.is_some_and(|at| at.elapsed() < age) {
             return;
         }
+        seen.unknown = false;
         seen.deployments = match github.deployments(self.environment).await {
             Ok(found) => found,
             Err(error) => {
                 seen.refused = matches!(error.http_status(), Some(401 | 403 | 404));
                 self.warn("other runs can't be seen", &error);
+                seen.unknown = true;
                 Vec::new()
             }
         };

@@ -5,7 +5,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Services, claim::Claim, github_pages as pages};
+use super::{
+    Services,
+    claim::Claim,
+    failed::{Blame, Failed},
+    github_pages as pages,
+};
 use crate::{
     config::Config,
     github::{Deployment, GitHub},
@@ -14,7 +19,7 @@ use crate::{
 /// Longest life of a preview, and some more: the schedule looks no further back.
 const LONGEST: TimeDelta = TimeDelta::days(35);
 /// Most places that are looked at: anyone with write access can make records.
-const MOST: usize = 20;
+const MOST: usize = 200;
 /// Longest project id or region.
 const LONGEST_NAME: usize = 63;
 
@@ -25,17 +30,30 @@ pub struct Place {
     pub region: String,
 }
 
-/// The places of a pull request's previews, or of all previews; the configuration's own comes first.
+/// Where previews can be.
+pub struct Places {
+    /// The configuration's own comes first.
+    pub all: Vec<Place>,
+    /// Whether there are more records than are looked at.
+    pub dropped: bool,
+}
+
+/// The places of a pull request's previews, or of all previews.
 pub async fn places(
     services: &Services,
     github: Option<&GitHub>,
     config: &Config,
     number: Option<u64>,
     now: DateTime<Utc>,
-) -> Vec<Place> {
-    let mut all = configured(config);
+) -> Places {
+    // The file at a pull request's end is the pull request's own: what it says of others counts for nothing.
+    let all = match number {
+        Some(_) => vec![own(config)],
+        None => configured(config),
+    };
+    let mut places = Places { all, dropped: false };
     let Some(github) = github else {
-        return all;
+        return places;
     };
     let environment = number.map(pages::preview_environment);
     // A pull request may have been open for years.
@@ -43,21 +61,34 @@ pub async fn places(
     let work = github.deployments_since(environment.as_deref(), since);
     let optional = &services.optional.deployments;
     let deployments = optional.run(services.progress.as_ref(), work).await;
-    let mut dropped = false;
     for place in deployments.iter().flatten().flat_map(recorded) {
-        if all.contains(&place) {
+        if places.all.contains(&place) {
             continue;
         }
-        dropped |= all.len() >= MOST;
-        if !dropped {
-            all.push(place);
+        if places.all.len() >= MOST {
+            places.dropped = true;
+            break;
         }
+        places.all.push(place);
     }
-    if dropped {
-        let said = format!("previews were looked for in the latest {MOST} projects and regions only");
-        services.progress.warn("cleanup", &said);
+    places
+}
+
+/// What a run says that did not look at every record.
+pub fn too_many() -> Failed {
+    Failed::new(
+        Blame::Deployment,
+        format!("previews were looked for in {MOST} projects and regions only"),
+        "the repository's deployments of previews at GitHub name more",
+    )
+    .fix("See who made the deployments of `preview/…` environments and delete those that are not llm-deploy's; then run `llm-deploy cleanup`")
+}
+
+fn own(config: &Config) -> Place {
+    Place {
+        project: config.project.clone(),
+        region: config.region.clone(),
     }
-    all
 }
 
 /// Those that the configuration names, also for previews alone. Pure.

@@ -33,9 +33,9 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Longest wait for a newer run. A job on GitHub's runners has six hours by default, and this one has used a part.
-/// <https://docs.github.com/en/actions/reference/limits>
-const PATIENCE: Duration = Duration::from_secs(5 * 3600);
+/// Longest time of a run that waits for a newer one. It has to end before its job's own limit, which no variable of the
+/// runner gives: the starter workflow sets 180 minutes, and GitHub 360 where none is set.
+const PATIENCE: Duration = Duration::from_secs(150 * 60);
 
 /// GitHub not answering for so long leaves open how the newer run stands.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -107,6 +107,7 @@ impl<'a> Standing<'a> {
     /// When a newer run has deployed `target`, or is still at it after [`PATIENCE`].
     pub async fn check(&self, target: &Target, live: Option<&Service>) -> Result<Turn, Failed> {
         match self.newer(target, live, Duration::ZERO).await {
+            Some(newer) if newer.has_succeeded() => Err(newer.into_failed()),
             Some(newer) => self.follow(target, newer).await.map(|()| Turn::Waited),
             None => Ok(Turn::Free),
         }
@@ -126,11 +127,24 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Waits for the end of a newer run, with progress. Returns when it did not deploy in the end.
+    /// As [`Self::check`], until the way is free.
     ///
     /// # Errors
-    /// When it has deployed, or is still at work after [`PATIENCE`].
-    pub async fn follow(&self, target: &Target, mut newer: Newer) -> Result<(), Failed> {
+    /// As [`Self::check`], or when the service can't be read.
+    pub async fn wait(&self, target: &Target) -> Result<(), Failed> {
+        loop {
+            let live = survey::live_service(self.services, target).await?;
+            if self.check(target, live.as_ref()).await? == Turn::Free {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the end of a newer run, with progress. Whether it has deployed is to be looked at again then.
+    ///
+    /// # Errors
+    /// When its state can't be read, or it is still at work after [`PATIENCE`].
+    async fn follow(&self, target: &Target, mut newer: Newer) -> Result<(), Failed> {
         let tempo = self.services.environment.tempo;
         let waited = |since: Instant| tempo.nominal(since.elapsed());
         let (began, mut pause, mut heard) = (Instant::now(), FIRST_PAUSE, Instant::now());
@@ -140,8 +154,7 @@ impl<'a> Standing<'a> {
                 return Err(newer.into_failed());
             };
             match confirmed.state {
-                RunState::Succeeded => return Err(newer.into_failed()),
-                RunState::Failed => return Ok(()),
+                RunState::Pending | RunState::Succeeded | RunState::Failed => return Ok(()),
                 RunState::Active if waited(self.began) >= PATIENCE => return Err(newer.into_failed()),
                 RunState::Active => {}
             }
@@ -158,7 +171,7 @@ impl<'a> Standing<'a> {
                     newer.confirmed = Some(now);
                     heard = Instant::now();
                 }
-                Answer::NotNewer => return Ok(()),
+                Answer::NotNewer | Answer::NotBegun => return Ok(()),
                 Answer::Unknown if waited(heard) >= SILENCE => return Ok(()),
                 Answer::Unknown => {}
             }

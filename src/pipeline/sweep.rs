@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all};
 
 use super::{
     cleanup::{self, Preview, Reason},
@@ -10,7 +10,7 @@ use super::{
     github_pages as pages,
     images::Images,
     jobs::Job,
-    places::{Place, places},
+    places::{self, Place, places},
     recorder::Recorder,
 };
 use crate::{
@@ -19,8 +19,12 @@ use crate::{
         Location,
         types::{Service, short_name},
     },
+    plan::target::label,
     report::Status,
 };
+
+/// Places that are listed at a time.
+const AT_ONCE: usize = 8;
 
 /// The services of one place.
 pub struct Found {
@@ -51,12 +55,10 @@ impl Job<'_> {
     /// Found by their labels, in every place where one was deployed: models may have left the configuration since, and
     /// the configuration may name another project or region.
     async fn end(&self, number: u64, reason: Reason) -> Vec<Recorder> {
-        let (found, mut recorders) = match self.live_everywhere(Some(number)).await {
-            Ok(found) => found,
-            Err(recorder) => return vec![recorder],
-        };
+        let (found, mut recorders) = self.live_everywhere(Some(number)).await;
         for found in &found {
-            let theirs = cleanup::previews(&found.services, self.context.into())
+            let theirs = self
+                .previews(found)
                 .into_iter()
                 .filter(|(_, n)| *n == number)
                 .map(|(service, number)| Preview {
@@ -72,19 +74,14 @@ impl Job<'_> {
 
     /// Deletes previews that outlived their time, and those whose pull request is closed.
     pub async fn sweep(&self) -> Vec<Recorder> {
-        match self.live_everywhere(None).await {
-            Ok((found, mut recorders)) => {
-                recorders.extend(self.sweep_among(&found).await);
-                recorders
-            }
-            Err(recorder) => vec![recorder],
-        }
+        let (found, mut recorders) = self.live_everywhere(None).await;
+        recorders.extend(self.sweep_among(&found).await);
+        recorders
     }
 
     pub(super) async fn sweep_among(&self, found: &[Found]) -> Vec<Recorder> {
         let previews = |found: &'_ Found| -> Vec<u64> {
-            let previews = cleanup::previews(&found.services, self.context.into());
-            previews.iter().map(|(_, number)| *number).collect()
+            self.previews(found).iter().map(|(_, number)| *number).collect()
         };
         let numbers: BTreeSet<u64> = found.iter().flat_map(previews).collect();
         let states = numbers.iter().map(|number| async {
@@ -94,7 +91,8 @@ impl Job<'_> {
         let states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
         let (mut numbers, mut recorders) = (BTreeSet::new(), Vec::new());
         for found in found {
-            let gone: Vec<Preview<'_>> = cleanup::previews(&found.services, self.context.into())
+            let gone: Vec<Preview<'_>> = self
+                .previews(found)
                 .into_iter()
                 .filter_map(|(service, number)| {
                     // A pull request that can't be seen may be open: only its preview's own time counts then.
@@ -127,14 +125,16 @@ impl Job<'_> {
             return Vec::new();
         };
         // What can't be listed now goes when the pull request is closed.
-        let Ok((found, _)) = self.live_everywhere(Some(number)).await else {
-            return Vec::new();
-        };
+        let (found, _) = self.live_everywhere(Some(number)).await;
         let deployed: Vec<&str> = deployed.iter().map(|r| r.report.service.as_str()).collect();
         let mut recorders = Vec::new();
-        for (index, found) in found.iter().enumerate() {
-            // The first place is where this run deployed.
-            let kept = if index == 0 { &deployed[..] } else { &[] };
+        for found in &found {
+            // Elsewhere nothing was deployed by this run.
+            let kept = if self.is_own(&found.place) {
+                &deployed[..]
+            } else {
+                &[]
+            };
             let gone = cleanup::swapped(&found.services, self.context.into(), number, source, run, kept);
             let gone = gone.into_iter().map(|service| Preview {
                 service,
@@ -156,28 +156,40 @@ impl Job<'_> {
         said.collect()
     }
 
-    /// All services of every place where previews of the pull request, or of all, may be; the configuration's own comes
-    /// first. Beside them what went wrong elsewhere. A place that the account may not look at is told, and no failure:
-    /// anyone with write access could have recorded it.
-    ///
-    /// # Errors
-    /// When the configuration's own place can't be listed.
-    pub(super) async fn live_everywhere(
-        &self,
-        number: Option<u64>,
-    ) -> Result<(Vec<Found>, Vec<Recorder>), Recorder> {
+    /// This repository's previews in a place. Elsewhere than where the configuration says, only those that have the
+    /// repository's number in a label: the place may be a forged record's.
+    fn previews<'f>(&self, found: &'f Found) -> Vec<(&'f Service, u64)> {
+        let mut all = cleanup::previews(&found.services, self.context.into());
+        if !self.is_own(&found.place) && self.context.repository_id.is_some() {
+            all.retain(|(service, _)| service.labels.contains_key(label::REPOSITORY_ID));
+        }
+        all
+    }
+
+    pub(super) fn is_own(&self, place: &Place) -> bool {
+        (&place.project, &place.region) == (&self.config.project, &self.config.region)
+    }
+
+    /// All services of every place where previews of the pull request, or of all, may be; beside them what could not be
+    /// listed. A recorded place that the account may not look at is a warning and no failure: anyone with write access
+    /// could have recorded it.
+    pub(super) async fn live_everywhere(&self, number: Option<u64>) -> (Vec<Found>, Vec<Recorder>) {
         let (services, github) = (self.services, self.github);
         let places = places(services, github, self.config, number, self.now).await;
-        let listed = places
-            .iter()
-            .map(|place| cleanup::list(services, &place.project, &place.region));
-        let listed = join_all(listed).await;
-        let (mut all, mut recorders) = (Vec::new(), Vec::new());
-        for (index, (place, listed)) in places.into_iter().zip(listed).enumerate() {
+        let mut recorders = Vec::new();
+        if places.dropped {
+            recorders.push(cleanup::could_not_list(services, places::too_many()));
+        }
+        let listed = places.all.into_iter().map(|place| async {
+            let listed = cleanup::list(services, &place.project, &place.region).await;
+            (place, listed)
+        });
+        let mut listed = futures::stream::iter(listed).buffered(AT_ONCE);
+        let mut all = Vec::new();
+        while let Some((place, listed)) = listed.next().await {
             match listed {
                 Ok(services) => all.push(Found { place, services }),
-                Err(failed) if index == 0 => return Err(cleanup::could_not_list(services, failed)),
-                Err(failed) if failed.blame == Blame::Service => {
+                Err(failed) if failed.blame == Blame::Service || self.is_own(&place) => {
                     recorders.push(cleanup::could_not_list(services, failed));
                 }
                 Err(failed) => {
@@ -190,7 +202,7 @@ impl Job<'_> {
                 }
             }
         }
-        Ok((all, recorders))
+        (all, recorders)
     }
 
     pub(super) async fn delete(&self, place: &Place, gone: Vec<Preview<'_>>) -> Vec<Recorder> {

@@ -34,6 +34,8 @@ pub enum Answer {
     /// It exists, is of this workflow, may deploy to the same place, and began after this run.
     Newer(Confirmed),
     NotNewer,
+    /// It is newer, but no job of it has begun.
+    NotBegun,
     /// GitHub could not be asked: no token, no `actions: read`, or no answer.
     Unknown,
 }
@@ -143,6 +145,10 @@ impl<'a> WorkflowRuns<'a> {
         if !this.may_give_way_to(&found, kind) {
             return Answer::NotNewer;
         }
+        // It can't have claimed anything yet, and may be waiting for this run's own end.
+        if found.state() == RunState::Pending && found.run_attempt <= 1 {
+            return Answer::NotBegun;
+        }
         let page = || {
             format!(
                 "{}/{}/actions/runs/{number}",
@@ -169,9 +175,9 @@ impl<'a> WorkflowRuns<'a> {
 /// there a moment later.
 fn is_final(answer: &Answer) -> bool {
     match answer {
-        Answer::Newer(run) => run.state != RunState::Active,
+        Answer::Newer(run) => matches!(run.state, RunState::Succeeded | RunState::Failed),
         Answer::NotNewer => true,
-        Answer::Unknown => false,
+        Answer::NotBegun | Answer::Unknown => false,
     }
 }
 
@@ -320,6 +326,11 @@ mod tests {
                     ended["conclusion"] = json!("success");
                     answer(200, ended)
                 }
+                48 => {
+                    let mut waits = run(48);
+                    waits["status"] = json!("pending");
+                    answer(200, waits)
+                }
                 number => answer(200, run(number)),
             }
         })
@@ -359,10 +370,15 @@ mod tests {
             "an older one needs no question"
         );
         assert_eq!(ask("42-7").await, (Answer::NotNewer, 4), "this run itself");
-        assert_eq!(ask("46-0").await, (Answer::Unknown, 5));
+        assert_eq!(
+            ask("48-0").await,
+            (Answer::NotBegun, 5),
+            "it may wait for this one"
+        );
+        assert_eq!(ask("46-0").await, (Answer::Unknown, 6));
         assert_eq!(
             ask("47-0").await,
-            (Answer::Unknown, 5),
+            (Answer::Unknown, 6),
             "what is not permitted is not tried again"
         );
     }

@@ -200,3 +200,37 @@ fn run_numbers_that_start_anew_stop_no_push() {
     world.write("llm-deploy.yaml", &configured("1024"));
     expect_deployed(&world, &push(&world, 13, 1), "1024");
 }
+
+/// With `concurrency` and `cancel-in-progress: false` the next push's run waits for this one: waiting for it would be for
+/// ever.
+#[test]
+fn a_newer_run_that_waits_for_this_one_is_not_waited_for() {
+    let world = world();
+    let waits = WorkflowRun {
+        waits: true,
+        ..WorkflowRun::push(43)
+    };
+    world.emulator.emulator.github.run(REPOSITORY, waits);
+    forge(&world, &json!({ "llm-deploy-run": "43-0" }), Some("in_progress"));
+    expect_deployed(&world, &push(&world, 41, 1), "2048");
+}
+
+/// Such as with `continue-on-error`: the run is green, its deployment is not.
+#[test]
+fn a_newer_run_that_succeeds_without_its_deployment_is_waited_for_and_then_this_one_deploys() {
+    let world = world();
+    let github = &world.emulator.emulator.github;
+    github.run(REPOSITORY, WorkflowRun::push(43));
+    forge(&world, &json!({ "llm-deploy-run": "43-0" }), Some("in_progress"));
+    let (name, payload) = world.event("push");
+    world.write("event.json", &payload.to_string());
+    let mut command = world.actions_command(&["run"], &name, &[("GITHUB_RUN_ID", "41")]);
+    let child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    world.wait_for_path("/actions/runs/43");
+    github.end_run(REPOSITORY, 43, "success");
+    expect_deployed(&world, &crate::support::ended(child), "2048");
+}

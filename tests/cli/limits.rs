@@ -153,7 +153,7 @@ fn a_configuration_that_was_moved_leaves_neither_label_nor_limits_behind() {
     let ran = world.run_with("pull_request.opened", &moved);
     let said = expect_refused(&world, &ran, 2);
     assert!(said.contains("`preview.limits.models` on `main`"), "{said}");
-    assert!(said.contains("to `llm-deploy.yaml` on `main` first"), "{said}");
+    assert!(said.contains("in `llm-deploy.yaml` on `main`"), "{said}");
     github(&world).put_file(REPOSITORY, "main", FILE, "preview: { label: deploy-preview }");
     world.run_with("pull_request.opened", &moved).expect_code(0);
     assert_eq!(world.report()["kind"], "plan_only");
@@ -403,23 +403,24 @@ fn one_line_takes_no_secret_account_access_or_code_and_the_printed_lines_allow_i
         let said = expect_refused(&world, &ran, 2).replace("\\\"", "\"");
         assert!(said.contains(&format!("allow: {{ {printed} }}")), "{said}");
         assert!(world.service(SERVICE).is_none());
-        // What is printed goes beside the file's own limits.
+        // What is printed replaces the file's own limits, which are part of it.
         let lines = said
             .split('`')
-            .find(|part| part.starts_with("preview: {"))
+            .find(|part| part.starts_with("limits: {"))
             .unwrap();
-        let inner = lines
-            .strip_prefix("preview: { limits: { ")
-            .unwrap()
-            .strip_suffix(" } }")
-            .unwrap();
-        let base = config(GUARDED).replace("limits: {", &format!("limits: {{ {inner},"));
+        assert!(
+            lines.contains("hourly-cost: 2.5") && lines.contains("gpus: [nvidia-l4]"),
+            "{lines}"
+        );
+        let base = config(GUARDED);
+        let (own, _) = base.split_once("preview:").unwrap();
+        let base = format!("{own}preview: {{ {lines} }}\n");
         github(&world).put_file(REPOSITORY, "main", FILE, &base);
         let ran = world.run("pull_request.opened");
         let stages = world.report()["models"][0]["stages"].to_string();
         assert!(
             !stages.contains("limits of the base branch"),
-            "{inner}: {}",
+            "{lines}: {}",
             ran.stdout
         );
     }

@@ -119,14 +119,9 @@ fn a_candidate_that_fails_its_tests_gets_no_traffic_and_the_next_run_takes_it_up
 fn somebody_elses_service_of_that_name_is_not_touched() {
     let world = World::new();
     world.run("push").expect_code(0);
-    world.write(
-        "event.json",
-        &world
-            .event("push")
-            .1
-            .to_string()
-            .replace(crate::support::REPOSITORY, "octo-org/private-endpoint"),
-    );
+    let other = "octo-org/private-endpoint";
+    let payload = llm_deploy_emulator::github::event_payload("push", other, 12).unwrap();
+    world.write("event.json", &payload.to_string());
     let before = world.service(SERVICE).unwrap();
     let ran = world.actions(
         &["run"],

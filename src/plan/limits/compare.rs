@@ -54,8 +54,7 @@ pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
 pub fn differences(branch: &Branch<'_>, config: &Config) -> Vec<String> {
     let asks = authority::asks(config).into_iter();
     let mut all: Vec<String> = asks
-        .filter(|ask| !is_own(branch, config, ask) && !is_default(config, ask))
-        .filter(|ask| ask.key != "latency")
+        .filter(|ask| !is_own(branch, config, ask))
         .map(|ask| format!("`{}`: {}", ask.setting, ask.shown()))
         .collect();
     for (index, (model, own)) in config.models.iter().zip(&branch.settings.models).enumerate() {
@@ -129,9 +128,9 @@ fn is_default(config: &Config, ask: &Ask) -> bool {
     }
 }
 
-/// Project and region may be the workflow's: its inputs name where its credentials may deploy.
+/// Project, region and the token of the model may be the workflow's: its inputs name what its credentials are for.
 fn is_input(config: &Config, ask: &Ask) -> bool {
-    matches!(ask.key, "project" | "region")
+    matches!(ask.key, "project" | "region" | "image.hf-token-secret")
         && matches!(config.origins.get(&ask.setting), Some(Origin::Input(_)))
 }
 

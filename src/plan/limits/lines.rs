@@ -3,28 +3,43 @@
 use std::collections::BTreeMap;
 
 use super::{Violation, Widen};
-use crate::config::{Allowance, Pattern};
+use crate::config::{BaseFile, Pattern};
 
-/// What `preview.limits` on the branch would have to be for everything to be allowed, as YAML in one line that can be
-/// pasted at the top level of the file. `None` when no value would do.
-pub fn widening(branch: &str, allowance: &Allowance, violations: &[&Violation]) -> Option<String> {
+/// What has to be written into the branch's file for everything to be allowed, as a sentence's part with YAML in one line.
+/// The limits that the file has already are among them, so that none is lost. `None` when no value would do.
+pub fn widening(branch: &str, base: &BaseFile, violations: &[&Violation]) -> Option<String> {
+    let limits = &base.limits;
     let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut values: BTreeMap<&str, String> = BTreeMap::new();
     let mut allow: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let listed = [
+        ("gpus", limits.gpus.clone()),
+        ("models", limits.models.as_deref().map(patterns)),
+    ];
+    lists.extend(listed.into_iter().filter_map(|(key, list)| Some((key, list?))));
+    let written = [
+        ("max-instances", limits.max_instances.map(|most| most.to_string())),
+        ("expires", limits.expires.map(super::hours)),
+        ("hourly-cost", limits.hourly_cost.map(|cost| cost.to_string())),
+    ];
+    values.extend(written.into_iter().filter_map(|(key, value)| Some((key, value?))));
+    allow.extend(
+        limits
+            .allow
+            .iter()
+            .map(|(key, list)| (key.as_str(), list.clone())),
+    );
     for one in violations.iter().filter(|one| one.branch == branch) {
         match one.widen.as_ref()? {
             Widen::Entry(key, value) => {
-                let listed = match *key {
-                    "gpus" => allowance.gpus.clone(),
-                    _ => patterns(allowance.models.as_deref()),
+                let own = || match *key {
+                    "gpus" => base.allowance.gpus.clone(),
+                    _ => Vec::new(),
                 };
-                push(lists.entry(key).or_insert(listed), value);
+                push(lists.entry(key).or_insert_with(own), value);
             }
             Widen::Value(key, value) => drop(values.insert(key, value.clone())),
-            Widen::Allow(key, value) => {
-                let listed = || allowance.allow.get(*key).cloned().unwrap_or_default();
-                push(allow.entry(key).or_insert_with(listed), value);
-            }
+            Widen::Allow(key, value) => push(allow.entry(key).or_default(), value),
         }
     }
     let list = |(key, values): (&str, Vec<String>)| {
@@ -40,12 +55,16 @@ pub fn widening(branch: &str, allowance: &Allowance, violations: &[&Violation]) 
         let inner: Vec<String> = allow.into_iter().map(list).collect();
         parts.push(format!("allow: {{ {} }}", inner.join(", ")));
     }
-    (!parts.is_empty()).then(|| format!("preview: {{ limits: {{ {} }} }}", parts.join(", ")))
+    let limits = format!("limits: {{ {} }}", parts.join(", "));
+    Some(match base.sections() {
+        (false, _) => format!("add `preview: {{ {limits} }}`"),
+        (true, false) => format!("add, under `preview`, `{limits}`"),
+        (true, true) => format!("replace `limits`, under `preview`, by `{limits}`"),
+    })
 }
 
-fn patterns(models: Option<&[Pattern]>) -> Vec<String> {
-    let models = models.unwrap_or_default().iter();
-    models.map(|pattern| pattern.as_str().to_owned()).collect()
+fn patterns(models: &[Pattern]) -> Vec<String> {
+    models.iter().map(|pattern| pattern.as_str().to_owned()).collect()
 }
 
 fn push(list: &mut Vec<String>, value: &str) {

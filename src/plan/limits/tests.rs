@@ -154,7 +154,17 @@ fn refused(base: &BaseFile, asked: &Config) -> (Vec<String>, Option<String>) {
     };
     let mut all = check("main", &base.allowance, asked);
     all.extend(check_authority(&branch, asked));
-    let lines = widening("main", &base.allowance, &all.iter().collect::<Vec<_>>());
+    let lines = widening("main", base, &all.iter().collect::<Vec<_>>());
+    let yaml = |said: String| {
+        said.split('`')
+            .rfind(|part| part.contains("limits:"))
+            .unwrap()
+            .to_owned()
+    };
+    let lines = lines.map(|said| match yaml(said) {
+        limits if limits.starts_with("limits") => format!("preview: {{ {limits} }}"),
+        whole => whole,
+    });
     (all.into_iter().map(|one| one.setting).collect(), lines)
 }
 
@@ -434,4 +444,62 @@ fn each_key_that_takes_allowances_is_tried_above() {
             one.key
         );
     }
+}
+
+#[test]
+fn a_base_file_that_the_workflows_inputs_complete_refuses_nothing_by_itself() {
+    let of = |text: &str, inputs: &[(&str, &str)]| {
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        crate::config::resolve(Some(Source { name: "x", text }), &inputs).unwrap()
+    };
+    let place = "project: acme-llm\nregion: europe-west4\n";
+    for (text, inputs) in [
+        ("model: { name: qwen }\n", &[("model", "Qwen/Qwen3.5-4B")][..]),
+        (
+            "model: Qwen/Qwen3.5-4B\nservice: { cpu: 20, memory: 80Gi }\npreview: { limits: { gpus: [nvidia-rtx-pro-6000] } }\n",
+            &[("gpu", "nvidia-rtx-pro-6000")],
+        ),
+        (
+            "model: google/gemma-3-4b-it\n",
+            &[("hf-token-secret", "hf-token")],
+        ),
+    ] {
+        let text = format!("{place}{text}");
+        let base = base_file(Source {
+            name: "main:x",
+            text: &text,
+        })
+        .unwrap();
+        assert_eq!(
+            refused(&base, &of(&text, inputs)).0,
+            Vec::<String>::new(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_lines_keep_the_limits_that_the_file_has_and_hold_for_all_models_together() {
+    let base = base(
+        "preview: { expires: 24h, limits: { hourly-cost: 9.5, models: ['Qwen/*'], allow: { service.env: [A] } } }",
+    );
+    let settings_of = |asked: &Config| base.settings("main:x", asked).unwrap();
+    let text = "project: acme-llm\nregion: europe-west4\nmodels:\n  - { id: Qwen/a, service: { secrets: { K: sec-a } } }\n  - { id: Qwen/b, service: { secrets: { K: sec-b } } }\npreview: { expires: 24h }\n";
+    let asked = crate::config::resolve(Some(Source { name: "x", text }), &[]).unwrap();
+    let settings = settings_of(&asked);
+    let branch = Branch {
+        name: "main",
+        allowance: &base.allowance,
+        settings: &settings,
+    };
+    let all = check_authority(&branch, &asked);
+    let said = widening("main", &base, &all.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(
+        said,
+        "replace `limits`, under `preview`, by `limits: { hourly-cost: 9.5, models: [\"Qwen/*\"], \
+         allow: { service.env: [A], service.secrets: [sec-a, sec-b] } }`"
+    );
 }

@@ -182,3 +182,53 @@ fn labels_name_the_repository_by_its_number_and_a_renamed_one_keeps_its_preview(
     close(&world, false).expect_code(0);
     assert!(services_in(&world, ELSEWHERE).is_empty());
 }
+
+/// The last commit's configuration names a project that the account may not see: it was refused, and so is its listing.
+#[test]
+fn a_preview_is_deleted_though_the_last_commit_names_a_place_that_can_not_be_listed() {
+    let world = world();
+    github(&world).put_file(REPOSITORY, "main", "llm-deploy.yaml", &config(""));
+    world.run("pull_request.opened").expect_code(0);
+    world.write(
+        "llm-deploy.yaml",
+        &config(QUICK).replace(PROJECT, "other-project-1"),
+    );
+    world.run("pull_request.synchronize").expect_code(2);
+    let ran = close(&world, false);
+    assert!(services(&world).is_empty(), "{}", ran.stdout);
+    ran.expect_code(1);
+}
+
+/// Two jobs deploy one file to two regions, each named by an input.
+#[test]
+fn a_job_deletes_no_preview_of_another_job_in_another_region() {
+    let world = world();
+    for run in ["42", "43"] {
+        for region in ["europe-west4", ELSEWHERE] {
+            let job = [("GITHUB_RUN_ID", run), ("LLM_DEPLOY_REGION", region)];
+            world.run_with("pull_request.synchronize", &job).expect_code(0);
+        }
+        assert_eq!(
+            (services(&world).len(), services_in(&world, ELSEWHERE).len()),
+            (1, 1)
+        );
+    }
+}
+
+#[test]
+fn more_records_than_are_looked_at_make_the_end_red_and_hide_none_that_is_newer() {
+    let world = world();
+    let models: serde_json::Map<String, Value> = (0..210)
+        .map(|n| (format!("{PROJECT}/nowhere{n}/qwen"), json!("key")))
+        .collect();
+    let body = json!({
+        "ref": "main", "environment": "preview/pr-12", "auto_merge": false, "required_contexts": [],
+        "payload": {"llm-deploy-run": "1-0", "images": models},
+    });
+    world.github("POST", "deployments", Some(&body));
+    world.run("pull_request.opened").expect_code(0);
+    close(&world, false).expect_code(1);
+    assert!(services(&world).is_empty());
+    let said = world.report().to_string();
+    assert!(said.contains("200 projects and regions only"), "{said}");
+}

@@ -313,11 +313,16 @@ pub fn workflow_run(api: &str, repo: &Repo, run: &WorkflowRun) -> Value {
         .head_sha
         .clone()
         .unwrap_or_else(|| commit(&repo.full_name, &run.head_branch));
+    let status = match &run.conclusion {
+        Some(_) => "completed",
+        None if run.waits => "pending",
+        None => "in_progress",
+    };
     json!({
         "id": run.number, "name": "LLM", "node_id": node("WFR", run.number), "check_suite_id": 5,
         "check_suite_node_id": node("CS", 5), "head_branch": run.head_branch, "head_sha": sha, "path": run.path,
         "run_number": 1, "run_attempt": run.attempt, "event": run.event, "display_title": "Deploy",
-        "status": if run.conclusion.is_some() { "completed" } else { "in_progress" }, "conclusion": run.conclusion,
+        "status": status, "conclusion": run.conclusion,
         "workflow_id": 7, "url": this, "html_url": format!("https://github.com/{}/actions/runs/{}", repo.full_name, run.number),
         "pull_requests": [], "created_at": run.started_at, "updated_at": run.started_at,
         "run_started_at": run.started_at, "jobs_url": format!("{this}/jobs"), "logs_url": format!("{this}/logs"),

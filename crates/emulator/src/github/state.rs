@@ -149,6 +149,8 @@ pub struct WorkflowRun {
     pub head_sha: Option<String>,
     /// `success`, `failure`, …; `None` while it runs.
     pub conclusion: Option<String>,
+    /// Whether it waits for its turn in a `concurrency` group.
+    pub waits: bool,
     /// When the latest attempt began, RFC 3339.
     pub started_at: String,
 }
@@ -164,6 +166,7 @@ impl WorkflowRun {
             head_branch: "main".to_owned(),
             head_sha: None,
             conclusion: None,
+            waits: false,
             started_at: now(),
         }
     }
