@@ -146,7 +146,7 @@ impl<'a> WorkflowRuns<'a> {
             return Answer::NotNewer;
         }
         // It can't have claimed anything yet, and may be waiting for this run's own end.
-        if found.state() == RunState::Pending && found.run_attempt <= 1 {
+        if found.state() == RunState::Pending {
             return Answer::NotBegun;
         }
         let page = || {
@@ -329,6 +329,9 @@ mod tests {
                 48 => {
                     let mut waits = run(48);
                     waits["status"] = json!("pending");
+                    // Also when a person repeated it.
+                    waits["run_attempt"] = json!(2);
+                    waits["run_started_at"] = json!("2126-11-30T12:01:00Z");
                     answer(200, waits)
                 }
                 number => answer(200, run(number)),
@@ -372,13 +375,13 @@ mod tests {
         assert_eq!(ask("42-7").await, (Answer::NotNewer, 4), "this run itself");
         assert_eq!(
             ask("48-0").await,
-            (Answer::NotBegun, 5),
+            (Answer::NotBegun, 6),
             "it may wait for this one"
         );
-        assert_eq!(ask("46-0").await, (Answer::Unknown, 6));
+        assert_eq!(ask("46-0").await, (Answer::Unknown, 7));
         assert_eq!(
             ask("47-0").await,
-            (Answer::Unknown, 6),
+            (Answer::Unknown, 7),
             "what is not permitted is not tried again"
         );
     }

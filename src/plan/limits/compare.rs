@@ -104,7 +104,7 @@ fn own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> Vec<Ask> {
         Some(index) => match (settings.models.get(index), config.models.get(index)) {
             (Some(own), Some(asked)) => {
                 let mut own = own.clone();
-                // A preview's least size depends on its accelerator, which has a limit of its own.
+                // A preview's least size depends on its accelerator, which has its own limit.
                 own.service.gpu.clone_from(&asked.service.gpu);
                 authority::of_model(&settings.config, &own, index)
             }

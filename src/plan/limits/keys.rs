@@ -1,6 +1,6 @@
 //! Every key of llm-deploy.yaml: whether a pull request may set it for its preview as it likes. Pure.
 //!
-//! A key that is missing here fails a test: whoever adds one decides which it is.
+//! A key that is missing here fails a test, so that each new one is classified.
 
 /// What a pull request's preview may do with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
