@@ -177,10 +177,10 @@ fn seconds(duration: std::time::Duration) -> String {
 }
 
 impl Ask {
-    /// As a reader is told: the value, or the whole of what has a name.
+    /// As a reader is told: the value, or the whole of what has a name. A variable's value is not shown.
     pub fn shown(&self) -> String {
         match self.key {
-            "engine.args" | "service.env" | "service.secrets" => self.whole.clone(),
+            "engine.args" | "service.secrets" => self.whole.clone(),
             "latency" => {
                 let seconds = self.value.trim_end_matches('s').parse().unwrap_or(0);
                 format!(

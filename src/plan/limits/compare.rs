@@ -31,9 +31,14 @@ pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
         .into_iter()
         .filter(|ask| !is_allowed(branch, config, ask))
         .map(|ask| {
-            let own: Vec<String> = own(branch, config, &ask).iter().map(Ask::shown).collect();
+            let own = own(branch, config, &ask);
+            let same_name = ask.key == "service.env" && own.iter().any(|own| own.value == ask.value);
+            let own = own.iter().map(|own| match same_name && own.value == ask.value {
+                true => format!("only its own value of {}", own.value),
+                false => own.shown(),
+            });
             let listed = branch.allowance.allow.get(ask.key).cloned().unwrap_or_default();
-            let allowed: Vec<String> = own.into_iter().chain(listed).collect();
+            let allowed: Vec<String> = own.chain(listed).collect();
             Violation {
                 branch: branch.name.to_owned(),
                 limit: "preview.limits.allow",

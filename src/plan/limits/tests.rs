@@ -503,3 +503,23 @@ fn the_lines_keep_the_limits_that_the_file_has_and_hold_for_all_models_together(
          allow: { service.env: [A], service.secrets: [sec-a, sec-b] } }`"
     );
 }
+
+#[test]
+fn the_value_of_a_variable_is_in_no_sentence() {
+    let asked = config("service: { env: { TOKEN: s3cret-value } }");
+    let base = base("");
+    let settings = base.settings("main:x", &asked).unwrap();
+    let branch = Branch {
+        name: "main",
+        allowance: &base.allowance,
+        settings: &settings,
+    };
+    let violations = check_authority(&branch, &asked);
+    let said = violations[0].sentence(&asked, "x") + &differences(&branch, &asked).join(" ");
+    assert!(said.contains("TOKEN") && !said.contains("s3cret"), "{said}");
+    assert!(
+        !widening("main", &base, &violations.iter().collect::<Vec<_>>())
+            .unwrap()
+            .contains("s3cret")
+    );
+}
