@@ -29,16 +29,15 @@ pub struct WorkflowRun {
     pub head_branch: Option<String>,
     #[serde(default)]
     pub head_sha: String,
-    pub html_url: Option<String>,
     /// When the latest attempt began.
     pub run_started_at: Option<DateTime<Utc>>,
     pub created_at: Option<DateTime<Utc>>,
-    pub repository: Option<Repository>,
+    pub repository: Option<RunRepository>,
 }
 
 /// The repository of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Repository {
+pub struct RunRepository {
     pub id: u64,
 }
 

@@ -136,7 +136,10 @@ impl Job<'_> {
                 &[]
             };
             let gone = cleanup::swapped(&found.services, self.context.into(), number, source, run, kept);
-            let gone = gone.into_iter().map(|service| Preview {
+            let gone = gone
+                .into_iter()
+                .filter(|one| self.is_surely_ours(&found.place, one));
+            let gone = gone.map(|service| Preview {
                 service,
                 number,
                 reason: Reason::Swapped,
@@ -160,10 +163,13 @@ impl Job<'_> {
     /// repository's number in a label: the place may be a forged record's.
     fn previews<'f>(&self, found: &'f Found) -> Vec<(&'f Service, u64)> {
         let mut all = cleanup::previews(&found.services, self.context.into());
-        if !self.is_own(&found.place) && self.context.repository_id.is_some() {
-            all.retain(|(service, _)| service.labels.contains_key(label::REPOSITORY_ID));
-        }
+        all.retain(|(service, _)| self.is_surely_ours(&found.place, service));
         all
+    }
+
+    fn is_surely_ours(&self, place: &Place, service: &Service) -> bool {
+        let has_number = service.labels.contains_key(label::REPOSITORY_ID);
+        has_number || self.is_own(place) || self.context.repository_id.is_none()
     }
 
     pub(super) fn is_own(&self, place: &Place) -> bool {

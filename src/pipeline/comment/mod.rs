@@ -210,8 +210,9 @@ impl<'a> Sticky<'a> {
         let (Some(own), Some(other)) = (self.place.run, mark::signature(comment)) else {
             return false;
         };
+        // Attempts of one run follow each other: no later one can have written while this one runs.
         let seems_later = if own.number == other.number {
-            other.attempt > own.attempt
+            false
         } else if own.is_repeated() || other.is_repeated() {
             !self.before.contains(&other)
         } else {
@@ -221,7 +222,7 @@ impl<'a> Sticky<'a> {
             return false;
         }
         let answer = self.place.runs.confirm(other, Kind::Preview, REMEMBERED).await;
-        own.number == other.number || answer != Answer::NotNewer
+        matches!(answer, Answer::Newer(_) | Answer::Unknown)
     }
 
     /// A run that was killed just after it had written a second comment left it behind. A person's is left alone.

@@ -305,6 +305,9 @@ async fn only_a_newer_run_that_github_confirms_silences_this_one() {
         ("43-0", true, true, true),
         ("43-0", false, true, false),
         ("43-0", false, false, true),
+        // An attempt of this very run, which can't be.
+        ("42-7", false, true, false),
+        ("42-7", false, false, false),
         ("99999999999-0", false, true, false),
         // No run of this server can have that number.
         ("99999999999-0", false, false, false),

@@ -71,6 +71,20 @@ fn previews_in_two_regions_go_when_the_pull_request_is_closed() {
     }
 }
 
+/// A record may be forged; there the name alone is not enough.
+#[test]
+fn elsewhere_nothing_without_the_repositorys_number_is_deleted() {
+    let world = preview_elsewhere();
+    relabel(&world, |labels| {
+        labels.as_object_mut().unwrap().remove("llm-deploy-repository-id");
+    });
+    world
+        .run_with("pull_request.synchronize", &[("GITHUB_RUN_ID", "43")])
+        .expect_code(0);
+    close(&world, false).expect_code(0);
+    assert_eq!(services_in(&world, ELSEWHERE), [SERVICE]);
+}
+
 #[test]
 fn a_preview_that_moved_leaves_none_behind_once_the_new_one_is_tested() {
     let world = preview_elsewhere();
@@ -137,7 +151,7 @@ fn expire(world: &World) {
 #[test]
 fn a_record_deletes_nothing_that_lacks_one_of_our_labels() {
     for (key, value) in [
-        ("managed-by", "somebody"),
+        ("managed-by", "another-tool"),
         ("llm-deploy-repository-id", "99"),
         ("llm-deploy-kind", "production"),
         ("llm-deploy-pull-request", "13"),
