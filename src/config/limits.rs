@@ -102,8 +102,6 @@ pub struct Allowance {
     pub models: Option<Vec<Pattern>>,
     /// US dollars an hour; any cost when absent.
     pub hourly_cost: Option<f64>,
-    /// Values besides the file's own, by setting.
-    pub allow: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Allowance {
@@ -116,7 +114,6 @@ impl Default for Allowance {
             expires: defaults::PREVIEW_EXPIRES,
             models: None,
             hourly_cost: None,
-            allow: BTreeMap::new(),
         }
     }
 }
@@ -165,7 +162,6 @@ pub fn base_file(file: Source<'_>) -> Result<BaseFile, Mistakes> {
         expires: limits.expires.unwrap_or(preview.expires),
         models: limits.models.clone(),
         hourly_cost: limits.hourly_cost,
-        allow: limits.allow.clone(),
     };
     Ok(BaseFile {
         allowance,

@@ -246,10 +246,9 @@ impl Branch {
         settings.map_err(|mistakes| has_mistakes(&self.name, &self.file, &mistakes))
     }
 
-    fn compared<'a>(&'a self, settings: &'a BaseSettings) -> limits::Branch<'a> {
-        limits::Branch {
+    fn compared<'a>(&'a self, settings: &'a BaseSettings) -> limits::BaseBranch<'a> {
+        limits::BaseBranch {
             name: &self.name,
-            allowance: &self.base.allowance,
             settings,
         }
     }

@@ -11,7 +11,7 @@ use crate::config::{Allowance, Config, Model, Origin};
 
 use super::cost;
 
-pub use compare::{Branch, check_authority, differences, is_same_image};
+pub use compare::{BaseBranch, check_authority, differences, is_same_image};
 pub use lines::widening;
 
 /// Prices are sums of rounded ones: a hundredth of a cent is no difference.

@@ -75,7 +75,6 @@ preview:
         expires: 2 * HOUR,
         models: Some(vec![Pattern("Qwen/*".to_owned())]),
         hourly_cost: Some(2.5),
-        allow: BTreeMap::new(),
     };
     assert_eq!(found, expected);
 }

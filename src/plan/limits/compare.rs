@@ -4,7 +4,7 @@ use super::{
     Violation, Widen,
     authority::{self, Ask, DEFAULT_ACCOUNT},
 };
-use crate::config::{Allowable, Allowance, BaseSettings, Config, Origin, Pattern, defaults};
+use crate::config::{Allowable, BaseSettings, Config, Origin, Pattern, defaults};
 
 /// What every preview may take without an allowance: no more than the least that llm-deploy takes by itself for a build,
 /// and half an hour of measuring.
@@ -18,15 +18,22 @@ const FREE_MACHINES: [&str; 3] = ["E2_MEDIUM", "E2_STANDARD_2", "E2_HIGHCPU_8"];
 
 /// A branch that a pull request goes into.
 #[derive(Clone, Copy, Debug)]
-pub struct Branch<'a> {
+pub struct BaseBranch<'a> {
     pub name: &'a str,
-    pub allowance: &'a Allowance,
-    /// What its own file sets.
+    /// What its own file sets, and what it allows besides.
     pub settings: &'a BaseSettings,
 }
 
+impl BaseBranch<'_> {
+    /// What `preview.limits.allow` lists for a setting.
+    fn listed(&self, key: &str) -> &[String] {
+        let allow = &self.settings.config.preview.limits.allow;
+        allow.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
 /// Every setting of `config` that carries authority and that the branch neither sets nor allows.
-pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
+pub fn check_authority(branch: &BaseBranch<'_>, config: &Config) -> Vec<Violation> {
     authority::asks(config)
         .into_iter()
         .filter(|ask| !is_allowed(branch, config, ask))
@@ -37,8 +44,7 @@ pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
                 true => format!("only its own value of {}", own.value),
                 false => own.shown(),
             });
-            let listed = branch.allowance.allow.get(ask.key).cloned().unwrap_or_default();
-            let allowed: Vec<String> = own.chain(listed).collect();
+            let allowed: Vec<String> = own.chain(branch.listed(ask.key).iter().cloned()).collect();
             Violation {
                 branch: branch.name.to_owned(),
                 limit: "preview.limits.allow",
@@ -56,7 +62,7 @@ pub fn check_authority(branch: &Branch<'_>, config: &Config) -> Vec<Violation> {
 }
 
 /// The limited settings that are not as on the branch, as a reader is told of them. Includes what the branch allows.
-pub fn differences(branch: &Branch<'_>, config: &Config) -> Vec<String> {
+pub fn differences(branch: &BaseBranch<'_>, config: &Config) -> Vec<String> {
     let asks = authority::asks(config).into_iter();
     let mut all: Vec<String> = asks
         .filter(|ask| !is_own(branch, config, ask))
@@ -80,16 +86,16 @@ pub fn differences(branch: &Branch<'_>, config: &Config) -> Vec<String> {
     all
 }
 
-fn is_allowed(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+fn is_allowed(branch: &BaseBranch<'_>, config: &Config, ask: &Ask) -> bool {
     is_own(branch, config, ask)
         || is_default(config, ask)
         || is_input(config, ask)
         || is_bootstrap_account(branch, config, ask)
-        || is_listed(branch.allowance, ask)
+        || is_listed(branch.listed(ask.key), ask)
 }
 
 /// Whether the branch sets the same, or as much.
-fn is_own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+fn is_own(branch: &BaseBranch<'_>, config: &Config, ask: &Ask) -> bool {
     let amount = |text: &str| Allowable::find(ask.key).and_then(|one| one.amount(text));
     let asked = amount(&ask.value);
     own(branch, config, ask).iter().any(|own| {
@@ -102,7 +108,7 @@ fn is_own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
 }
 
 /// The branch's own settings under the same key.
-fn own(branch: &Branch<'_>, config: &Config, ask: &Ask) -> Vec<Ask> {
+fn own(branch: &BaseBranch<'_>, config: &Config, ask: &Ask) -> Vec<Ask> {
     let settings = branch.settings;
     let all = match ask.model {
         None => authority::shared(&settings.config),
@@ -141,7 +147,7 @@ fn is_input(config: &Config, ask: &Ask) -> bool {
 
 /// Whether the account is the one that `bootstrap` makes for this, where the branch names none: it may do less than the
 /// project's default one.
-fn is_bootstrap_account(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool {
+fn is_bootstrap_account(branch: &BaseBranch<'_>, config: &Config, ask: &Ask) -> bool {
     let name = match ask.key {
         "service.service-account" => defaults::RUNTIME_ACCOUNT,
         "build.service-account" => defaults::BUILD_ACCOUNT,
@@ -153,10 +159,7 @@ fn is_bootstrap_account(branch: &Branch<'_>, config: &Config, ask: &Ask) -> bool
     unnamed && ask.value == defaults::account(name, &config.project)
 }
 
-fn is_listed(allowance: &Allowance, ask: &Ask) -> bool {
-    let Some(listed) = allowance.allow.get(ask.key) else {
-        return false;
-    };
+fn is_listed(listed: &[String], ask: &Ask) -> bool {
     let one = Allowable::find(ask.key);
     match one.and_then(|one| one.amount(&ask.value)) {
         Some(asked) => {

@@ -147,9 +147,8 @@ fn base(more: &str) -> BaseFile {
 /// The settings that the base branch does not allow, and the lines that would allow them.
 fn refused(base: &BaseFile, asked: &Config) -> (Vec<String>, Option<String>) {
     let settings = base.settings("main:llm-deploy.yaml", asked).unwrap();
-    let branch = Branch {
+    let branch = BaseBranch {
         name: "main",
-        allowance: &base.allowance,
         settings: &settings,
     };
     let mut all = check("main", &base.allowance, asked);
@@ -490,9 +489,8 @@ fn the_lines_keep_the_limits_that_the_file_has_and_hold_for_all_models_together(
     let text = "project: acme-llm\nregion: europe-west4\nmodels:\n  - { id: Qwen/a, service: { secrets: { K: sec-a } } }\n  - { id: Qwen/b, service: { secrets: { K: sec-b } } }\npreview: { expires: 24h }\n";
     let asked = crate::config::resolve(Some(Source { name: "x", text }), &[]).unwrap();
     let settings = settings_of(&asked);
-    let branch = Branch {
+    let branch = BaseBranch {
         name: "main",
-        allowance: &base.allowance,
         settings: &settings,
     };
     let all = check_authority(&branch, &asked);
@@ -509,9 +507,8 @@ fn the_value_of_a_variable_is_in_no_sentence() {
     let asked = config("service: { env: { TOKEN: s3cret-value } }");
     let base = base("");
     let settings = base.settings("main:x", &asked).unwrap();
-    let branch = Branch {
+    let branch = BaseBranch {
         name: "main",
-        allowance: &base.allowance,
         settings: &settings,
     };
     let violations = check_authority(&branch, &asked);
