@@ -1,4 +1,6 @@
-//! Files that are there whole or not at all.
+//! Files: written whole or not at all, and read with limits ([`open`]).
+
+pub mod open;
 
 use std::{
     ffi::OsString,

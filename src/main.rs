@@ -10,6 +10,12 @@ use llm_deploy::{
     signal, ui,
 };
 
+/// Time for an interrupted command to drop what it holds.
+const LETTING_GO: Duration = Duration::from_millis(200);
+/// As a process's first thread has it.
+const STACK: usize = 8 << 20;
+/// The exit code of a Rust program that panicked.
+const PANICKED: u8 = 101;
 /// Time to cancel builds and to tell of the interruption in the report and on GitHub. GitHub's runner sends SIGINT,
 /// after 7.5 s SIGTERM, and kills 2.5 s later.
 const LAST_WORDS: Duration = Duration::from_secs(7);
@@ -18,7 +24,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Fails only when a provider is installed already, which then is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             commands::tell(&format!("error: could not start: {error}"));
@@ -60,11 +70,21 @@ async fn run(cli: Cli) -> u8 {
             let _ = tokio::time::timeout(LAST_WORDS, signal::next()).await;
         }
     };
+    // A task of another thread: no step of it, however long, delays the signals.
+    let mut command = tokio::spawn(commands::dispatch(cli, environment.clone()));
     tokio::select! {
-        result = commands::dispatch(cli, environment.clone()) => {
-            result.unwrap_or_else(|error| fail(&environment, &error))
+        ended = &mut command => match ended {
+            Ok(Ok(code)) => code,
+            Ok(Err(error)) => fail(&environment, &error),
+            // The panic was printed.
+            Err(_) => PANICKED,
+        },
+        () = interrupted => {
+            command.abort();
+            // What it holds is let go, unless it is in the middle of a long step.
+            let _ = tokio::time::timeout(LETTING_GO, command).await;
+            INTERRUPTED
         }
-        () = interrupted => INTERRUPTED,
     }
 }
 

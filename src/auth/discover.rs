@@ -44,7 +44,7 @@ pub(super) async fn discover(
         return search.workload_identity(wif);
     }
     let mut reasons = vec!["no `workload-identity-provider` is given".to_owned()];
-    let file = file::named(environment)?;
+    let file = file::named(environment).await?;
     let file = match file {
         Some(File::ExternalAccount(path, account)) => {
             return search.external_account(&path, account, reasons);

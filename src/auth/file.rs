@@ -1,11 +1,17 @@
 //! The credentials file that GOOGLE_APPLICATION_CREDENTIALS names.
 
+use std::path::Path;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt as _;
 
 use super::{Error, external_account::ExternalAccount};
 use crate::environment::Environment;
+
+/// Bytes that are read of a file with credentials; a real one has a few kilobytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A file by its type, each with its path.
 pub(super) enum File {
@@ -37,19 +43,31 @@ impl File {
 }
 
 /// `None` when the variable is not set.
-pub(super) fn named(environment: &Environment) -> Result<Option<File>, Error> {
+pub(super) async fn named(environment: &Environment) -> Result<Option<File>, Error> {
     let Some(path) = environment.get("GOOGLE_APPLICATION_CREDENTIALS") else {
         return Ok(None);
     };
-    read(path).map(Some).map_err(|reason| Error::File {
+    read(path).await.map(Some).map_err(|reason| Error::File {
         path: path.to_owned(),
         reason,
     })
 }
 
-fn read(path: &str) -> Result<File, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("can't be read: {e}"))?;
-    let text = SecretString::from(text);
+/// Reads a file with credentials, which may be a pipe (`<(…)` of a shell).
+///
+/// # Errors
+/// For the user, to follow the file's name; without a word of the file.
+pub(super) async fn text(path: &Path) -> Result<SecretString, String> {
+    let unreadable = |e: std::io::Error| format!("can't be read: {e}");
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut text = String::new();
+    let mut head = file.take(LARGEST);
+    head.read_to_string(&mut text).await.map_err(unreadable)?;
+    Ok(text.into())
+}
+
+async fn read(path: &str) -> Result<File, String> {
+    let text = text(Path::new(path)).await?;
     // serde's message would quote values; and it takes a list for a struct, not for a map.
     let object = serde_json::from_str::<Map<String, Value>>(text.expose_secret())
         .map_err(|e| format!("is no JSON object (line {} column {})", e.line(), e.column()))?;

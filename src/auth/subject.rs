@@ -11,6 +11,7 @@ use url::Url;
 use super::{
     Error,
     exchange::{Asked, Exchange},
+    file,
 };
 use crate::{
     environment::{BadBaseUrl, Environment, require_secure},
@@ -133,10 +134,10 @@ impl Subject for FromFile {
             path: self.path.display().to_string(),
             reason,
         };
-        let text = tokio::fs::read_to_string(&self.path)
+        let text = file::text(&self.path)
             .await
-            .map_err(|e| failed(format!("(a subject token's) can't be read: {e}")))?;
-        let token = pick(&text.into(), self.field.as_deref()).map_err(failed)?;
+            .map_err(|why| failed(format!("(a subject token's) {why}")))?;
+        let token = pick(&text, self.field.as_deref()).map_err(failed)?;
         self.masks.add(&token);
         Ok(token)
     }

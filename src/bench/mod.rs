@@ -42,13 +42,14 @@ mod tally;
 mod tests;
 pub mod truth;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use chrono::Utc;
 
 use crate::{
     config::{Latency, latency::Load},
     endpoint::Endpoint,
+    file::open::{Named, Reach},
 };
 use input::Prompts;
 use load::{Limit, Plan, workload::Workload};
@@ -65,8 +66,10 @@ pub type Observer = Arc<dyn Fn(&record::Record) + Send + Sync>;
 pub struct Options {
     /// Hears of every request, warm-up included, from another thread than the measuring one.
     pub observer: Option<Observer>,
+    /// Where the dataset may be.
+    pub files: Reach,
     /// tokenizer.json (or its folder), for prompts of an exact length where the server has no `/tokenize`.
-    pub tokenizer: Option<PathBuf>,
+    pub tokenizer: Option<Named>,
     /// Most requests in flight of an open loop; those beyond wait, which is queue delay. 4,096 when absent.
     pub most_in_flight: Option<u32>,
     /// Finds the curve and the highest good rate, instead of measuring `latency`'s loads.
@@ -133,14 +136,13 @@ impl<'a> Bench<'a> {
         options: &'a Options,
         seed: u64,
     ) -> Result<Self, String> {
-        let (tokenizer, timeout) = (options.tokenizer.as_deref(), latency.timeout);
-        let prompts = Prompts::prepare(endpoint, model, latency, seed, tokenizer, timeout).await?;
+        let prompts = Prompts::prepare(endpoint, model, latency, options, seed).await?;
         let mut notes = prompts.notes();
         let mut workload = Workload {
             lanes: endpoint.lanes().await.map_err(|e| e.to_string())?,
             model: model.to_owned(),
             prompts,
-            timeout,
+            timeout: latency.timeout,
             seed,
             fixed_length: true,
         };

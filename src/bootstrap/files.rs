@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{Action, State, Step, Wanted, apply::Failure, wanted::NUMBER};
-use crate::config::{self, Config, Source};
+use crate::{
+    config::{self, Config, Source},
+    file::open::{self, Reach},
+};
 
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
 /// The starter workflow, whose placeholders are filled in.
 const TEMPLATE: &str = include_str!("../../workflow-templates/llm-deploy.yml");
 /// From the first to the last of the template's inputs.
@@ -149,6 +154,14 @@ fn with_account(text: &str, key: &str, account: &str) -> Option<String> {
     Some(format!("{}\n", out.join("\n")))
 }
 
+/// Reads a file of the checkout that a person works in.
+///
+/// # Errors
+/// As [`open::text`].
+pub fn read(path: &Path) -> std::io::Result<String> {
+    open::text(path, &Reach::Anywhere, LARGEST)
+}
+
 /// The steps that write both files; what is there is changed only by the lines that it lacks.
 pub fn steps(place: &Place, wanted: &Wanted, number: Option<&str>, config: &Config) -> Vec<Step> {
     vec![
@@ -159,13 +172,14 @@ pub fn steps(place: &Place, wanted: &Wanted, number: Option<&str>, config: &Conf
 
 fn workflow_step(place: &Place, wanted: &Wanted, number: Option<&str>) -> Step {
     let text = workflow(wanted, number.unwrap_or(NUMBER), &place.inputs);
-    let state = match std::fs::read_to_string(&place.workflow) {
+    let state = match read(&place.workflow) {
         // Until the project's number is known the text isn't whole, and nothing is written before it is.
         Ok(there) if there == text || number.is_none() && fits(&there, &text) => State::Exists,
         Ok(_) => State::Left(
             "it is there and says something else; it is not overwritten. Put in what is printed below, or delete it and run bootstrap again".to_owned(),
         ),
-        Err(_) => write(&place.workflow, text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => write(&place.workflow, text),
+        Err(error) => State::Left(format!("it can't be read and is not overwritten: {error}")),
     };
     step(&place.workflow, state)
 }
@@ -181,8 +195,17 @@ fn fits(there: &str, text: &str) -> bool {
 }
 
 fn configuration_step(place: &Place, wanted: &Wanted, config: &Config) -> Step {
-    let Ok(there) = std::fs::read_to_string(&place.config) else {
-        return step(&place.config, write(&place.config, configuration(wanted, config)));
+    let there = match read(&place.config) {
+        Ok(there) => there,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return step(&place.config, write(&place.config, configuration(wanted, config)));
+        }
+        Err(error) => {
+            return step(
+                &place.config,
+                State::Left(format!("it can't be read and is not overwritten: {error}")),
+            );
+        }
     };
     let lines = |missing: &[(&str, &str)]| -> Vec<String> {
         let lines = missing

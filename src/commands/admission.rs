@@ -162,9 +162,11 @@ async fn has_preview(
     number: u64,
     github: Option<&GitHub>,
 ) -> Result<bool, Error> {
-    let config = match setup::config(common) {
+    let config = match setup::config(common, environment).await {
         Ok(config) => config,
-        Err(error) => setup::config_for_cleanup(common).ok_or(error)?,
+        Err(error) => setup::config_for_cleanup(common, environment)
+            .await
+            .ok_or(error)?,
     };
     let services = setup::services(common, environment.clone(), Arc::clone(progress)).await?;
     let places = places(&services, github, &config, Some(number), run.started_at).await;

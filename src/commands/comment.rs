@@ -49,10 +49,10 @@ pub fn of_run<'a>(
 }
 
 /// What the comment is about. A configuration with mistakes may still tell where it deploys to.
-pub fn target(common: &Common, environment: &Environment, config: Option<&Config>) -> Target {
+pub async fn target(common: &Common, environment: &Environment, config: Option<&Config>) -> Target {
     let (project, region) = match config {
         Some(config) => (Some(config.project.clone()), Some(config.region.clone())),
-        None => setup::place(common),
+        None => setup::place(common, environment).await,
     };
     Target::new(
         project.as_deref(),
@@ -105,9 +105,10 @@ pub async fn beside<T>(
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_input_name_tells_comments_apart_and_the_model_does_not() {
-        let target = |common: &Common| target(common, &Environment::default(), None).key();
+    #[tokio::test]
+    async fn the_input_name_tells_comments_apart_and_the_model_does_not() {
+        let nothing = Environment::default();
+        let target = async |common: &Common| target(common, &nothing, None).await.key();
         let text = |value: &str| Some(value.to_owned());
         let common = Common {
             project: text("p"),
@@ -115,17 +116,17 @@ mod tests {
             config: text("/nowhere/llm.yaml"),
             ..Common::default()
         };
-        let plain = target(&common);
+        let plain = target(&common).await;
         assert_eq!(plain, "preview/p/r/file//nowhere/llm.yaml");
         let model = Common {
             model: text("Qwen/Qwen3-4B"),
             ..common.clone()
         };
-        assert_eq!(target(&model), plain);
+        assert_eq!(target(&model).await, plain);
         let name = Common {
             name: text("qwen"),
             ..common
         };
-        assert_eq!(target(&name), format!("{plain}/name/qwen"));
+        assert_eq!(target(&name).await, format!("{plain}/name/qwen"));
     }
 }

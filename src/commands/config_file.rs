@@ -1,11 +1,12 @@
 //! Which file is the configuration, and where it is in its repository: the same in every checkout.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::event;
 use crate::{
     cli::{Common, given},
     environment::Environment,
+    file::open::{self, Reach},
 };
 
 /// The file that is read when none is named.
@@ -16,28 +17,68 @@ pub fn named(common: &Common) -> &str {
     given(common.config.as_deref()).unwrap_or(DEFAULT)
 }
 
+/// Largest configuration that is read, in bytes; a real one has a few kilobytes.
+pub const LARGEST: u64 = 1 << 20;
+
 /// A file's path from the repository's root, with `/`; `None` when it is not in the checkout.
 pub fn in_repository(environment: &Environment, file: &str) -> Option<String> {
-    let here = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
-    let top = environment.get("GITHUB_WORKSPACE").map(PathBuf::from);
-    let top = top.or_else(event::top_folder).unwrap_or_else(|| here.clone());
-    // As it is named and as it really is: either may stand in the input.
-    let real = std::fs::canonicalize(&top).unwrap_or_else(|_| top.clone());
-    let below = [&real, &top]
-        .into_iter()
-        .find_map(|top| below(top, &here, file))?;
-    // A checkout may be in a folder of the workspace (`path:` of actions/checkout). The outermost one counts: a
-    // repository inside of it is a submodule, and a pull request may add one.
-    let mut folders: Vec<&Path> = below.ancestors().skip(1).collect();
-    folders.reverse();
-    let root = folders
-        .into_iter()
-        .find(|folder| real.join(folder).join(".git").exists());
-    let path = root
-        .and_then(|root| below.strip_prefix(root).ok())
-        .unwrap_or(&below);
+    let place = Place::of(environment, file)?;
+    let path = place.path.strip_prefix(&place.root).ok()?;
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     parts.map(|parts| parts.join("/")).filter(|path| !path.is_empty())
+}
+
+/// Where a file may be that a person or a workflow names: in Actions below the workspace.
+pub fn reach(environment: &Environment) -> Reach {
+    if !environment.in_actions() {
+        return Reach::Anywhere;
+    }
+    let workspace = environment
+        .get("GITHUB_WORKSPACE")
+        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    Reach::below(workspace, environment)
+}
+
+/// Where a file may be that the configuration names: in the same checkout as the configuration, on every machine.
+pub fn reach_of_repository(environment: &Environment, config: &str) -> Reach {
+    match Place::of(environment, config) {
+        Some(place) => Reach::below(place.top.join(place.root), environment),
+        None => reach(environment),
+    }
+}
+
+/// A file in a workspace.
+struct Place {
+    /// The workspace's folder, without links.
+    top: PathBuf,
+    /// The checkout in it; empty when it is the workspace itself.
+    root: PathBuf,
+    /// The file. Both are as seen from the workspace.
+    path: PathBuf,
+}
+
+impl Place {
+    fn of(environment: &Environment, file: &str) -> Option<Self> {
+        let here = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
+        let top = environment.get("GITHUB_WORKSPACE").map(PathBuf::from);
+        let top = top.or_else(event::top_folder).unwrap_or_else(|| here.clone());
+        // As it is named and as it really is: either may stand in the input.
+        let real = std::fs::canonicalize(&top).unwrap_or_else(|_| top.clone());
+        // Where a link in the pull request's own tree leads is no business of the base branch's.
+        let path = open::inside(&[&real, &top], &here, Path::new(file))?;
+        // A checkout may be in a folder of the workspace (`path:` of actions/checkout). The outermost one counts: a
+        // repository inside of it is a submodule, and a pull request may add one.
+        let mut folders: Vec<&Path> = path.ancestors().skip(1).collect();
+        folders.reverse();
+        let root = folders
+            .into_iter()
+            .find(|folder| real.join(folder).join(".git").exists());
+        Some(Self {
+            root: root.unwrap_or(Path::new("")).to_owned(),
+            top: real,
+            path,
+        })
+    }
 }
 
 /// As [`in_repository`], for people: as it was named when it is not in there.
@@ -49,20 +90,6 @@ pub fn shown(environment: &Environment, file: &str) -> String {
 pub fn other(common: &Common, environment: &Environment) -> Option<String> {
     let file = shown(environment, given(common.config.as_deref())?);
     (file != DEFAULT).then_some(file)
-}
-
-/// `file`, seen from `here`, as a path below `top`. By its name alone: where a link in the pull request's own tree
-/// leads is no business of the base branch's.
-fn below(top: &Path, here: &Path, file: &str) -> Option<PathBuf> {
-    let mut plain = PathBuf::new();
-    for part in here.join(file).components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain.strip_prefix(top).ok().map(Path::to_path_buf)
 }
 
 #[cfg(test)]
@@ -86,7 +113,7 @@ mod tests {
             ("/w", "/etc/x.yaml", None),
             ("/w2", "x.yaml", None),
         ] {
-            let found = below(Path::new("/w"), Path::new(here), file);
+            let found = open::inside(&[Path::new("/w")], Path::new(here), Path::new(file));
             assert_eq!(found.as_deref(), expected.map(Path::new), "{here} {file}");
         }
     }

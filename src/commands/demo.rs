@@ -101,7 +101,7 @@ impl Demo<'_> {
                 .close_pull_request(REPOSITORY, PULL_REQUEST);
         }
         let environment = self.runner(event)?;
-        let run = Run::from_event(&environment, vec![self.notice()])?;
+        let run = Run::from_event(&environment, vec![self.notice()]).await?;
         let github = run::github(&environment, progress.as_ref());
         Ok(run::execute(&self.common(), environment, progress, &run, github.as_ref()).await)
     }

@@ -7,13 +7,14 @@ use crate::{
     cli::Common,
     doctor::{Check, Verdict, json, overall, table, webhook},
     environment::Environment,
+    file::open,
     github::actions,
     pipeline::doctor,
 };
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
     let progress = crate::ui::progress(&environment, common.json);
-    let config = setup::config(common)?;
+    let config = setup::config(common, &environment).await?;
     progress.stage("doctor", "asking Google Cloud, GitHub and Hugging Face");
     let services = setup::services(common, environment.clone(), progress).await;
     let mut checks = match &services {
@@ -23,7 +24,9 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
     };
     // Ends its line on the terminal.
     drop(services);
-    checks.extend(doctor::workflow_checks(&environment, Path::new(".")));
+    let here = environment.clone();
+    let read = open::away(move || doctor::workflow_checks(&here, Path::new("."))).await;
+    checks.extend(read.map_err(|e| Error::service(e.to_string()))?);
     checks.extend(webhook::checks(&config, &environment));
     show(common, &environment, &config, &checks);
     Ok(u8::from(overall(&checks) == Verdict::Fail))

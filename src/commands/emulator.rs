@@ -11,8 +11,13 @@ use llm_deploy_emulator::{
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::cli::EmulatorArgs;
+use crate::{
+    cli::EmulatorArgs,
+    file::open::{self, Reach},
+};
 
+/// Largest file with faults, in bytes.
+const LARGEST: u64 = 1 << 20;
 /// Project that exists in the emulator.
 pub const PROJECT: &str = "demo-project";
 
@@ -78,6 +83,6 @@ fn rules(path: &Path) -> Result<Vec<Rule>, Error> {
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    let text = open::text(path, &Reach::Anywhere, LARGEST).map_err(|e| bad(e.to_string()))?;
     faults::parse(&text).map_err(bad)
 }

@@ -1,19 +1,30 @@
 //! The GitHub event of this run, read from the runner's files.
 
+use std::path::Path;
+
 use super::Error;
 use crate::{
     environment::Environment,
     event::{self, Context, RunId, Trigger},
+    file::open::{self, Reach},
 };
 
+/// Largest event that is read, in bytes. GitHub sends none above 25 MB
+/// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads>).
+const LARGEST: u64 = 25 << 20;
+
 /// Reads the event that GITHUB_EVENT_NAME and GITHUB_EVENT_PATH describe.
-pub fn read(environment: &Environment) -> Result<(Trigger, Context), Error> {
+pub async fn read(environment: &Environment) -> Result<(Trigger, Context), Error> {
     let payload = match environment.get("GITHUB_EVENT_PATH") {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| {
-            Error::input(format!(
-                "could not read the event in GITHUB_EVENT_PATH ({path}): {e}"
-            ))
-        })?),
+        // The runner keeps it outside of the checkout.
+        Some(path) => {
+            let text = open::read_text(Path::new(path), &Reach::Anywhere, LARGEST).await;
+            Some(text.map_err(|e| {
+                Error::input(format!(
+                    "could not read the event in GITHUB_EVENT_PATH ({path}): {e}"
+                ))
+            })?)
+        }
         None => None,
     };
     event::read(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))

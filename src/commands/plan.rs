@@ -24,10 +24,10 @@ use crate::{
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
     let (trigger, context) = match environment.get("GITHUB_EVENT_NAME") {
-        Some(_) => event::read(&environment)?,
+        Some(_) => event::read(&environment).await?,
         None => (Trigger::Production, event::place(&environment)),
     };
-    let config = setup::config(common)?;
+    let config = setup::config(common, &environment).await?;
     let services = setup::services(common, environment, Arc::new(Silent)).await?;
     let surveys = targets(&config, &trigger, &context)
         .into_iter()

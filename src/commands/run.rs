@@ -44,7 +44,7 @@ pub struct Run {
 /// The command as `main` calls it.
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
     let progress = crate::ui::progress(&environment, common.json);
-    let run = Run::from_event(&environment, Vec::new())?;
+    let run = Run::from_event(&environment, Vec::new()).await?;
     let github = github(&environment, progress.as_ref());
     let (report, blame) = execute(common, environment, progress, &run, github.as_ref()).await;
     show(common, &report);
@@ -53,8 +53,8 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
 
 impl Run {
     /// The run that the GitHub event in the environment asks for.
-    pub fn from_event(environment: &Environment, notices: Vec<String>) -> Result<Self, Error> {
-        let (trigger, context) = event::read(environment)?;
+    pub async fn from_event(environment: &Environment, notices: Vec<String>) -> Result<Self, Error> {
+        let (trigger, context) = event::read(environment).await?;
         Ok(Self::new(trigger, context, notices))
     }
 
@@ -80,11 +80,11 @@ pub async fn execute(
     let admission = Box::pin(admission::ask(common, &environment, &progress, run, github)).await;
     let run = admission.run(run);
     let mut facts = facts::of_run(&environment, &run.context);
-    let config = config(common, run);
+    let config = config(common, &environment, run).await;
     let readable = config.as_ref().ok().map(|(config, _)| config);
     // A configuration that can't be read names nobody: the default holds.
     let on_failure = readable.map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
-    let target = comment::target(common, &environment, readable);
+    let target = comment::target(common, &environment, readable).await;
     let surfaces = surfaces(common, &environment, target.key());
     let mut comment = comment::of_run(run, github, target, progress.as_ref());
     let mut told = Vec::new();
@@ -158,14 +158,21 @@ fn in_repository(environment: &Environment, error: Error) -> Error {
 }
 
 /// The configuration, with what the reader must know of it.
-fn config(common: &Common, run: &Run) -> Result<(Config, Option<String>), Error> {
+async fn config(
+    common: &Common,
+    environment: &Environment,
+    run: &Run,
+) -> Result<(Config, Option<String>), Error> {
     let only_deletes = matches!(
         run.trigger,
         Trigger::Closed(_) | Trigger::Unlabelled(_) | Trigger::Cleanup
     );
-    match setup::config(common) {
+    match setup::config(common, environment).await {
         Ok(config) => Ok((config, None)),
-        Err(error) => match setup::config_for_cleanup(common).filter(|_| only_deletes) {
+        Err(error) => match setup::config_for_cleanup(common, environment)
+            .await
+            .filter(|_| only_deletes)
+        {
             Some(config) => {
                 let notice =
                     "The configuration has mistakes; previews were found by their labels all the same.";

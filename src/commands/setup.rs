@@ -6,8 +6,9 @@ use super::{Error, config_file};
 use crate::{
     auth::{Credentials, WorkloadIdentity},
     cli::{Common, given},
-    config::{self, Config, Origin, Source},
+    config::{self, Config, Origin, Outline, Source},
     environment::Environment,
+    file::open,
     google,
     pipeline::{Services, live::Board, optional::Optionals},
     plan::target::short_hash,
@@ -16,14 +17,12 @@ use crate::{
 
 /// Stands in a new configuration where no model was chosen.
 const EXAMPLE_MODEL: &str = "Qwen/Qwen3.5-4B";
-/// A configuration beyond this size is a mistake.
-const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// Reads and resolves the configuration.
-pub fn config(common: &Common) -> Result<Config, Error> {
+pub async fn config(common: &Common, environment: &Environment) -> Result<Config, Error> {
     let path = config_file::named(common);
     let is_named = given(common.config.as_deref()).is_some();
-    let text = match read(path) {
+    let text = match read(common, environment).await {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => None,
         Err(error) => {
@@ -33,8 +32,13 @@ pub fn config(common: &Common) -> Result<Config, Error> {
             )));
         }
     };
-    let source = text.as_deref().map(|text| Source { name: path, text });
-    config::resolve(source, &common.inputs()).map_err(|mistakes| Error {
+    let (name, inputs) = (path.to_owned(), common.inputs());
+    let resolved = open::away(move || {
+        let source = text.as_deref().map(|text| Source { name: &name, text });
+        config::resolve(source, &inputs)
+    });
+    let resolved = resolved.await.map_err(|e| Error::service(e.to_string()))?;
+    resolved.map_err(|mistakes| Error {
         location: mistakes
             .0
             .iter()
@@ -73,26 +77,25 @@ pub fn config_source(common: &Common, environment: &Environment, config: &Config
 }
 
 /// As [`config`], for setting the project up: a model need not be chosen yet. True when an example stands for it.
-pub fn config_for_bootstrap(common: &Common) -> Result<(Config, bool), Error> {
-    let text = read(config_file::named(common)).unwrap_or_default();
-    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
-    let chosen = given(common.model.as_deref()).is_some()
-        || file.get("model").is_some()
-        || file.get("models").is_some();
-    if chosen {
-        return Ok((config(common)?, false));
+pub async fn config_for_bootstrap(
+    common: &Common,
+    environment: &Environment,
+) -> Result<(Config, bool), Error> {
+    let file = outline(common, environment).await;
+    if given(common.model.as_deref()).is_some() || file.names_models {
+        return Ok((config(common, environment).await?, false));
     }
     let example = Common {
         model: Some(EXAMPLE_MODEL.to_owned()),
         ..common.clone()
     };
-    Ok((config(&example)?, true))
+    Ok((config(&example, environment).await?, true))
 }
 
 /// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must
 /// not keep one alive. `None` when it doesn't even tell the project and the region.
-pub fn config_for_cleanup(common: &Common) -> Option<Config> {
-    let (project, region) = place(common);
+pub async fn config_for_cleanup(common: &Common, environment: &Environment) -> Option<Config> {
+    let (project, region) = place(common, environment).await;
     let inputs = [
         ("project".to_owned(), project?),
         ("region".to_owned(), region?),
@@ -102,32 +105,32 @@ pub fn config_for_cleanup(common: &Common) -> Option<Config> {
 }
 
 /// Project and region, as far as inputs and a file with mistakes tell.
-pub fn place(common: &Common) -> (Option<String>, Option<String>) {
-    let text = read(config_file::named(common)).unwrap_or_default();
-    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_default();
-    let setting = |name: &str, input: &Option<String>| {
-        let value = given(input.as_deref()).or_else(|| file.get(name)?.as_str())?;
-        Some(value.to_owned())
-    };
+pub async fn place(common: &Common, environment: &Environment) -> (Option<String>, Option<String>) {
+    let file = outline(common, environment).await;
+    let setting =
+        |input: &Option<String>, own: Option<String>| given(input.as_deref()).map(str::to_owned).or(own);
     (
-        setting("project", &common.project),
-        setting("region", &common.region),
+        setting(&common.project, file.project),
+        setting(&common.region, file.region),
     )
+}
+
+/// What can be known of a file that may have mistakes.
+async fn outline(common: &Common, environment: &Environment) -> Outline {
+    let text = read(common, environment).await.unwrap_or_default();
+    open::away(move || Outline::of(&text)).await.unwrap_or_default()
 }
 
 fn unreadable(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::InvalidData => "Save it as UTF-8",
-        _ => "Name a YAML file in `--config` (in a workflow, the input `config`)",
+        _ => "Name a YAML file in `--config` (in a workflow, a file of the checkout in the input `config`)",
     }
 }
 
-fn read(path: &str) -> std::io::Result<String> {
-    let path = Path::new(path);
-    if std::fs::metadata(path)?.len() > LARGEST_CONFIG {
-        return Err(std::io::Error::other("it is larger than 1 MiB"));
-    }
-    std::fs::read_to_string(path)
+async fn read(common: &Common, environment: &Environment) -> std::io::Result<String> {
+    let path = Path::new(config_file::named(common));
+    open::read_text(path, &config_file::reach(environment), config_file::LARGEST).await
 }
 
 /// Finds credentials and sets up the clients.
@@ -151,6 +154,7 @@ pub async fn services(
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
     let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
+        files: config_file::reach_of_repository(&environment, config_file::named(common)),
         board: Board::default(),
         optional: Optionals::default(),
         hugging_face_token: secret("HF_TOKEN"),

@@ -7,7 +7,7 @@ use std::{
 
 use console::Style;
 
-use super::tree::MAX_MISTAKES;
+use super::tree::{self, Entry, MAX_MISTAKES, Top};
 
 /// Where something stands in the file: line and column from 1, width in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,7 +146,15 @@ impl Mistakes {
         mistakes.sort_by_key(|m| (m.line.is_none(), m.line, m.column));
         let mut seen = HashSet::new();
         mistakes.retain(|m| seen.insert((m.line, m.column, m.message.clone())));
-        let lines: Vec<&str> = text.lines().collect();
+        let lines: Vec<&str> = match content(text) {
+            Content::Settings => text.lines().collect(),
+            Content::Map => Vec::new(),
+            Content::Other => {
+                mistakes.retain(|m| m.line.is_none());
+                mistakes.push(no_map());
+                Vec::new()
+            }
+        };
         for mistake in mistakes.iter_mut().take(SHOWN) {
             let line = mistake.line.and_then(|line| lines.get(line - 1));
             mistake.excerpt = line
@@ -173,6 +181,44 @@ impl Mistakes {
         let _ = write!(out, "{count}{more} {noun} in the configuration; nothing was done");
         out
     }
+}
+
+/// How much of a file may be quoted.
+enum Content {
+    /// Our settings, or nothing: any line.
+    Settings,
+    /// A map of something else, or JSON, as files with credentials are: its keys.
+    Map,
+    /// Nothing: whoever names a file with a password in it must not find the password in a log.
+    Other,
+}
+
+fn content(text: &str) -> Content {
+    match tree::top(text) {
+        Top::Empty => Content::Settings,
+        Top::Map(entries) => {
+            let schema = super::json_schema();
+            let is_json = text.trim_start().starts_with('{');
+            let is_ours = |entry: &Entry| schema["properties"].get(&entry.key).is_some();
+            if entries.iter().any(is_ours) && !is_json {
+                Content::Settings
+            } else {
+                Content::Map
+            }
+        }
+        Top::Other => Content::Other,
+    }
+}
+
+fn no_map() -> Mistake {
+    let start = Mark {
+        line: 1,
+        column: 1,
+        width: 1,
+    };
+    Mistake::at(start, "", "expected a map of settings, and the file is none").help(
+        "write `key: value` lines such as `project: my-project`, or name another file as the configuration",
+    )
 }
 
 impl fmt::Display for Mistakes {

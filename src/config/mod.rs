@@ -15,6 +15,7 @@ mod mistake;
 mod models;
 mod names;
 mod objective;
+mod outline;
 mod places;
 mod positions;
 mod raw;
@@ -42,6 +43,7 @@ pub use self::{
     latency::Latency,
     limits::{ALLOWABLE, Allowable, Allowance, BaseFile, BaseSettings, Limits, Pattern, base_file},
     mistake::{Mistake, Mistakes},
+    outline::Outline,
     places::{Places, Stand},
     resolve::{Source, resolve},
     schedule::{OnFailure, Schedule},

@@ -86,14 +86,44 @@ fn number(text: &str) -> Option<serde_yaml::Number> {
 
 /// Reads one document. What could be read is returned beside the mistakes; `None` when nothing could.
 pub fn read(text: &str) -> (Option<Node>, Vec<Mistake>) {
+    let (builder, whole) = build(text);
+    (builder.root.filter(|_| whole), builder.mistakes)
+}
+
+/// What a file is as a whole.
+#[derive(Debug)]
+pub enum Top {
+    /// Nothing but comments.
+    Empty,
+    /// A map, with its entries as far as the file can be read.
+    Map(Vec<Entry>),
+    /// Text, a list, or something that is no YAML from its start.
+    Other,
+}
+
+/// Reads a file as far as it can be read.
+pub fn top(text: &str) -> Top {
+    let (mut builder, whole) = build(text);
+    let root = builder.root.take().map(|node| node.kind);
+    match (root, builder.stack.into_iter().next()) {
+        (Some(Kind::Map(entries)), _) | (None, Some(Open::Map(entries, ..))) => Top::Map(entries),
+        (None, None) if whole => Top::Empty,
+        (Some(Kind::Scalar(scalar)), _) if scalar.value().is_null() => Top::Empty,
+        _ => Top::Other,
+    }
+}
+
+/// Reads until the end, which is true, or until the first mistake that makes the rest unreadable.
+fn build(text: &str) -> (Builder, bool) {
+    let mut builder = Builder::default();
     if text.len() > MAX_BYTES {
         let message = format!(
             "the file has {} bytes, more than the {MAX_BYTES} that are read",
             text.len()
         );
-        return (None, vec![Mistake::at(Mark::default(), "", message)]);
+        builder.mistakes.push(Mistake::at(Mark::default(), "", message));
+        return (builder, false);
     }
-    let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, mark(span)),
@@ -112,13 +142,13 @@ pub fn read(text: &str) -> (Option<Node>, Vec<Mistake>) {
         };
         if let Err(fatal) = step {
             builder.mistakes.push(*fatal);
-            return (None, builder.mistakes);
+            return (builder, false);
         }
         if builder.mistakes.len() > MAX_MISTAKES {
-            return (None, builder.mistakes);
+            return (builder, false);
         }
     }
-    (builder.root, builder.mistakes)
+    (builder, true)
 }
 
 fn quoted_text(text: &str) -> String {

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::{auth::Credentials, environment::Environment, google, progress::Progress};
+use crate::{auth::Credentials, environment::Environment, file::open::Reach, google, progress::Progress};
 
 /// What every stage works with.
 pub struct Services {
@@ -51,6 +51,8 @@ pub struct Services {
     pub hugging_face_token: Option<SecretString>,
     /// vLLM's own API key, when the service has one (`LLM_DEPLOY_API_KEY`).
     pub api_key: Option<SecretString>,
+    /// Where files may be that the configuration names.
+    pub files: Reach,
     /// Where the run's models are, for who follows it.
     pub board: live::Board,
     /// What of GitHub's the run can do without.

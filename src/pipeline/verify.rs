@@ -20,6 +20,7 @@ use crate::{
     },
     config::{Access, Model},
     endpoint::Endpoint,
+    file::open::Reach,
     report::{self, CheckOutcome, words},
 };
 
@@ -73,7 +74,10 @@ async fn measure(
     let mut measured = None;
     let passed = recorder
         .stage("latency", async {
-            let options = bench::Options::default();
+            let options = bench::Options {
+                files: services.files.clone(),
+                ..bench::Options::default()
+            };
             let result = bench::run(endpoint, &model.id, &model.latency, &options, &show)
                 .await
                 .map_err(|why| Failed::new(Blame::Input, "the latency could not be measured", why))?;
@@ -83,7 +87,7 @@ async fn measure(
         })
         .await;
     if let Some(result) = measured {
-        compare(recorder, model, &result);
+        compare(services, recorder, model, &result).await;
         recorder.report.latency_seed = Some(result.seed);
         recorder.report.requests = report::requests(&result.levels);
         recorder.report.latency.clone_from(&result.levels);
@@ -94,9 +98,9 @@ async fn measure(
 
 /// Sets the figures beside the baseline's: the file that the configuration names, else production's last good ones.
 /// What is worse is told, and fails nothing: objectives do that.
-fn compare(recorder: &mut Recorder, model: &Model, result: &BenchResult) {
+async fn compare(services: &Services, recorder: &mut Recorder, model: &Model, result: &BenchResult) {
     let comparison = match (&model.latency.baseline, &recorder.baseline) {
-        (Some(path), _) => with_file(path, result),
+        (Some(path), _) => with_file(path, &services.files, result).await,
         (None, Some(production)) => Ok(production.compare(result, &Instance::of_service(&model.service))),
         (None, None) => return,
     };
@@ -111,9 +115,9 @@ fn compare(recorder: &mut Recorder, model: &Model, result: &BenchResult) {
     }
 }
 
-fn with_file(path: &Path, result: &BenchResult) -> Result<Comparison, String> {
+async fn with_file(path: &Path, reach: &Reach, result: &BenchResult) -> Result<Comparison, String> {
     let name = path.display();
-    match bench::output::json::read(path) {
+    match bench::output::json::read(path, reach).await {
         Ok(before) => Ok(statistics::compare(&name.to_string(), &before, result)),
         Err(why) => Err(format!(
             "nothing was compared with the baseline {name}: {why}; `llm-deploy bench --json {name}` writes one"

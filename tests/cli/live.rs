@@ -73,7 +73,7 @@ fn quickly(world: &World, tempo: f64) -> (u8, Vec<String>) {
     let heard = Arc::new(Heard::default());
     let progress = Arc::clone(&heard) as Arc<dyn Progress>;
     let (report, blame) = world.block_on(async {
-        let run = Run::from_event(&environment, Vec::new()).unwrap();
+        let run = Run::from_event(&environment, Vec::new()).await.unwrap();
         let github = run::github(&environment, progress.as_ref());
         run::execute(&common, environment, Arc::clone(&progress), &run, github.as_ref()).await
     });

@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod live;
 mod meanwhile;
+mod named_files;
 mod objectives;
 mod page;
 mod plan;

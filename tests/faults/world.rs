@@ -95,7 +95,7 @@ impl World {
     pub async fn run(&self, tempo: Tempo) -> Ended {
         let environment = self.environment(tempo);
         let progress = Arc::new(Heard::default());
-        let run = Run::from_event(&environment, Vec::new()).unwrap();
+        let run = Run::from_event(&environment, Vec::new()).await.unwrap();
         let github = run::github(&environment, progress.as_ref());
         std::fs::write(self.path("summary.md"), "").unwrap();
         let (report, blame) = run::execute(

@@ -1,9 +1,12 @@
 //! Who counts input tokens: the server, the model's tokenizer.json, or a guess.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use super::tokenizer::Tokenizer;
-use crate::endpoint::{ChatRequest, Countable, Endpoint, Error, Message};
+use crate::{
+    endpoint::{ChatRequest, Countable, Endpoint, Error, Message},
+    file::open::Named,
+};
 
 /// Tries at a count while the server is out of reach, and the pause between them.
 const TRIES: u32 = 3;
@@ -35,7 +38,7 @@ impl Counter {
     pub async fn find(
         endpoint: &Endpoint,
         model: &str,
-        tokenizer: Option<&Path>,
+        tokenizer: Option<&Named>,
         timeout: Duration,
     ) -> Result<Self, String> {
         let mut counter = Self {
@@ -52,10 +55,10 @@ impl Counter {
             Err(Error::Refused { status, .. }) if !matches!(status, 408 | 425 | 429 | 502..=504) => {}
             Err(error) => return Err(format!("the server could not be asked for token counts: {error}")),
         }
-        counter.way = match tokenizer.map(Path::to_owned) {
+        counter.way = match tokenizer.cloned() {
             None => Way::Estimate,
-            Some(path) => {
-                let loaded = tokio::task::spawn_blocking(move || Tokenizer::load(&path)).await;
+            Some(file) => {
+                let loaded = tokio::task::spawn_blocking(move || Tokenizer::load(&file)).await;
                 let loaded =
                     loaded.map_err(|_| "the tokenizer could not be loaded: it crashed".to_owned())??;
                 Way::Tokenizer(Box::new(loaded))

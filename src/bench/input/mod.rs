@@ -12,9 +12,9 @@ mod tests;
 mod tokenizer;
 mod words;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use super::result::InputShape;
+use super::{Options, result::InputShape};
 use crate::{
     config::{
         Latency,
@@ -63,8 +63,8 @@ pub struct Prompt {
 }
 
 impl Prompts {
-    /// Reads the dataset, or finds out how to make text of the wanted length. `timeout` is for each question to the
-    /// server.
+    /// Reads the dataset, or finds out how to make text of the wanted length. `latency.timeout` is for each question to
+    /// the server.
     ///
     /// # Errors
     /// For the user: the dataset or the tokenizer can't be read, or the length can't be had.
@@ -72,10 +72,10 @@ impl Prompts {
         endpoint: &Endpoint,
         model: &str,
         latency: &Latency,
+        options: &Options,
         seed: u64,
-        tokenizer: Option<&Path>,
-        timeout: Duration,
     ) -> Result<Self, String> {
+        let (tokenizer, timeout) = (options.tokenizer.as_ref(), latency.timeout);
         let (kind, gap) = match &latency.input {
             Input::Prompts(_) => ("prompts", "\n\n"),
             Input::Synthetic { .. } => ("synthetic", " "),
@@ -107,7 +107,7 @@ impl Prompts {
                 prompts.take(made, wanted, counter.name());
             }
             Input::Dataset(path) => {
-                let mut sample = dataset::read(path.clone(), seed).await?;
+                let mut sample = dataset::read(path.clone(), options.files.clone(), seed).await?;
                 if sample.has_answers() {
                     let counter = Counter::find(endpoint, model, tokenizer, timeout).await?;
                     in_time(endpoint, sample.count_answers(&counter)).await?;

@@ -1,6 +1,6 @@
 //! What takes the place of `tokenizer.rs` in a build without the feature `tokenizers`. tests/action/lean.sh tests it.
 
-use std::path::Path;
+use crate::file::open::Named;
 
 /// No value of this type exists.
 pub enum Tokenizer {}
@@ -10,11 +10,11 @@ impl Tokenizer {
     ///
     /// # Errors
     /// Always, for the user.
-    pub fn load(path: &Path) -> Result<Self, String> {
+    pub fn load(file: &Named) -> Result<Self, String> {
         Err(format!(
             "could not use the tokenizer {}: this build of llm-deploy has no tokenizers, and the server does not count \
              tokens itself. In llm-deploy's sources, `cargo install --locked --path .` builds it with them",
-            path.display()
+            file.path.display()
         ))
     }
 

@@ -1,8 +1,11 @@
 //! The model's own tokenizer, for servers that do not count tokens.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::io::Read as _;
 
-use crate::endpoint::error::shorten;
+use crate::{
+    endpoint::error::shorten,
+    file::open::{self, Named},
+};
 
 /// Most bytes of a tokenizer.json; the largest known ones have about 35 MB.
 const MAX_TOKENIZER: u64 = 256 << 20;
@@ -14,7 +17,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// For the user: the file is missing, too large, or no tokenizer.
-    pub fn load(path: &Path) -> Result<Self, String> {
+    pub fn load(Named { path, reach }: &Named) -> Result<Self, String> {
         let path = if path.is_dir() {
             path.join("tokenizer.json")
         } else {
@@ -26,14 +29,11 @@ impl Tokenizer {
                 path.display()
             )
         };
-        let file = File::open(&path).map_err(|e| failed(e.to_string()))?;
+        let file = open::open(&path, reach, MAX_TOKENIZER).map_err(|e| failed(e.to_string()))?;
         let mut bytes = Vec::new();
-        file.take(MAX_TOKENIZER + 1)
+        file.take(MAX_TOKENIZER)
             .read_to_end(&mut bytes)
             .map_err(|e| failed(e.to_string()))?;
-        if bytes.len() as u64 > MAX_TOKENIZER {
-            return Err(failed(format!("it has over {} MiB", MAX_TOKENIZER >> 20)));
-        }
         let mut tokenizer =
             tokenizers::Tokenizer::from_bytes(&bytes).map_err(|e| failed(shorten(&e.to_string(), 200)))?;
         // Both would change the count, and padding is done on a pool of threads.

@@ -1,11 +1,6 @@
 //! The file of `bench --json`, and reading it back as a baseline.
 
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{borrow::Cow, io, path::Path};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     bench::result::{BenchResult, Distribution, Goodput, Level, LoadShape, SCHEMA_VERSION},
+    file::open::{self, Reach},
     schema,
 };
 
@@ -104,25 +100,11 @@ pub fn text(result: &BenchResult) -> Result<String, serde_json::Error> {
 ///
 /// # Errors
 /// For the user: the file can't be read, is no result, or is of a newer version.
-pub fn read(path: &Path) -> Result<BenchResult, String> {
-    let text = text_of(path, LARGEST)?;
-    parse(&text).map_err(|why| format!("{} {why}", path.display()))
-}
-
-/// The file's text, whatever it says of its size: a device says 0.
-fn text_of(path: &Path, most: u64) -> Result<String, String> {
-    let name = path.display();
-    let failed = |e: io::Error| format!("could not read {name}: {e}");
-    let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
-    let read = file.take(most + 1).read_to_string(&mut text).map_err(failed)?;
-    if read as u64 > most {
-        let mebibytes = most >> 20;
-        return Err(format!(
-            "{name} is larger than {mebibytes} MiB and no result of `bench --json`"
-        ));
-    }
-    Ok(text)
+pub async fn read(path: &Path, reach: &Reach) -> Result<BenchResult, String> {
+    let failed = |e: io::Error| format!("could not read {}: {e}", path.display());
+    let text = open::read_text(path, reach, LARGEST).await.map_err(failed)?;
+    let parsed = open::away(move || parse(&text)).await.map_err(failed)?;
+    parsed.map_err(|why| format!("{} {why}", path.display()))
 }
 
 /// Reads the text of such a file.
@@ -214,8 +196,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_no_baseline_is_refused_with_the_reason() {
+    #[tokio::test]
+    async fn what_is_no_baseline_is_refused_with_the_reason() {
         for (file, said) in [
             ("", "is no result"),
             ("[]", "no `schema_version`"),
@@ -225,9 +207,9 @@ mod tests {
             let error = parse(file).unwrap_err();
             assert!(error.contains(said), "{file}: {error}");
         }
-        let error = text_of(Path::new("/dev/zero"), 1 << 20).unwrap_err();
-        assert!(error.contains("larger than 1 MiB"), "{error}");
-        let error = read(Path::new("no/such/file.json")).unwrap_err();
-        assert!(error.contains("no/such/file.json"), "{error}");
+        for file in ["/dev/zero", "no/such/file.json"] {
+            let error = read(Path::new(file), &Reach::Anywhere).await.unwrap_err();
+            assert!(error.contains(file), "{error}");
+        }
     }
 }

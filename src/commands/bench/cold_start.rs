@@ -32,7 +32,7 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
     if let Some(path) = &args.json {
         file::check(path).map_err(Error::input)?;
     }
-    let config = setup::config(&args.common)?;
+    let config = setup::config(&args.common, &environment).await?;
     let model = chosen(&config, args.service.as_deref())?;
     let context = event::place(&environment);
     let target = match args.pull_request {

@@ -21,9 +21,10 @@ use crate::{
         statistics,
     },
     cli::{MeasureArgs, OutputArgs},
-    commands::{Error, print_page, tell},
+    commands::{Error, config_file, print_page, tell},
     environment::Environment,
-    file, report, ui,
+    file::{self, open::Named},
+    report, ui,
 };
 
 pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Error> {
@@ -44,14 +45,30 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
     let progress = ui::progress(&environment, args.output.to_stdout());
     let target = target::find(args, &environment, &progress).await?;
     let latency = settings::settle(args, target.latency.clone())?;
-    let baseline = latency.baseline.as_deref().map(json::read).transpose();
-    let baseline = baseline.map_err(Error::input)?;
+    let typed = config_file::reach(&environment);
+    let named = match &args.target.config {
+        Some(config) => config_file::reach_of_repository(&environment, config),
+        None => config_file::reach_of_repository(&environment, config_file::DEFAULT),
+    };
+    let reach = |is_typed: bool| if is_typed { &typed } else { &named };
+    let baseline = match &latency.baseline {
+        Some(path) => Some(
+            json::read(path, reach(args.verdict.baseline.is_some()))
+                .await
+                .map_err(Error::input)?,
+        ),
+        None => None,
+    };
     let records = raw.as_deref().map(raw::Writer::create).transpose();
     let records = records.map_err(Error::input)?;
 
     let options = bench::Options {
         observer: records.as_ref().map(raw::Writer::observer),
-        tokenizer: args.input.tokenizer.clone(),
+        files: reach(args.input.dataset.is_some()).clone(),
+        tokenizer: args.input.tokenizer.clone().map(|path| Named {
+            path,
+            reach: typed.clone(),
+        }),
         most_in_flight: args.load.max_concurrency,
         sweep: settings::sweep(&args.load),
     };

@@ -30,7 +30,7 @@ const ROUNDS: usize = 5;
 
 pub async fn run(args: &BootstrapArgs, environment: Environment) -> Result<u8, Error> {
     let common = &args.common;
-    let (config, example) = setup::config_for_bootstrap(common)?;
+    let (config, example) = setup::config_for_bootstrap(common, &environment).await?;
     let repository = github::repository(args, &environment).await?;
     let deployer = given(common.service_account.as_deref());
     let provider = given(common.workload_identity_provider.as_deref());
@@ -97,7 +97,7 @@ fn place(args: &BootstrapArgs, example: bool) -> files::Place {
 /// Whether the file alone comes to the same as with this input: then the workflow needs not repeat it, and a second
 /// run with the same options finds the workflow that the first one wrote.
 fn file_says(file: &Path, inputs: &[(String, String)], name: &str) -> bool {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let text = files::read(file).unwrap_or_default();
     let resolved = |inputs: &[(String, String)]| {
         let source = Source {
             name: config_file::DEFAULT,

@@ -251,13 +251,48 @@ fn colours_are_only_there_when_asked_for() {
 }
 
 #[test]
-fn a_file_that_is_no_map_is_the_only_mistake_shown() {
-    let shown = bad("just text\n", &[]);
-    assert!(
-        shown.contains("expected a map, got the text `just text`"),
-        "{shown}"
-    );
-    assert!(shown.contains("\n1 mistake in"), "{shown}");
+fn of_a_file_that_is_no_map_nothing_is_quoted() {
+    for text in [
+        "hunter2\n",
+        "[http \"https://github.com/\"]\n\textraheader = AUTHORIZATION: basic hunter2\n",
+        "machine github.com login x password hunter2\n",
+        "PATH=/usr/bin\0TOKEN=hunter2\0",
+        "root:x:0:0:hunter2:/root:/bin/bash\n",
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nhunter2\n",
+        "TOKEN=hunter2\nproject: my-project\n",
+        "- hunter2\n",
+        "*hunter2\n",
+        "!hunter2 x\n",
+        "%hunter2\n",
+        "hunter2\n---\nproject: my-project\n",
+    ] {
+        let shown = bad(text, &[]);
+        assert!(!shown.contains("hunter2"), "{text}: {shown}");
+        assert!(shown.contains("\n1 mistake in"), "{text}: {shown}");
+        assert!(shown.contains("expected a map of settings"), "{text}: {shown}");
+        assert!(shown.contains(":1:1"), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn of_json_and_of_a_map_without_a_key_of_ours_no_line_is_quoted() {
+    for text in [
+        r#"{"type": "service_account", "private_key": "hunter2"}"#,
+        r#"{"project": "my-project", "private_key": "hunter2"}"#,
+        "{\"project\": \"my-project\",\n \"key\": \"hunter2\",\n}x",
+        "users:\n- token: hunter2\n",
+        "password: hunter2\n",
+        "password: 'hunter2\n",
+        "{hunter2\n",
+        "\"hunter2\": [\n",
+    ] {
+        let shown = bad(text, &[]);
+        assert!(!shown.contains("hunter2"), "{text}: {shown}");
+    }
+    // Whoever mistypes a setting sees its line.
+    let shown = bad("project: my-project\ncolour: x1\n", &[]);
+    assert!(shown.contains("2 | colour: x1"), "{shown}");
 }
 
 #[test]

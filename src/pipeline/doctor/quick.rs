@@ -121,6 +121,7 @@ mod tests {
             progress: Arc::new(Silent),
             hugging_face_token: None,
             api_key: None,
+            files: Default::default(),
             board: crate::pipeline::live::Board::default(),
             optional: crate::pipeline::optional::Optionals::default(),
         }

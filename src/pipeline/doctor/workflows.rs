@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::{
     doctor::{Check, workflow},
     environment::Environment,
+    file::open::{self, Reach},
 };
 
 const FOLDER: &str = ".github/workflows";
@@ -29,8 +30,17 @@ pub fn checks(environment: &Environment, root: &Path) -> Vec<Check> {
 
 /// Whether the repository at hand is the action's own, whose workflows say `uses: ./`.
 fn is_llm_deploy(root: &Path) -> bool {
-    let text = std::fs::read_to_string(root.join("action.yml")).unwrap_or_default();
+    let text = read(root, "action.yml").unwrap_or_default();
     text.contains("LLM_DEPLOY_")
+}
+
+/// A file of the repository: one that is a link is none, for GitHub too.
+fn read(root: &Path, name: &str) -> Option<String> {
+    let reach = Reach::Below {
+        folder: root.to_owned(),
+        credentials: Vec::new(),
+    };
+    open::text(&root.join(name), &reach, LARGEST).ok()
 }
 
 fn files(root: &Path) -> Vec<workflow::File> {
@@ -39,16 +49,13 @@ fn files(root: &Path) -> Vec<workflow::File> {
     };
     let mut files: Vec<workflow::File> = folder
         .flatten()
-        .filter(|entry| entry.metadata().is_ok_and(|m| m.is_file() && m.len() <= LARGEST))
         .take(MOST)
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let is_yaml = name.ends_with(".yml") || name.ends_with(".yaml");
-            let text = std::fs::read_to_string(entry.path()).ok().filter(|_| is_yaml)?;
-            Some(workflow::File {
-                name: format!("{FOLDER}/{name}"),
-                text,
-            })
+            let name = format!("{FOLDER}/{name}");
+            let text = read(root, &name).filter(|_| is_yaml)?;
+            Some(workflow::File { name, text })
         })
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));

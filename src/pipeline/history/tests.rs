@@ -74,6 +74,7 @@ impl World {
             progress: Arc::clone(&heard) as Arc<dyn Progress>,
             hugging_face_token: None,
             api_key: None,
+            files: Default::default(),
             board: crate::pipeline::live::Board::default(),
             optional: crate::pipeline::optional::Optionals::default(),
         };

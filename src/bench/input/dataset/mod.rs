@@ -9,7 +9,6 @@ mod split;
 mod tests;
 
 use std::{
-    fs::File,
     io::{BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -17,6 +16,7 @@ use std::{
 use futures::future::try_join_all;
 
 use super::{Entry, count::Counter};
+use crate::file::open::{self, Reach};
 use entry::Parsed;
 use split::Pieces;
 
@@ -42,22 +42,14 @@ pub struct Sample {
 ///
 /// # Errors
 /// For the user: the file can't be read, an entry is none (with its line), or there is no entry.
-pub async fn read(path: PathBuf, seed: u64) -> Result<Sample, String> {
-    let read = tokio::task::spawn_blocking(move || {
-        let failed = |e: &dyn std::fmt::Display| format!("the dataset {} can't be read: {e}", path.display());
-        // Before it is opened: opening a pipe would wait for who writes into it.
-        let about = std::fs::metadata(&path).map_err(|e| failed(&e))?;
-        if !about.is_file() {
-            return Err(failed(&"it is no file"));
-        }
-        if about.len() > MAX_FILE {
-            return Err(failed(&"it has over 1 GiB; take a part of it"));
-        }
-        let file = File::open(&path).map_err(|e| failed(&e))?;
+pub async fn read(path: PathBuf, reach: Reach, seed: u64) -> Result<Sample, String> {
+    let read = open::away(move || {
+        let file = open::open(&path, &reach, MAX_FILE)
+            .map_err(|e| format!("the dataset {} can't be read: {e}", path.display()))?;
         sample(file.take(MAX_FILE), &path, seed, Limits::default())
     });
     read.await
-        .map_err(|_| "the dataset could not be read: the reader crashed".to_owned())?
+        .map_err(|e| format!("the dataset could not be read: {e}"))?
 }
 
 #[derive(Clone, Copy)]

@@ -100,12 +100,19 @@ fn notes_say_how_much_of_the_file_is_sent() {
 #[tokio::test]
 async fn what_is_no_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
-    let error = read(folder.path().to_owned(), 1).await.unwrap_err();
-    assert!(error.contains("no file"), "{error}");
-    let error = read(folder.path().join("none.jsonl"), 1).await.unwrap_err();
+    let error = read(folder.path().to_owned(), Reach::Anywhere, 1)
+        .await
+        .unwrap_err();
+    assert!(error.contains("it is a folder"), "{error}");
+    let error = read(folder.path().join("none.jsonl"), Reach::Anywhere, 1)
+        .await
+        .unwrap_err();
     assert!(error.contains("none.jsonl can't be read"), "{error}");
     let large = folder.path().join("large.jsonl");
-    File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
-    let error = read(large, 1).await.unwrap_err();
-    assert!(error.contains("over 1 GiB"), "{error}");
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(MAX_FILE + 1)
+        .unwrap();
+    let error = read(large, Reach::Anywhere, 1).await.unwrap_err();
+    assert!(error.contains("larger than 1024 MiB"), "{error}");
 }

@@ -56,7 +56,7 @@ fn synthetic(input_tokens: u32) -> Latency {
 }
 
 async fn prepare(endpoint: &Endpoint, latency: &Latency, seed: u64) -> Result<Prompts, String> {
-    Prompts::prepare(endpoint, "m", latency, seed, None, LONG).await
+    Prompts::prepare(endpoint, "m", latency, &Options::default(), seed).await
 }
 
 /// What the server says that it got.

@@ -1,11 +1,17 @@
 //! Synthetic prompts for servers that don't count tokens, or count them wrongly.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use tokenizers::{Tokenizer, pre_tokenizers::byte_level::ByteLevel};
 
 use super::*;
-use crate::endpoint::testing::json;
+use crate::{
+    endpoint::testing::json,
+    file::open::{Named, Reach},
+};
 
 /// Letters are tokens, and so are some short words with the space before them. The file asks for a truncation, which
 /// counts must not heed.
@@ -60,6 +66,16 @@ async fn counting(tokenizer: Tokenizer) -> Server {
     .await
 }
 
+fn with(tokenizer: &Path) -> Options {
+    Options {
+        tokenizer: Some(Named {
+            path: tokenizer.to_owned(),
+            reach: Reach::Anywhere,
+        }),
+        ..Options::default()
+    }
+}
+
 #[tokio::test]
 async fn the_tokenizer_counts_where_the_server_does_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -67,7 +83,7 @@ async fn the_tokenizer_counts_where_the_server_does_not() {
     let server = counting(tokenizer).await;
     let endpoint = server.endpoint(None);
     for path in [file.as_path(), folder.path()] {
-        let prompts = Prompts::prepare(&endpoint, "m", &synthetic(100), 3, Some(path), LONG)
+        let prompts = Prompts::prepare(&endpoint, "m", &synthetic(100), &with(path), 3)
             .await
             .unwrap();
         for number in 0..50 {
@@ -82,10 +98,10 @@ async fn the_tokenizer_counts_where_the_server_does_not() {
         );
     }
     let missing = folder.path().join("none.json");
-    let error = Prompts::prepare(&endpoint, "m", &synthetic(100), 3, Some(&missing), LONG).await;
+    let error = Prompts::prepare(&endpoint, "m", &synthetic(100), &with(&missing), 3).await;
     assert!(error.err().unwrap().contains("none.json can't be used"));
     std::fs::write(&missing, "{}").unwrap();
-    let error = Prompts::prepare(&endpoint, "m", &synthetic(100), 3, Some(&missing), LONG).await;
+    let error = Prompts::prepare(&endpoint, "m", &synthetic(100), &with(&missing), 3).await;
     assert!(error.err().unwrap().contains("tokenizer.json"));
 }
 

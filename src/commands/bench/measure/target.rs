@@ -74,7 +74,7 @@ async fn configured(
         service_account: wanted.service_account.clone(),
         ..Common::default()
     };
-    let config = setup::config(&common)?;
+    let config = setup::config(&common, environment).await?;
     let model = choose(&config, wanted.model.as_deref())?;
     let services = setup::services(&common, environment.clone(), Arc::clone(progress)).await?;
     let location = Location {
