@@ -19,6 +19,9 @@ const SECRETS: [&str; 8] = [
     "LLM_DEPLOY_WEBHOOK_URL",
 ];
 
+/// A shorter value is no secret worth the name.
+const SHORTEST: usize = 12;
+
 /// A snapshot of the environment variables. Tests build their own.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -113,6 +116,11 @@ impl Environment {
         for secret in self.secrets.values() {
             self.masks.add(secret);
         }
+        for (name, value) in &self.variables {
+            if may_be_secret(name, value) {
+                self.masks.suspect(value);
+            }
+        }
         self
     }
 
@@ -173,6 +181,22 @@ impl Environment {
         }
         Ok(url)
     }
+}
+
+/// Whether a step's variable looks like a secret by its name. Ours name secrets and hold none, but for [`SECRETS`].
+fn may_be_secret(name: &str, value: &str) -> bool {
+    let name = name.to_uppercase();
+    let mut words = name.split('_');
+    let is_named_so = words.any(|word| {
+        matches!(
+            word,
+            "TOKEN" | "SECRET" | "PASSWORD" | "PASSWD" | "PASSPHRASE" | "APIKEY" | "CREDENTIALS"
+        )
+    }) || ["API_KEY", "ACCESS_KEY", "PRIVATE_KEY"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    let is_place = value.starts_with(['/', '.', '~']) || value.contains("://");
+    is_named_so && !name.starts_with("LLM_DEPLOY_") && !is_place && value.len() >= SHORTEST
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {

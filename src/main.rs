@@ -7,6 +7,7 @@ use llm_deploy::{
     cli::{Cli, Command},
     commands::{self, Error, INTERRUPTED},
     environment::Environment,
+    secrets::Masks,
     signal, ui,
 };
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            commands::tell(&format!("error: could not start: {error}"));
+            commands::tell(&Masks::default(), &format!("error: could not start: {error}"));
             return ExitCode::from(3);
         }
     };
@@ -64,7 +65,7 @@ async fn run(cli: Cli) -> u8 {
         if serves {
             std::future::pending::<()>().await;
         }
-        commands::tell("interrupted: ending");
+        commands::tell(environment.masks(), "interrupted: ending");
         if !only_looks {
             // A second signal ends at once.
             let _ = tokio::time::timeout(LAST_WORDS, signal::next()).await;
@@ -92,12 +93,15 @@ fn fail(environment: &Environment, error: &Error) -> u8 {
     if environment.in_actions() {
         commands::run::annotate(environment, error);
     } else {
-        commands::tell(&format!(
-            "{} {}",
-            console::style("error:").red().bold().for_stderr(),
-            // Mistakes of a configuration begin with the word themselves, as compilers' do.
-            error.message.strip_prefix("error: ").unwrap_or(&error.message)
-        ));
+        commands::tell(
+            environment.masks(),
+            &format!(
+                "{} {}",
+                console::style("error:").red().bold().for_stderr(),
+                // Mistakes of a configuration begin with the word themselves, as compilers' do.
+                error.message.strip_prefix("error: ").unwrap_or(&error.message)
+            ),
+        );
     }
     error.blame.exit_code()
 }

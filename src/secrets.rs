@@ -1,25 +1,42 @@
-//! Who is told of a secret the moment it is known, so that a log can hide it.
+//! The secrets of a run: a log is told to hide them the moment they are known, and no text leaves the run with one in it.
+
+mod redact;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Passes each secret on once. Clones are the same list. By default nobody is told.
-#[derive(Clone, Default)]
-pub struct Masks(Option<Arc<Inner>>);
+pub use redact::HIDDEN;
+use redact::Redactor;
 
+/// Every secret that is known so far. Clones are the same list.
+#[derive(Clone, Default)]
+pub struct Masks(Arc<Inner>);
+
+#[derive(Default)]
 struct Inner {
-    /// Digests: the list needs to know a secret again, not to hold it.
-    told: Mutex<HashSet<[u8; 32]>>,
-    hide: Box<dyn Fn(&str) + Send + Sync>,
+    known: Mutex<Known>,
+    hide: Option<Box<dyn Fn(&str) + Send + Sync>>,
 }
 
-/// Never shows what was told.
+#[derive(Default)]
+struct Known {
+    /// Digests of those that were told.
+    told: HashSet<[u8; 32]>,
+    redactor: Redactor,
+}
+
+/// Never shows a secret.
 impl fmt::Debug for Masks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Masks")
@@ -29,38 +46,54 @@ impl fmt::Debug for Masks {
 impl Masks {
     /// `hide` gets each secret once, before anything that holds it can be printed.
     pub fn new(hide: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(Inner {
-            told: Mutex::default(),
-            hide: Box::new(hide),
-        })))
+        Self(Arc::new(Inner {
+            hide: Some(Box::new(hide)),
+            ..Inner::default()
+        }))
     }
 
     /// Tells of a secret, unless it is empty or was told before.
     pub fn add(&self, secret: &SecretString) {
         let text = secret.expose_secret();
-        let Some(inner) = self.0.as_ref().filter(|_| !text.trim().is_empty()) else {
+        if text.trim().is_empty() {
             return;
-        };
+        }
         // Held while telling: whoever finds the secret in the list may print.
-        let mut told = inner.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(Sha256::digest(text).into()) {
-            (inner.hide)(text);
+        let mut known = self.known();
+        if known.told.insert(Sha256::digest(text).into()) {
+            known.redactor.add(text);
+            if let Some(hide) = &self.0.hide {
+                hide(text);
+            }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// As [`Self::add`], for what may be a secret: it is taken out of texts, and the log is not told of it.
+    pub fn suspect(&self, text: &str) {
+        self.known().redactor.add(text);
+    }
 
-    #[test]
-    fn each_secret_is_told_once() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let list = Arc::clone(&told);
-        let masks = Masks::new(move |secret| list.lock().unwrap().push(secret.to_owned()));
-        for secret in ["one", "two", "one", "", " \n"] {
-            masks.clone().add(&SecretString::from(secret));
+    /// The text without secrets: [`HIDDEN`] stands for each, also for one in base64, in a URL's or JSON's escapes, or
+    /// split over lines, and for what has the shape of a well-known token.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.known().redactor.redact(text)
+    }
+
+    /// As [`Self::redact`], for every text in a JSON value.
+    pub fn redact_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(redacted) = self.redact(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json(item)),
+            Value::Object(entries) => entries.values_mut().for_each(|entry| self.redact_json(entry)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        assert_eq!(*told.lock().unwrap(), ["one", "two"]);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 use crate::{
     environment::{Environment, require_secure},
     http::{self, Retry},
+    secrets::Masks,
     tempo::Tempo,
 };
 
@@ -59,6 +60,7 @@ pub struct Webhook {
     url: SecretString,
     host: String,
     tempo: Tempo,
+    masks: Masks,
 }
 
 impl Webhook {
@@ -78,6 +80,7 @@ impl Webhook {
             url: secret.clone(),
             host,
             tempo: environment.tempo,
+            masks: environment.masks().clone(),
         })
     }
 
@@ -87,10 +90,12 @@ impl Webhook {
     /// # Errors
     /// When the receiver refuses it, or can't be reached.
     pub async fn send(&self, body: &serde_json::Value) -> Result<(), Error> {
+        let mut body = body.clone();
+        self.masks.redact_json(&mut body);
         let (mut sent, mut waited) = (0, Duration::ZERO);
         loop {
             sent += 1;
-            let (error, asked) = match self.attempt(body).await {
+            let (error, asked) = match self.attempt(&body).await {
                 Ok(()) => return Ok(()),
                 Err(Failed { error, again: None }) => return Err(error),
                 Err(Failed {

@@ -39,12 +39,12 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         images.insert(model.name.clone(), image.into());
     }
     if common.json {
-        super::print(&serde_json::Value::from(images).to_string());
+        super::print(environment.masks(), &serde_json::Value::from(images).to_string());
     } else {
         images
             .values()
             .filter_map(|image| image.as_str())
-            .for_each(super::print);
+            .for_each(|image| super::print(environment.masks(), image));
     }
     Ok(0)
 }
@@ -65,9 +65,12 @@ fn outputs(environment: &Environment, status: &str, config: &Config, images: &[S
         ("image", images.first().cloned().unwrap_or_default()),
         ("models", serde_json::Value::from(models).to_string()),
     ]
-    .map(|(name, value)| (name.to_owned(), value));
+    .map(|(name, value)| (name.to_owned(), environment.masks().redact(&value).into_owned()));
     if let Err(why) = actions::write_outputs(Path::new(path), &pairs) {
-        super::tell(&format!("the outputs were not written to {path}: {why}"));
+        super::tell(
+            environment.masks(),
+            &format!("the outputs were not written to {path}: {why}"),
+        );
     }
 }
 

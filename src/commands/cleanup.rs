@@ -21,8 +21,9 @@ pub async fn run(args: &CleanupArgs, mut environment: Environment) -> Result<u8,
         None => Trigger::Cleanup,
     };
     let run = run::Run::new(trigger, context, notice.into_iter().collect());
+    let masks = environment.masks().clone();
     let (report, blame) = run::execute(&args.common, environment, progress, &run, github.as_ref()).await;
-    run::show(&args.common, &report);
+    run::show(&args.common, &masks, &report);
     Ok(run::exit_code(&report, blame))
 }
 

@@ -51,7 +51,7 @@ pub async fn run(args: &DemoArgs, environment: &Environment) -> Result<u8, Error
     let code = match crate::signal::unless_stopped(demo.run(environment)).await {
         Some(code) => code,
         None => {
-            super::tell("interrupted: ending what was started here");
+            super::tell(environment.masks(), "interrupted: ending what was started here");
             Ok(super::INTERRUPTED)
         }
     };
@@ -75,8 +75,8 @@ impl Demo<'_> {
         }
         let (report, blame) = self.event(self.args.event, Arc::clone(&progress)).await?;
         drop(progress);
-        run::show(&Common::default(), &report);
-        super::print(&where_it_is(self.out));
+        run::show(&Common::default(), environment.masks(), &report);
+        super::print(environment.masks(), &where_it_is(self.out));
         Ok(run::exit_code(&report, blame))
     }
 

@@ -37,14 +37,20 @@ fn show(common: &Common, environment: &Environment, config: &crate::config::Conf
         checks
             .iter()
             .filter_map(annotation)
-            .for_each(|line| super::tell(&line));
+            .for_each(|line| super::tell(environment.masks(), &line));
     }
     if common.json {
-        super::print(&json::render(&config.project, &config.region, checks));
+        super::print(
+            environment.masks(),
+            &json::render(&config.project, &config.region, checks),
+        );
         return;
     }
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-    super::print_page(&table::render(checks, width, console::colors_enabled()));
+    super::print_page(
+        environment.masks(),
+        &table::render(checks, width, console::colors_enabled()),
+    );
 }
 
 /// On standard error, where the runner looks for commands as well: standard output may be JSON for a program.

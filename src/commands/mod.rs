@@ -24,6 +24,7 @@ use crate::{
     environment::Environment,
     explain::Facts,
     pipeline::failed::{Blame, Failed},
+    secrets::Masks,
 };
 
 /// Why a command ended without a report: printed by `main`, with an annotation in Actions.
@@ -106,7 +107,7 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
                 SchemaOf::ColdStart => crate::pipeline::cold_start::result::schema(),
             };
             let schema = serde_json::to_string_pretty(&schema).map_err(|e| Error::service(e.to_string()))?;
-            print(&schema);
+            print(environment.masks(), &schema);
             Ok(0)
         }
         #[cfg(feature = "demo")]
@@ -117,21 +118,21 @@ pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
 }
 
 /// A page for people. In Actions the runner reads it too: no word of a title or a setting may be its command.
-fn print_page(text: &str) {
-    print(&crate::github::actions::disarm_page(text));
+fn print_page(masks: &Masks, text: &str) {
+    print(masks, &crate::github::actions::disarm_page(text));
 }
 
 /// Exit code as a shell reports a process that SIGINT ended.
 pub const INTERRUPTED: u8 = 130;
 
 /// Writes a line to standard error; a reader that went away (`| tee`, on Ctrl-C) is no error.
-pub fn tell(text: &str) {
+pub fn tell(masks: &Masks, text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", masks.redact(text));
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.
-pub fn print(text: &str) {
+pub fn print(masks: &Masks, text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", masks.redact(text));
 }

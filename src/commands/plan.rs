@@ -19,6 +19,7 @@ use crate::{
     },
     progress::{Progress, Silent},
     report::{Difference, Status},
+    secrets::Masks,
     units::human_bytes,
 };
 
@@ -28,6 +29,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         None => (Trigger::Production, event::place(&environment)),
     };
     let config = setup::config(common, &environment).await?;
+    let masks = environment.masks().clone();
     let services = setup::services(common, environment, Arc::new(Silent)).await?;
     let surveys = targets(&config, &trigger, &context)
         .into_iter()
@@ -40,7 +42,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         let differences = against_production(&services, &store, &plan).await;
         shown.push((plan, differences));
     }
-    print(common, &config, &shown)
+    print(common, &masks, &config, &shown)
 }
 
 /// How a preview differs from production; a plan is one without it, too.
@@ -79,6 +81,7 @@ pub fn targets(config: &Config, trigger: &Trigger, context: &Context) -> Vec<Tar
 
 fn print(
     common: &Common,
+    masks: &Masks,
     config: &Config,
     plans: &[(ModelPlan, Option<Vec<Difference>>)],
 ) -> Result<u8, Error> {
@@ -94,17 +97,20 @@ fn print(
             .iter()
             .map(|(path, value, origin)| json!({"setting": path, "value": value, "origin": origin}))
             .collect();
-        super::print(&format!("{:#}", json!({"models": models, "settings": settings})));
+        super::print(
+            masks,
+            &format!("{:#}", json!({"models": models, "settings": settings})),
+        );
         return Ok(0);
     }
     for (plan, differences) in plans {
         let differences = show::differences(differences.as_deref().unwrap_or_default());
-        super::print_page(&(show::text(plan) + &differences));
+        super::print_page(masks, &(show::text(plan) + &differences));
     }
     let width = settings.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
-    super::print("settings");
+    super::print(masks, "settings");
     for (path, value, origin) in &settings {
-        super::print_page(&format!("  {path:<width$}  {value}  ({origin})"));
+        super::print_page(masks, &format!("  {path:<width$}  {value}  ({origin})"));
     }
     Ok(0)
 }

@@ -26,6 +26,7 @@ use crate::{
     },
     progress::Progress,
     report::{self, Report},
+    secrets::Masks,
 };
 
 use outcome::broken;
@@ -44,10 +45,11 @@ pub struct Run {
 /// The command as `main` calls it.
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
     let progress = crate::ui::progress(&environment, common.json);
+    let masks = environment.masks().clone();
     let run = Run::from_event(&environment, Vec::new()).await?;
     let github = github(&environment, progress.as_ref());
     let (report, blame) = execute(common, environment, progress, &run, github.as_ref()).await;
-    show(common, &report);
+    show(common, &masks, &report);
     Ok(exit_code(&report, blame))
 }
 
@@ -291,6 +293,7 @@ fn surfaces(common: &Common, environment: &Environment, target: String) -> Surfa
         summary: path("GITHUB_STEP_SUMMARY"),
         outputs: path("GITHUB_OUTPUT"),
         target,
+        masks: environment.masks().clone(),
     }
 }
 
@@ -307,26 +310,24 @@ fn report_directory(common: &Common, environment: &Environment) -> Option<PathBu
 /// Puts the error on the line of the configuration that causes it. On standard error, where the runner looks for
 /// commands as well: standard output may be JSON for a program.
 pub fn annotate(environment: &Environment, error: &Error) {
-    use std::io::Write;
     if environment.in_actions() {
         let place = error.location.as_ref().map(|(file, line)| (file.as_str(), *line));
         let annotation = actions::error("llm-deploy", &error.message, place);
-        let _ = writeln!(std::io::stderr().lock(), "{annotation}");
+        super::tell(environment.masks(), &annotation);
     }
 }
 
 /// The result on standard output.
-pub fn show(common: &Common, report: &Report) {
+pub fn show(common: &Common, masks: &Masks, report: &Report) {
     if common.json {
-        super::print(&report::json::render(report));
+        super::print(masks, &report::json::render(report));
         return;
     }
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-    super::print_page(&report::terminal::render(
-        report,
-        width,
-        console::colors_enabled(),
-    ));
+    super::print_page(
+        masks,
+        &report::terminal::render(report, width, console::colors_enabled()),
+    );
 }
 
 /// A job that a person asked for: no comment, no GitHub deployment, the report on the terminal and where asked.
@@ -337,9 +338,10 @@ pub async fn by_hand(
     context: Context,
 ) -> Result<u8, Error> {
     let progress = crate::ui::progress(&environment, common.json);
+    let masks = environment.masks().clone();
     let run = Run::new(trigger, context, Vec::new());
     let (report, blame) = execute(common, environment, progress, &run, None).await;
-    show(common, &report);
+    show(common, &masks, &report);
     Ok(exit_code(&report, blame))
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::Error;
-use crate::{environment::Environment, tempo::Tempo};
+use crate::{environment::Environment, secrets::Masks, tempo::Tempo};
 
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -32,6 +32,7 @@ pub struct GitHub {
     /// First wait before a retry; it doubles.
     pub(super) pause: Duration,
     pub(super) tempo: Tempo,
+    masks: Masks,
 }
 
 /// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
@@ -53,6 +54,24 @@ pub(super) enum Method<'a> {
     Post(&'a Value),
     Patch(&'a Value),
     Delete,
+}
+
+impl<'a> Method<'a> {
+    fn body(&self) -> Option<&'a Value> {
+        match self {
+            Self::Post(body) | Self::Patch(body) => Some(body),
+            Self::Get | Self::Delete => None,
+        }
+    }
+
+    fn with<'b>(&self, body: Option<&'b Value>) -> Method<'b> {
+        match (self, body) {
+            (Self::Post(_), Some(body)) => Method::Post(body),
+            (Self::Patch(_), Some(body)) => Method::Patch(body),
+            (Self::Delete, _) => Method::Delete,
+            _ => Method::Get,
+        }
+    }
 }
 
 pub(super) struct Answer {
@@ -115,6 +134,7 @@ impl GitHub {
             name: name.to_owned(),
             pause: Duration::from_secs(1),
             tempo: environment.tempo,
+            masks: environment.masks().clone(),
         })
     }
 
@@ -184,6 +204,12 @@ impl GitHub {
         purpose: Purpose<'_>,
         repeat: Repeat,
     ) -> Result<Answer, Error> {
+        let body = method.body().map(|body| {
+            let mut body = body.clone();
+            self.masks.redact_json(&mut body);
+            body
+        });
+        let method = method.with(body.as_ref());
         let mut pause = self.pause;
         for left in (0..TRIES).rev() {
             // Octocrab's future is large, and would be part of every caller's.

@@ -2,12 +2,13 @@
 //!
 //! The verdict is fixed before: a surface that fails becomes a warning and never changes it.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use super::comment::Sticky;
 use crate::{
     github::actions,
     report::{self, Report},
+    secrets::Masks,
 };
 
 /// Where the report goes. Absent ones are skipped.
@@ -21,6 +22,8 @@ pub struct Surfaces {
     pub outputs: Option<PathBuf>,
     /// Which comment `comment.md` is: what stands in its hidden line.
     pub target: String,
+    /// What no surface shows.
+    pub masks: Masks,
 }
 
 /// Delivers to every surface; the warnings say which ones failed and why. The comment has told its own.
@@ -35,7 +38,7 @@ pub async fn deliver(report: &Report, surfaces: &Surfaces, comment: Option<&mut 
     }
     let report = remembering.as_ref().unwrap_or(report);
     if let Some(directory) = &surfaces.directory {
-        match files(report, directory, &surfaces.target) {
+        match files(report, directory, surfaces) {
             Ok(written) => outputs.extend(written),
             Err(why) => warnings.push(format!(
                 "the report was not written to {}: {why}. Choose another folder with `report-dir`",
@@ -44,12 +47,18 @@ pub async fn deliver(report: &Report, surfaces: &Surfaces, comment: Option<&mut 
         }
     }
     if let Some(path) = &surfaces.summary
-        && let Err(why) = actions::write_summary(path, &report::markdown::summary(report))
+        && let Err(why) =
+            actions::write_summary(path, &surfaces.masks.redact(&report::markdown::summary(report)))
     {
         warnings.push(format!(
             "the job summary was not written to {}: {why}",
             path.display()
         ));
+    }
+    for (_, value) in &mut outputs {
+        if let Cow::Owned(redacted) = surfaces.masks.redact(value) {
+            *value = redacted;
+        }
     }
     if let Some(path) = &surfaces.outputs
         && let Err(why) = actions::write_outputs(path, &outputs)
@@ -65,7 +74,7 @@ pub async fn deliver(report: &Report, surfaces: &Surfaces, comment: Option<&mut 
 fn files(
     report: &Report,
     directory: &std::path::Path,
-    target: &str,
+    surfaces: &Surfaces,
 ) -> Result<Vec<(String, String)>, String> {
     std::fs::create_dir_all(directory).map_err(|e| e.to_string())?;
     let html = report::html::render(report).map_err(|e| e.to_string())?;
@@ -73,13 +82,17 @@ fn files(
     let texts = [
         ("report.json", Some("report-json"), report::json::render(report)),
         ("report.html", Some("report-html"), html),
-        ("comment.md", None, report::markdown::comment(report, target)),
+        (
+            "comment.md",
+            None,
+            report::markdown::comment(report, &surfaces.target),
+        ),
         ("summary.md", None, report::markdown::summary(report)),
     ];
     let mut written = Vec::new();
     for (name, output, text) in texts {
         let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|e| e.to_string())?;
+        std::fs::write(&path, &*surfaces.masks.redact(&text)).map_err(|e| e.to_string())?;
         written.extend(output.map(|output| (output.to_owned(), path.display().to_string())));
     }
     Ok(written)

@@ -1,6 +1,7 @@
 //! Progress as people see it: spinners on a terminal, plain lines elsewhere, groups in Actions.
 
 mod actions;
+mod redacted;
 mod terminal;
 
 use std::{io::Write, sync::Arc};
@@ -9,12 +10,19 @@ use crate::{environment::Environment, github, progress::Progress, secrets::Masks
 
 /// The progress display that suits where we run. With `json` standard output belongs to the result alone.
 pub fn progress(environment: &Environment, json: bool) -> Arc<dyn Progress> {
+    let masks = environment.masks().clone();
     if environment.in_actions() && json {
-        Arc::new(actions::Actions::new(std::io::stderr()))
+        Arc::new(redacted::Redacted::new(
+            masks,
+            actions::Actions::new(std::io::stderr()),
+        ))
     } else if environment.in_actions() {
-        Arc::new(actions::Actions::new(std::io::stdout()))
+        Arc::new(redacted::Redacted::new(
+            masks,
+            actions::Actions::new(std::io::stdout()),
+        ))
     } else {
-        Arc::new(terminal::Terminal::new())
+        Arc::new(redacted::Redacted::new(masks, terminal::Terminal::new()))
     }
 }
 

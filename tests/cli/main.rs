@@ -36,6 +36,7 @@ mod preview;
 mod production;
 mod race;
 mod record;
+mod redaction;
 mod roles;
 mod schedule;
 mod scheduled;

@@ -10,7 +10,7 @@ use llm_deploy_emulator::{
 use crate::support::{PROJECT, REGION, REPOSITORY, Ran, World, config, ended};
 
 mod hindered;
-mod receiver;
+pub mod receiver;
 mod webhook;
 
 use receiver::Receiver;

@@ -16,6 +16,7 @@ use llm_deploy::{
     file,
     progress::Progress,
     report::escape,
+    secrets::Masks,
     ui,
 };
 use serde_json::Value;
@@ -65,7 +66,7 @@ pub async fn run(args: &TestArguments) -> Result<u8, String> {
         tokens: args.tokens,
         levels,
     };
-    print(&render(&test));
+    print(&Masks::default(), &render(&test));
     if let Some(path) = &args.json {
         write_json(path, &test)?;
     }
@@ -73,6 +74,7 @@ pub async fn run(args: &TestArguments) -> Result<u8, String> {
         return Ok(0);
     }
     tell(
+        &Masks::default(),
         "A busy machine adds to the error too: repeat it with nothing else running before you blame the client.",
     );
     Ok(1)

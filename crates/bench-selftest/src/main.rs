@@ -18,7 +18,7 @@ mod usage;
 use std::process::ExitCode;
 
 use clap::Parser;
-use llm_deploy::commands::tell;
+use llm_deploy::{commands::tell, secrets::Masks};
 
 use arguments::{Arguments, Command};
 
@@ -32,12 +32,12 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tell(&format!("error: could not start: {error}"));
+            tell(&Masks::default(), &format!("error: could not start: {error}"));
             return ExitCode::from(FAILED);
         }
     };
     let code = runtime.block_on(run(&arguments)).unwrap_or_else(|why| {
-        tell(&format!("error: {why}"));
+        tell(&Masks::default(), &format!("error: {why}"));
         FAILED
     });
     runtime.shutdown_background();

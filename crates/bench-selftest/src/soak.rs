@@ -13,6 +13,7 @@ use llm_deploy::{
     config::{Latency, latency::Input},
     endpoint::Endpoint,
     progress::Progress,
+    secrets::Masks,
 };
 use serde::Serialize;
 use url::Url;
@@ -121,7 +122,7 @@ pub async fn run(requests: u32, progress: &dyn Progress, json: Option<&Path>) ->
         peak_memory: watch.marks,
         passed: complete && after.peak_memory <= BOUND_SOAK,
     };
-    print(&soak.text());
+    print(&Masks::default(), &soak.text());
     if let Some(path) = json {
         write_json(path, &soak)?;
     }

@@ -14,6 +14,7 @@ use std::{
 use crate::{
     bench::{Observer, record::Record},
     file::unwritable,
+    secrets::Masks,
 };
 
 /// Records that may wait for the disk. Beyond them whoever hands records over waits, which is not the measuring thread.
@@ -36,17 +37,18 @@ impl Writer {
     ///
     /// # Errors
     /// For the user: the file can't be made.
-    pub fn create(path: &Path) -> Result<Self, String> {
+    pub fn create(path: &Path, masks: &Masks) -> Result<Self, String> {
         let failed = |error: io::Error| unwritable(path, &error);
         let file = File::create(path).map_err(failed)?;
-        Self::start(path, BufWriter::with_capacity(1 << 16, file)).map_err(failed)
+        Self::start(path, masks, BufWriter::with_capacity(1 << 16, file)).map_err(failed)
     }
 
-    fn start(path: &Path, out: impl Write + Send + 'static) -> io::Result<Self> {
+    fn start(path: &Path, masks: &Masks, out: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING);
+        let masks = masks.clone();
         let thread = std::thread::Builder::new()
             .name("raw records".to_owned())
-            .spawn(move || write(&receiver, out))?;
+            .spawn(move || write(&receiver, &masks, out))?;
         Ok(Self {
             path: path.to_owned(),
             sender,
@@ -93,11 +95,16 @@ impl Drop for Writer {
     }
 }
 
-fn write(receiver: &Receiver<Message>, mut out: impl Write) -> io::Result<()> {
+fn write(receiver: &Receiver<Message>, masks: &Masks, mut out: impl Write) -> io::Result<()> {
     while let Ok(Message::Record(record)) = receiver.recv() {
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
-        out.write_all(&line)?;
+        let line = serde_json::to_string(&record)?;
+        // A server's error can repeat the key that it got.
+        let line = if record.error.is_some() {
+            masks.redact(&line)
+        } else {
+            line.into()
+        };
+        writeln!(out, "{line}")?;
     }
     out.flush()
 }
@@ -129,7 +136,7 @@ mod tests {
     fn every_record_is_one_line_that_reads_back_although_observers_live_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("raw.jsonl");
-        let writer = Writer::create(&path).unwrap();
+        let writer = Writer::create(&path, &Masks::default()).unwrap();
         let observers = [writer.observer(), writer.observer()];
         for number in 0..40_000 {
             observers[number as usize % 2](&record(number));
@@ -145,7 +152,7 @@ mod tests {
     fn an_interrupted_measurement_leaves_what_was_handed_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("raw.jsonl");
-        let writer = Writer::create(&path).unwrap();
+        let writer = Writer::create(&path, &Masks::default()).unwrap();
         writer.observer()(&record(7));
         drop(writer);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
@@ -162,7 +169,7 @@ mod tests {
                 Ok(())
             }
         }
-        let writer = Writer::start(Path::new("raw.jsonl"), Full).unwrap();
+        let writer = Writer::start(Path::new("raw.jsonl"), &Masks::default(), Full).unwrap();
         let observe = writer.observer();
         (0..WAITING as u64 * 2).for_each(|number| observe(&record(number)));
         let error = writer.finish().unwrap_err();
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_file_that_can_not_be_made_is_named() {
-        let error = Writer::create(Path::new("no/such/folder/raw.jsonl"))
+        let error = Writer::create(Path::new("no/such/folder/raw.jsonl"), &Masks::default())
             .err()
             .unwrap();
         assert!(error.contains("no/such/folder/raw.jsonl"), "{error}");

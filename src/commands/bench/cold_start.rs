@@ -46,6 +46,7 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
         ),
         None => Target::production(&config, model, &context.repository, &context.sha),
     };
+    let masks = environment.masks().clone();
     let progress = crate::ui::progress(&environment, false);
     let services = setup::services(&args.common, environment, progress).await?;
     setup::tell(&services);
@@ -65,9 +66,9 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
     let result = measured.map_err(Error::from)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&result).map_err(|e| Error::service(e.to_string()))?;
-        file::write(path, &(text + "\n")).map_err(Error::service)?;
+        file::write(path, &masks.redact(&(text + "\n"))).map_err(Error::service)?;
     }
-    commands::print_page(&page(&result));
+    commands::print_page(&masks, &page(&result));
     let failed = result.rounds.iter().any(|round| round.error.is_some());
     Ok(if failed { Blame::Deployment.exit_code() } else { 0 })
 }

@@ -24,7 +24,9 @@ use crate::{
     commands::{Error, config_file, print_page, tell},
     environment::Environment,
     file::{self, open::Named},
-    report, ui,
+    report,
+    secrets::Masks,
+    ui,
 };
 
 pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Error> {
@@ -59,7 +61,10 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
         ),
         None => None,
     };
-    let records = raw.as_deref().map(raw::Writer::create).transpose();
+    let records = raw
+        .as_deref()
+        .map(|path| raw::Writer::create(path, environment.masks()))
+        .transpose();
     let records = records.map_err(Error::input)?;
 
     let options = bench::Options {
@@ -82,29 +87,37 @@ pub async fn run(args: &MeasureArgs, environment: Environment) -> Result<u8, Err
     if let (Some(before), Some(path)) = (&baseline, &latency.baseline) {
         result.comparison = Some(statistics::compare(&path.display().to_string(), before, &result));
     }
-    let written = hand_over(&args.output, &result, records);
+    let written = hand_over(&args.output, environment.masks(), &result, records);
     let verdict = verdict::of(&result, args.verdict.fail_on_regression);
     if let Some(why) = &verdict.why {
-        tell(&format!("failed: {why}"));
+        tell(environment.masks(), &format!("failed: {why}"));
     }
     written.map_err(Error::service)?;
     Ok(verdict.code)
 }
 
 /// Shows the result and writes every file, also when one of them fails: the first failure is told.
-fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>) -> Result<(), String> {
+fn hand_over(
+    to: &OutputArgs,
+    masks: &Masks,
+    result: &BenchResult,
+    records: Option<raw::Writer>,
+) -> Result<(), String> {
     if !to.to_stdout() {
         let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);
-        print_page(&report::bench::terminal(result, width, console::colors_enabled()));
+        print_page(
+            masks,
+            &report::bench::terminal(result, width, console::colors_enabled()),
+        );
     }
     let document = match &to.json {
         Some(path) => json::text(result)
             .map_err(|e| e.to_string())
-            .and_then(|text| write(path, &text)),
+            .and_then(|text| write(masks, path, &text)),
         None => Ok(()),
     };
     let fields = match (&to.vllm_json, vllm::text(result)) {
-        (Some(path), Some(text)) => write(path, &text),
+        (Some(path), Some(text)) => write(masks, path, &text),
         (Some(path), None) => Err(format!(
             "{} was not written: nothing was measured",
             path.display()
@@ -114,14 +127,15 @@ fn hand_over(to: &OutputArgs, result: &BenchResult, records: Option<raw::Writer>
     let page = match &to.html {
         Some(path) => report::bench::html(result)
             .map_err(|e| e.to_string())
-            .and_then(|page| write(path, &page)),
+            .and_then(|page| write(masks, path, &page)),
         None => Ok(()),
     };
     let records = records.map_or(Ok(()), raw::Writer::finish);
     document.and(fields).and(page).and(records)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+fn write(masks: &Masks, path: &Path, text: &str) -> Result<(), String> {
+    let text = &masks.redact(text);
     if is_stdout(path) {
         return hand_out(std::io::stdout().lock(), text);
     }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Error;
-use crate::environment::Environment;
+use crate::{environment::Environment, secrets::Masks};
 
 /// Secret Manager takes no more. <https://cloud.google.com/secret-manager/quotas>
 const LARGEST: u64 = 64 << 10;
@@ -26,7 +26,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Asks once for all steps.
-pub async fn agree(project: String, steps: usize) -> Result<bool, Error> {
+pub async fn agree(masks: &Masks, project: String, steps: usize) -> Result<bool, Error> {
     if !attended() {
         return Err(Error::input(
             "nothing was done: there is no terminal to ask at. Give `--yes` to do the steps above, or `--dry-run` to see them only",
@@ -41,7 +41,7 @@ pub async fn agree(project: String, steps: usize) -> Result<bool, Error> {
     .await?;
     let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
     if !yes {
-        crate::commands::tell("nothing was done");
+        crate::commands::tell(masks, "nothing was done");
     }
     Ok(yes)
 }

@@ -185,7 +185,10 @@ impl Run<'_> {
 
     fn show(&self, steps: &[Step], commands: bool) {
         if !self.args.common.json {
-            super::print_page(show::page(&self.wanted, steps, commands).trim_end());
+            super::print_page(
+                self.environment.masks(),
+                show::page(&self.wanted, steps, commands).trim_end(),
+            );
         }
     }
 
@@ -197,7 +200,7 @@ impl Run<'_> {
             .collect();
         if !to_do.is_empty()
             && !self.args.yes
-            && !ask::agree(self.wanted.project.clone(), to_do.len()).await?
+            && !ask::agree(self.environment.masks(), self.wanted.project.clone(), to_do.len()).await?
         {
             return Ok(false);
         }
@@ -244,7 +247,10 @@ impl Run<'_> {
     fn end(&self, steps: &[Step]) -> u8 {
         let number = self.found.number.as_deref();
         if self.args.common.json {
-            super::print(&format!("{:#}", show::json(&self.wanted, number, steps)));
+            super::print(
+                self.environment.masks(),
+                &format!("{:#}", show::json(&self.wanted, number, steps)),
+            );
         } else if !refused(steps) {
             self.what_next(steps, number);
         }
@@ -262,7 +268,10 @@ impl Run<'_> {
         if !written(&self.place.workflow) {
             let number = number.unwrap_or(wanted::NUMBER);
             let text = files::workflow(&self.wanted, number, &self.place.inputs);
-            super::print(&format!("\n{}\n{text}", shown(&self.place.workflow)));
+            super::print(
+                self.environment.masks(),
+                &format!("\n{}\n{text}", shown(&self.place.workflow)),
+            );
         }
         if !written(&self.place.config) {
             let text = if self.place.config.exists() {
@@ -271,7 +280,10 @@ impl Run<'_> {
                 files::configuration(&self.wanted, &self.config)
             };
             if !text.is_empty() {
-                super::print(&format!("{}\n{text}", shown(&self.place.config)));
+                super::print(
+                    self.environment.masks(),
+                    &format!("{}\n{text}", shown(&self.place.config)),
+                );
             }
         }
     }

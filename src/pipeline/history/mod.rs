@@ -169,6 +169,7 @@ impl<'a> Store<'a> {
         text: String,
         there: Option<&Document>,
     ) -> Result<bool, Failed> {
+        let text = self.services.environment.masks().redact(&text).into_owned();
         if there.is_some_and(|there| there.body == text) {
             return Ok(true);
         }

@@ -10,6 +10,7 @@ use crate::{
     commands::tell,
     environment::Environment,
     progress::Progress,
+    secrets::Masks,
 };
 
 /// Between two lines where nothing can be changed in place.
@@ -19,6 +20,7 @@ pub struct Live {
     progress: Arc<dyn Progress>,
     model: String,
     in_place: bool,
+    masks: Masks,
     last: Mutex<Option<(LoadShape, Instant)>>,
 }
 
@@ -29,6 +31,7 @@ impl Live {
             progress: Arc::clone(progress),
             model: model.to_owned(),
             in_place: console::user_attended_stderr() && !environment.in_actions(),
+            masks: environment.masks().clone(),
             last: Mutex::default(),
         }
     }
@@ -38,7 +41,7 @@ impl Live {
         if self.in_place {
             self.progress.status(&self.model, &at.to_string());
         } else if self.is_due(at.load, Instant::now()) {
-            tell(&at.to_string());
+            tell(&self.masks, &at.to_string());
         }
     }
 
