@@ -4,6 +4,11 @@
 //! is there, [`pipeline`] builds, deploys and tests it through [`google`], [`github`], [`endpoint`] and
 //! [`bench`], and [`report`] renders the outcome; [`explain`] knows what failures mean. Dependencies point in that direction only.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test reads its own files")
+)]
+
 pub mod arrival;
 pub mod auth;
 pub mod bench;

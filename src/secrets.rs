@@ -23,10 +23,13 @@ use redact::Redactor;
 #[derive(Clone, Default)]
 pub struct Masks(Arc<Inner>);
 
+/// Gets a secret to hide in a log.
+type Hide = Box<dyn Fn(&str) + Send + Sync>;
+
 #[derive(Default)]
 struct Inner {
     known: Mutex<Known>,
-    hide: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    hide: Option<Hide>,
 }
 
 #[derive(Default)]

@@ -57,6 +57,10 @@ pub(super) async fn named(environment: &Environment) -> Result<Option<File>, Err
 ///
 /// # Errors
 /// For the user, to follow the file's name; without a word of the file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who runs the program names it, it may be a pipe, and another thread waits for it"
+)]
 pub(super) async fn text(path: &Path) -> Result<SecretString, String> {
     let unreadable = |e: std::io::Error| format!("can't be read: {e}");
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;

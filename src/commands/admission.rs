@@ -164,7 +164,7 @@ async fn has_preview(
 ) -> Result<bool, Error> {
     let config = match setup::config(common, environment).await {
         Ok(config) => config,
-        Err(error) => setup::config_for_cleanup(common, environment)
+        Err(error) => setup::config_for_cleanup(common, environment, github, Some(number))
             .await
             .ok_or(error)?,
     };

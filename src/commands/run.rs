@@ -82,7 +82,7 @@ pub async fn execute(
     let admission = Box::pin(admission::ask(common, &environment, &progress, run, github)).await;
     let run = admission.run(run);
     let mut facts = facts::of_run(&environment, &run.context);
-    let config = config(common, &environment, run).await;
+    let config = config(common, &environment, run, github).await;
     let readable = config.as_ref().ok().map(|(config, _)| config);
     // A configuration that can't be read names nobody: the default holds.
     let on_failure = readable.map_or(OnFailure::ISSUE, |config| config.schedule.on_failure);
@@ -164,25 +164,23 @@ async fn config(
     common: &Common,
     environment: &Environment,
     run: &Run,
+    github: Option<&GitHub>,
 ) -> Result<(Config, Option<String>), Error> {
-    let only_deletes = matches!(
-        run.trigger,
-        Trigger::Closed(_) | Trigger::Unlabelled(_) | Trigger::Cleanup
-    );
-    match setup::config(common, environment).await {
-        Ok(config) => Ok((config, None)),
-        Err(error) => match setup::config_for_cleanup(common, environment)
-            .await
-            .filter(|_| only_deletes)
-        {
-            Some(config) => {
-                let notice =
-                    "The configuration has mistakes; previews were found by their labels all the same.";
-                Ok((config, Some(notice.to_owned())))
-            }
-            None => Err(error),
-        },
-    }
+    let error = match setup::config(common, environment).await {
+        Ok(config) => return Ok((config, None)),
+        Err(error) => error,
+    };
+    // These only delete.
+    let number = match &run.trigger {
+        Trigger::Closed(pull_request) | Trigger::Unlabelled(pull_request) => Some(pull_request.number),
+        Trigger::Cleanup => None,
+        _ => return Err(error),
+    };
+    let config = setup::config_for_cleanup(common, environment, github, number).await;
+    let notice = "The configuration can't be used; previews were found by their labels all the same.";
+    config
+        .map(|config| (config, Some(notice.to_owned())))
+        .ok_or(error)
 }
 
 /// A plan, and why nothing more is done.

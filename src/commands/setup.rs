@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use chrono::Utc;
+
 use super::{Error, config_file};
 use crate::{
     auth::{Credentials, WorkloadIdentity},
@@ -9,8 +11,9 @@ use crate::{
     config::{self, Config, Origin, Outline, Source},
     environment::Environment,
     file::open,
+    github::GitHub,
     google,
-    pipeline::{Services, live::Board, optional::Optionals},
+    pipeline::{Services, live::Board, optional::Optionals, places},
     plan::target::short_hash,
     progress::Progress,
 };
@@ -93,9 +96,21 @@ pub async fn config_for_bootstrap(
 }
 
 /// A configuration that is good for deleting previews, which are found by their labels: a file with mistakes must
-/// not keep one alive. `None` when it doesn't even tell the project and the region.
-pub async fn config_for_cleanup(common: &Common, environment: &Environment) -> Option<Config> {
-    let (project, region) = place(common, environment).await;
+/// not keep one alive. What it doesn't tell of project and region is taken from GitHub's record of the last preview, of the
+/// pull request `number` or of any. `None` when that is missing as well.
+pub async fn config_for_cleanup(
+    common: &Common,
+    environment: &Environment,
+    github: Option<&GitHub>,
+    number: Option<u64>,
+) -> Option<Config> {
+    let (mut project, mut region) = place(common, environment).await;
+    if (project.is_none() || region.is_none())
+        && let Some(recorded) = places::latest(github?, number, Utc::now()).await
+    {
+        project = project.or(Some(recorded.project));
+        region = region.or(Some(recorded.region));
+    }
     let inputs = [
         ("project".to_owned(), project?),
         ("region".to_owned(), region?),

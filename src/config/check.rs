@@ -122,6 +122,18 @@ impl<'a> Checker<'a> {
             return Yaml::Null;
         };
         let mut out = serde_yaml::Mapping::new();
+        if let Some(most) = schema["maxProperties"]
+            .as_u64()
+            .filter(|most| (entries.len() as u64) > *most)
+        {
+            let message = format!(
+                "expected at most {most} entries{}, got {}",
+                in_path(path),
+                entries.len()
+            );
+            self.report(Mistake::at(node.mark, path, message), path);
+            return Yaml::Null;
+        }
         for entry in entries {
             let child = join(path, &entry.key);
             let property = &schema["properties"][entry.key.as_str()];

@@ -127,7 +127,7 @@ pub struct Engine {
     pub reasoning_parser: Option<String>,
     /// Any other flag of `vllm serve`, without its dashes. `true` gives `--flag`, `false` gives `--no-flag`, a
     /// map is passed as JSON, a list of scalars as repeated values.
-    #[schemars(with = "Option<IndexMap<String, Value>>")]
+    #[schemars(with = "Option<IndexMap<String, Value>>", extend("maxProperties" = 500))]
     pub args: Option<IndexMap<String, Value>>,
 }
 
@@ -172,8 +172,10 @@ pub struct Service {
     #[schemars(extend("default" = false))]
     pub zonal_redundancy: Option<bool>,
     /// Environment variables. No secrets: those go under `secrets`.
+    #[schemars(extend("maxProperties" = 500))]
     pub env: Option<IndexMap<String, Text>>,
     /// Environment variable to secret in Secret Manager, `name` or `name:version`.
+    #[schemars(extend("maxProperties" = 500))]
     pub secrets: Option<IndexMap<String, SecretText>>,
 }
 

@@ -16,6 +16,9 @@ use crate::{
     report::Place,
 };
 
+/// Most settings that a refusal tells one by one. The lines for the base branch have all of them.
+const SENTENCES: usize = 20;
+
 /// What a branch's file allows.
 struct Branch {
     name: String,
@@ -159,10 +162,15 @@ impl Rules {
             }
         }
         let file = &self.file;
-        let sentences: Vec<String> = violations.iter().map(|one| one.sentence(config, file)).collect();
+        let sentences = violations.iter().take(SENTENCES);
+        let sentences: Vec<String> = sentences.map(|one| one.sentence(config, file)).collect();
+        let more = match violations.len().saturating_sub(SENTENCES) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
         let limits = limits.join(" and ");
         let title = format!("the preview asks for more than the base branch allows: {limits}");
-        let mut failed = Failed::new(Blame::Input, title, sentences.join("; "))
+        let mut failed = Failed::new(Blame::Input, title, sentences.join("; ") + &more)
             .fix(self.widening(all).unwrap_or_else(|| {
                 format!(
                     "Ask for less here, or change {limits} first, in its own pull request ({}). Nothing was built or deployed",

@@ -74,6 +74,18 @@ pub async fn places(
     places
 }
 
+/// A place where a preview was deployed to, for a run whose configuration tells none: the latest that GitHub has, of a
+/// pull request or of any.
+pub async fn latest(github: &GitHub, number: Option<u64>, now: DateTime<Utc>) -> Option<Place> {
+    let environment = number.map(pages::preview_environment);
+    let since = number.map_or(now - LONGEST, |_| DateTime::UNIX_EPOCH);
+    let deployments = github
+        .deployments_since(environment.as_deref(), since)
+        .await
+        .ok()?;
+    deployments.iter().flat_map(recorded).next()
+}
+
 /// What a run says that did not look at every record.
 pub fn too_many() -> Failed {
     Failed::new(

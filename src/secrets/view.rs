@@ -30,7 +30,7 @@ impl View {
                 _ => None,
             }
             .unwrap_or((Seen::Char(first), first.len_utf8()));
-            view.push(seen, at..at + length);
+            view.push(seen, &(at..at + length));
             at += length;
         }
         view
@@ -59,7 +59,7 @@ impl View {
         Some(first.start..last.end)
     }
 
-    fn push(&mut self, seen: Seen, place: Range<usize>) {
+    fn push(&mut self, seen: Seen, place: &Range<usize>) {
         let mut buffer = [0; 4];
         let bytes = match seen {
             Seen::Byte(byte) => {
@@ -75,6 +75,7 @@ impl View {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Seen {
     Byte(u8),
     Char(char),

@@ -36,7 +36,9 @@ fn a_configuration_with_mistakes_keeps_no_preview_alive() {
     world.run("pull_request.closed").expect_code(0);
     assert!(world.service(SERVICE).is_none());
     assert!(
-        world.read("summary.md").contains("mistakes"),
+        world
+            .read("summary.md")
+            .contains("The configuration can't be used"),
         "{}",
         world.read("summary.md")
     );

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     reason = "a test that finds nothing to unwrap has failed"
 )]
+#![allow(clippy::disallowed_methods, reason = "a test reads its own files")]
 
 mod api_key;
 mod bench;
@@ -27,6 +28,7 @@ mod killed;
 mod lifecycle;
 mod limits;
 mod live;
+mod long_files;
 mod meanwhile;
 mod named_files;
 mod objectives;

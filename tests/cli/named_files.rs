@@ -66,24 +66,25 @@ fn run(world: &World, payload: &serde_json::Value) -> Ran {
     in_time(command)
 }
 
-fn in_time(mut command: Command) -> Ran {
+pub fn start_in_time(mut command: Command) -> Child {
     command
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    command.spawn().unwrap()
+}
+
+/// Runs a command that must end soon.
+pub fn in_time(command: Command) -> Ran {
+    let mut child = start_in_time(command);
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if started.elapsed() > LONGEST {
-            give_up(&mut child);
+            child.kill().unwrap();
         }
+        assert!(started.elapsed() <= LONGEST, "it did not end within {LONGEST:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
     ended(child)
-}
-
-fn give_up(child: &mut Child) -> ! {
-    child.kill().unwrap();
-    panic!("it did not end within {LONGEST:?}");
 }
 
 /// Nothing of the runner's is in the log, the requests, the comment, the files or the report.

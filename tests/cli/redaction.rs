@@ -164,7 +164,10 @@ fn percent_encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-fn forms() -> Vec<(&'static str, fn(&str) -> String)> {
+/// How a text writes a secret, by name.
+type Form = (&'static str, fn(&str) -> String);
+
+fn forms() -> Vec<Form> {
     vec![
         ("itself", str::to_owned),
         ("base64", |secret| STANDARD.encode(secret)),

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     reason = "a test that finds nothing to unwrap has failed"
 )]
+#![allow(clippy::disallowed_methods, reason = "a test reads its own files")]
 
 mod cases;
 mod ends;

@@ -3,6 +3,11 @@
 //!
 //! It may depend on the client alone (`llm_deploy::bench` and what that needs), never on the emulator.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it reads /proc and what it wrote itself"
+)]
+
 mod accuracy;
 mod arguments;
 mod child;

@@ -1,5 +1,6 @@
 //! The self-test through its program, and the server that it measures.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads its own files")]
 #![allow(
     clippy::unwrap_used,
     reason = "a test that finds nothing to unwrap has failed"

@@ -5,6 +5,11 @@
 //! under its own path prefix on one port, keeps real state, checks every request against the published schemas, and
 //! refuses what the real service refuses.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it reads the files of tests and of whoever starts it"
+)]
+
 pub mod access;
 #[cfg(test)]
 mod access_tests;
