@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 
-use super::error::Error;
+use super::{error::Error, identity::Identity};
 use crate::{environment::Environment, secrets::Masks, tempo::Tempo};
 
 /// Longest wait for one answer.
@@ -26,6 +26,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct GitHub {
     octocrab: Octocrab,
+    /// Where GraphQL is asked.
+    graphql: Octocrab,
     base: Url,
     owner: String,
     name: String,
@@ -33,6 +35,7 @@ pub struct GitHub {
     pub(super) pause: Duration,
     pub(super) tempo: Tempo,
     masks: Masks,
+    pub(super) identity: Identity,
 }
 
 /// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
@@ -116,31 +119,53 @@ impl GitHub {
                     .to_owned(),
             )
         };
-        let mut builder = Octocrab::builder().base_uri(base.as_str()).map_err(failed)?;
-        if let Some(secret) = secret {
-            builder = builder.personal_token(secret.to_owned());
-        }
-        let octocrab = builder
-            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
-            .set_connect_timeout(Some(Duration::from_secs(10)))
-            .set_read_timeout(Some(ATTEMPT))
-            .set_write_timeout(Some(ATTEMPT))
-            .build()
-            .map_err(failed)?;
+        let client = |base: &Url| {
+            let mut builder = Octocrab::builder().base_uri(base.as_str()).map_err(failed)?;
+            if let Some(secret) = secret {
+                builder = builder.personal_token(secret.to_owned());
+            }
+            builder
+                .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
+                .set_connect_timeout(Some(Duration::from_secs(10)))
+                .set_read_timeout(Some(ATTEMPT))
+                .set_write_timeout(Some(ATTEMPT))
+                .build()
+                .map_err(failed)
+        };
+        let octocrab = client(&base)?;
+        let graphql = match base.path().strip_suffix("/v3/") {
+            Some(above) => {
+                let mut base = base.clone();
+                base.set_path(above);
+                client(&base)?
+            }
+            None => octocrab.clone(),
+        };
         Ok(Self {
             octocrab,
+            graphql,
             base,
             owner: owner.to_owned(),
             name: name.to_owned(),
             pause: Duration::from_secs(1),
             tempo: environment.tempo,
             masks: environment.masks().clone(),
+            identity: Identity::default(),
         })
     }
 
     /// `repos/{owner}/{name}/…` below the base URL.
     pub(super) fn route(&self, rest: &str) -> String {
         format!("/repos/{}/{}/{rest}", self.owner, self.name)
+    }
+
+    /// The same, for GraphQL at the path `/graphql`: GitHub Enterprise has it beside version 3 of its API, github.com below
+    /// it. <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
+    pub(super) fn for_graphql(&self) -> Self {
+        Self {
+            octocrab: self.graphql.clone(),
+            ..self.clone()
+        }
     }
 
     pub(super) async fn get<T: DeserializeOwned>(

@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::author::Author;
 use super::client::{GitHub, Method, Purpose, Repeat};
-use super::error::Error;
+use super::{error::Error, identity::User};
 
-/// A comment of somebody with write access.
+/// A comment that our own identity wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
     pub id: u64,
@@ -17,8 +16,6 @@ pub struct Comment {
     pub url: String,
     /// Hostile text: whoever may write to the repository may edit it.
     pub body: String,
-    /// Whether a bot wrote it, as against a person.
-    pub by_bot: bool,
 }
 
 #[derive(Deserialize)]
@@ -26,15 +23,13 @@ struct Listed {
     id: u64,
     html_url: String,
     body: Option<String>,
-    #[serde(flatten)]
-    author: Author,
+    user: Option<User>,
 }
 
 impl From<Listed> for Comment {
     fn from(listed: Listed) -> Self {
         Self {
             id: listed.id,
-            by_bot: listed.author.is_bot(),
             url: listed.html_url,
             body: listed.body.unwrap_or_default(),
         }
@@ -46,7 +41,7 @@ const PERMISSION: &str = "pull-requests: write";
 const PAGE: u32 = 100;
 
 impl GitHub {
-    /// The comments that fit, oldest first, without those of outsiders.
+    /// Our own comments that fit, oldest first. None while it isn't known who we are.
     ///
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
@@ -55,17 +50,28 @@ impl GitHub {
         pull_request: u64,
         fits: &(dyn Fn(&Comment) -> bool + Sync),
     ) -> Result<Vec<Comment>, Error> {
-        let action = format!("read the comments of pull request {pull_request}");
-        let purpose = purpose(&action);
-        let first = self.route(&format!("issues/{pull_request}/comments?per_page={PAGE}"));
         let mut found = Vec::new();
-        self.pages(first, purpose, |page: Vec<Listed>| {
-            let trusted = page.into_iter().filter(|one| one.author.is_trusted());
-            found.extend(trusted.map(Comment::from).filter(|comment| fits(comment)));
+        for listed in self.all_comments(pull_request).await? {
+            let user = listed.user.clone();
+            let comment = Comment::from(listed);
+            if fits(&comment) && self.is_own(user.as_ref()).await {
+                found.push(comment);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everybody's, oldest first.
+    async fn all_comments(&self, pull_request: u64) -> Result<Vec<Listed>, Error> {
+        let action = format!("read the comments of pull request {pull_request}");
+        let first = self.route(&format!("issues/{pull_request}/comments?per_page={PAGE}"));
+        let mut all = Vec::new();
+        self.pages(first, purpose(&action), |page: Vec<Listed>| {
+            all.extend(page);
             ControlFlow::Continue(())
         })
         .await?;
-        Ok(found)
+        Ok(all)
     }
 
     /// The comment as it is now; `None` when it was deleted.
@@ -107,11 +113,15 @@ impl GitHub {
         let purpose = purpose(&action);
         let route = self.route(&format!("issues/{pull_request}/comments"));
         let request = json!({ "body": body });
-        self.post_once::<Listed, _, _>(&request, &route, purpose, || async {
-            let there = self.comments(pull_request, &|c| same(&c.body, body)).await?;
-            Ok(there.into_iter().next())
-        })
-        .await
+        let made = self
+            .post_once::<Listed, Listed, _>(&request, &route, purpose, || async {
+                // Should somebody have copied it by now, ours is the earlier one.
+                let mut there = self.all_comments(pull_request).await?.into_iter();
+                Ok(there.find(|one| one.body.as_deref().is_some_and(|there| same(there, body))))
+            })
+            .await?;
+        self.made_by(made.user.as_ref());
+        Ok(made.into())
     }
 
     /// Takes a comment away. That it is gone already is fine.

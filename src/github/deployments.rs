@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::client::{GitHub, Method, Purpose, Repeat, body, encoded};
-use super::error::Error;
+use super::{error::Error, identity::User};
 use crate::report::escape;
 
 /// State of a deployment as GitHub names it.
@@ -50,13 +50,13 @@ pub struct Deployment {
     pub environment: String,
     /// By GitHub's clock.
     pub created_at: Option<DateTime<Utc>>,
-    pub creator: Option<Creator>,
+    pub creator: Option<User>,
 }
 
-/// Who created a deployment: a person, or the app whose token a job has.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Creator {
-    pub id: u64,
+/// A status that was made.
+#[derive(Deserialize)]
+struct Made {
+    creator: Option<User>,
 }
 
 #[derive(Serialize)]
@@ -130,6 +130,7 @@ impl GitHub {
             Ok(same.min_by_key(|one| one.id))
         })
         .await
+        .inspect(|made| self.made_by(made.creator.as_ref()))
     }
 
     /// Adds a status to a deployment. URLs that aren't https (or http on loopback) are left out, the
@@ -161,9 +162,11 @@ impl GitHub {
         };
         let request = body(&request, purpose)?;
         let route = self.route(&format!("deployments/{id}/statuses"));
-        self.send::<Value>(Method::Post(&request), &route, purpose, Repeat::Safe)
-            .await
-            .map(drop)
+        let made: Made = self
+            .send(Method::Post(&request), &route, purpose, Repeat::Safe)
+            .await?;
+        self.made_by(made.creator.as_ref());
+        Ok(())
     }
 
     /// The latest deployments of an environment, newest first.
@@ -252,11 +255,12 @@ impl GitHub {
             let route = self.route(&format!("deployments/{id}/statuses"));
             let request = json!({ "state": DeploymentState::Inactive, "description": "Deleted" });
             let outcome = self
-                .send::<Value>(Method::Post(&request), &route, purpose, Repeat::Safe)
+                .send::<Made>(Method::Post(&request), &route, purpose, Repeat::Safe)
                 .await;
             match outcome {
+                Ok(made) => self.made_by(made.creator.as_ref()),
                 Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
+                Err(_) => {}
             }
         }
         Ok(())

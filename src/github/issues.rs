@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::author::Author;
 use super::client::{GitHub, Method, Purpose, Repeat};
-use super::error::Error;
+use super::{error::Error, identity::User};
 
 /// An issue of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +32,7 @@ struct Listed {
     state: String,
     state_reason: Option<String>,
     body: Option<String>,
-    #[serde(flatten)]
-    author: Author,
+    user: Option<User>,
     /// Pull requests are listed among the issues.
     pull_request: Option<Value>,
 }
@@ -42,6 +40,7 @@ struct Listed {
 #[derive(Deserialize)]
 struct Note {
     body: Option<String>,
+    user: Option<User>,
 }
 
 impl Listed {
@@ -73,25 +72,41 @@ fn purpose(action: &str) -> Purpose<'_> {
 }
 
 impl GitHub {
-    /// The issues with `label` that somebody trusted opened, newest first, open or not.
+    /// The issues with `label` that our own identity opened, newest first, open or not.
     ///
     /// # Errors
-    /// When GitHub refuses (with the permission that is missing), the repository has no issues, or GitHub can't
-    /// be reached.
+    /// When GitHub refuses (with the permission that is missing), doesn't tell who we are, the repository has no issues, or
+    /// GitHub can't be reached.
     pub async fn labelled_issues(&self, label: &str) -> Result<Vec<Issue>, Error> {
+        let all = self.all_labelled(label).await?;
+        if !all.is_empty() && !self.knows_itself().await {
+            return Err(Error::Setup(
+                "GitHub doesn't tell who the token belongs to, so that no issue is known to be ours"
+                    .to_owned(),
+            ));
+        }
+        let mut ours = Vec::new();
+        for listed in all {
+            if self.is_own(listed.user.as_ref()).await {
+                ours.push(listed.read());
+            }
+        }
+        Ok(ours)
+    }
+
+    /// Everybody's, newest first.
+    async fn all_labelled(&self, label: &str) -> Result<Vec<Listed>, Error> {
         let action = format!("look for the issues labelled {label}");
         let first = self.route(&format!(
             "issues?labels={label}&state=all&sort=created&direction=desc&per_page={PAGE}"
         ));
-        let mut found = Vec::new();
+        let mut all = Vec::new();
         self.pages(first, purpose(&action), |page: Vec<Listed>| {
-            let ours = page.into_iter();
-            let ours = ours.filter(|one| one.pull_request.is_none() && one.author.is_trusted());
-            found.extend(ours.map(Listed::read));
+            all.extend(page.into_iter().filter(|one| one.pull_request.is_none()));
             ControlFlow::Continue(())
         })
         .await?;
-        Ok(found)
+        Ok(all)
     }
 
     /// Opens an issue whose body starts with `marker`. Of runs at the same time that each open one, the earliest
@@ -189,33 +204,41 @@ impl GitHub {
         let action = format!("read the comments of issue {number}");
         let first = self.route(&format!("issues/{number}/comments?per_page={PAGE}"));
         let is_it = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(mark));
-        let mut found = false;
+        let mut marked = Vec::new();
         self.pages(first, purpose(&action), |page: Vec<Note>| {
-            found = page.iter().any(is_it);
-            if found {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            marked.extend(page.into_iter().filter(is_it));
+            ControlFlow::Continue(())
         })
         .await?;
-        Ok(found)
+        for note in marked {
+            if self.is_own(note.user.as_ref()).await {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn create_issue(&self, label: &str, title: &str, body: &str) -> Result<u64, Error> {
         #[derive(Deserialize)]
         struct Made {
             number: u64,
+            user: Option<User>,
         }
         let route = self.route("issues");
         let request = json!({ "title": title, "body": body, "labels": [label] });
         let made = self.post_once::<Made, _, _>(&request, &route, purpose("open an issue"), || async {
-            let there = self.labelled_issues(label).await?;
-            let same = |one: &&Issue| one.open && super::comments::same(&one.body, body);
-            let numbers = there.iter().filter(same).map(|one| one.number);
-            Ok(numbers.min().map(|number| Made { number }))
+            let there = self.all_labelled(label).await?.into_iter();
+            let same = |text: &str| super::comments::same(text, body);
+            let same = there.filter(|one| one.state == "open" && one.body.as_deref().is_some_and(same));
+            // Should somebody have copied it by now, ours is the earlier one.
+            Ok(same.min_by_key(|one| one.number).map(|one| Made {
+                number: one.number,
+                user: one.user,
+            }))
         });
-        made.await.map(|made: Made| made.number)
+        let made: Made = made.await?;
+        self.made_by(made.user.as_ref());
+        Ok(made.number)
     }
 
     async fn patch(&self, number: u64, request: &Value) -> Result<(), Error> {

@@ -1,13 +1,13 @@
 //! GitHub: the sticky comment, deployments, check runs, issues, the pull request's state, and the runner's commands.
 
 pub mod actions;
-mod author;
 mod checks;
 mod client;
 mod comments;
 mod contents;
 mod deployments;
 mod error;
+mod identity;
 mod issues;
 mod pulls;
 mod repository;
@@ -18,8 +18,9 @@ mod tests;
 pub use checks::{Annotation, Check, Conclusion};
 pub use client::GitHub;
 pub use comments::Comment;
-pub use deployments::{Creator, Deployment, DeploymentState};
+pub use deployments::{Deployment, DeploymentState};
 pub use error::Error;
+pub use identity::User;
 pub use issues::{Issue, Opened};
 pub use pulls::PullRequestState;
 pub use repository::{Repository, look_up};

@@ -142,7 +142,8 @@ pub async fn delete(
         &model,
         !service.invoker_iam_disabled,
         Arc::clone(&services.progress),
-    );
+    )
+    .hiding(services.environment.masks());
     recorder.facts = super::facts::place(services, project, region, &id);
     let mut warnings = Vec::new();
     let deleted = recorder

@@ -48,8 +48,9 @@ pub async fn survey(
 ) -> Model {
     let private = target.model.service.access == Access::Private;
     let progress = Arc::clone(&services.progress);
-    let mut recorder =
-        Recorder::new(&target.service, &target.model.id, private, progress).on(&services.board);
+    let mut recorder = Recorder::new(&target.service, &target.model.id, private, progress)
+        .on(&services.board)
+        .hiding(services.environment.masks());
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = facts::of(services, &target).or(&facts::build(config));
     recorder.places = target.model.places.clone();

@@ -15,6 +15,7 @@ use crate::{
     explain::Facts,
     progress::Progress,
     report::{Failure, Link, ModelReport, Stage, Status},
+    secrets::Masks,
 };
 
 /// One model's report in the making.
@@ -32,6 +33,7 @@ pub struct Recorder {
     /// What was measured, once it has all of production's traffic.
     pub serves: Option<Production>,
     progress: Arc<dyn Progress>,
+    masks: Masks,
     /// The stage that is running, and since when.
     running: Option<(String, Instant)>,
     /// Where it is told at which stage the model is.
@@ -76,6 +78,7 @@ impl Recorder {
             measured: None,
             serves: None,
             progress,
+            masks: Masks::default(),
             running: None,
             board: None,
         }
@@ -85,6 +88,13 @@ impl Recorder {
     #[must_use]
     pub fn on(mut self, board: &Board) -> Self {
         self.board = Some(board.clone());
+        self
+    }
+
+    /// The same; its failures are told without secrets. They are kept in forms in which no secret is found any more.
+    #[must_use]
+    pub fn hiding(mut self, masks: &Masks) -> Self {
+        self.masks = masks.clone();
         self
     }
 
@@ -195,6 +205,7 @@ impl Recorder {
     pub fn fail(&mut self, stage: &str, failed: Failed) -> String {
         let mut failed = failed.explained(&self.facts).placed(&self.places);
         failed.failure.stage = stage.to_owned();
+        failed.failure.redact(&self.masks);
         self.report.status = Status::Failed;
         self.blame = Some(failed.blame);
         let title = failed.failure.title.clone();

@@ -41,7 +41,8 @@ pub async fn test(services: &Services, store: &Store<'_>, target: Target) -> Tes
         &target.model.id,
         private,
         Arc::clone(&services.progress),
-    );
+    )
+    .hiding(services.environment.masks());
     recorder.report.api_key = target.model.service.has_api_key();
     recorder.facts = super::facts::of(services, &target);
     recorder.places = target.model.places.clone();

@@ -17,14 +17,17 @@ pub(crate) mod samples;
 pub mod terminal;
 pub(crate) mod words;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
 use memory::Memory;
 use record::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::result::{Comparison, Level, LoadShape};
+use crate::{
+    bench::result::{Comparison, Level, LoadShape},
+    secrets::Masks,
+};
 
 pub use outputs::outputs;
 pub use requests::requests;
@@ -244,6 +247,22 @@ pub struct Failure {
     pub settings: Vec<String>,
     /// Where the first of them stands in the configuration.
     pub place: Option<Place>,
+}
+
+impl Failure {
+    /// Takes secrets out of what other services said.
+    pub fn redact(&mut self, masks: &Masks) {
+        let texts = [&mut self.title, &mut self.cause].into_iter();
+        let texts = texts
+            .chain(&mut self.fix)
+            .chain(&mut self.said)
+            .chain(&mut self.log);
+        for text in texts {
+            if let Cow::Owned(redacted) = masks.redact(text) {
+                *text = redacted;
+            }
+        }
+    }
 }
 
 /// A line of the configuration file.

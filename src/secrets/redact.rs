@@ -49,18 +49,22 @@ pub struct Redactor {
 
 impl Redactor {
     pub fn add(&mut self, secret: &str) {
-        let seen = View::plain(secret).joined().bytes;
-        let mut forms = vec![seen];
-        forms.extend((0..3).map(|shift| in_base64(secret.trim().as_bytes(), shift)));
-        for form in forms {
-            if form.len() < SHORTEST || self.whole.contains(&form) {
-                continue;
-            }
+        let secret = secret.trim();
+        for form in forms(secret) {
+            self.add_whole(form);
+        }
+        for form in forms(secret_part(secret)) {
             if form.len() >= LONG {
                 let parts = form.windows(PART).filter(|part| looks_random(part));
                 self.parts
                     .extend(parts.filter_map(|part| <[u8; PART]>::try_from(part).ok()));
+                self.add_whole(form);
             }
+        }
+    }
+
+    fn add_whole(&mut self, form: Vec<u8>) {
+        if form.len() >= SHORTEST && !self.whole.contains(&form) {
             self.whole.push(form);
         }
     }
@@ -91,6 +95,25 @@ impl Redactor {
             }
         }
         found
+    }
+}
+
+/// A secret as [`View::joined`] shows it, and as base64 does.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let seen = View::plain(secret).joined().bytes;
+    let encoded = (0..3).map(|shift| in_base64(secret.as_bytes(), shift));
+    std::iter::once(seen).chain(encoded).collect()
+}
+
+/// The part without which the rest opens nothing: of a JSON web token the signature, of a URL what follows the host.
+/// What stands before it stands in ordinary text, too, such as `https://` and, in base64, `":"https://`.
+fn secret_part(secret: &str) -> &str {
+    if let Some((_, rest)) = secret.split_once("://") {
+        return rest.find('/').map_or("", |path| &rest[path..]);
+    }
+    match secret.rsplit_once('.') {
+        Some((before, signature)) if before.starts_with("eyJ") => signature,
+        _ => secret,
     }
 }
 

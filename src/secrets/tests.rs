@@ -6,7 +6,8 @@ use base64::{
 use super::*;
 
 const TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
-const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm9jdG8vYXBwIn0.c2lnbmF0dXJlLXdpdGgtLV9fMTI";
+/// Its issuer is a URL, which in base64 looks like that of any other JSON.
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2dpdGh1Yi5jb20iLCJzdWIiOiJyZXBvOm9jdG8vYXBwIn0.c2lnbmF0dXJlLXdpdGgtLV9fMTI";
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\nMzEfYyjiWA4R4ypbHqGC0H0Ay\n-----END PRIVATE KEY-----\n";
 const MADE_UP: &str = "correct-horse/battery+staple";
 
@@ -100,9 +101,14 @@ fn a_secret_is_taken_out_in_every_form() {
 #[test]
 fn what_is_left_of_a_long_secret_is_taken_out_as_well() {
     let masks = masks();
-    for secret in [TOKEN, JWT] {
-        for cut in [20, secret.len() - 20] {
-            for half in [&secret[..cut], &secret[cut..]] {
+    for (secret, cuts) in [
+        (TOKEN, [20, TOKEN.len() - 20]),
+        (JWT, [JWT.len() - 16, JWT.len() - 20]),
+    ] {
+        for cut in cuts {
+            let halves = [&secret[..cut], &secret[cut..]];
+            // Of a web token the signature counts.
+            for half in &halves[usize::from(secret == JWT)..] {
                 let line = format!("token={half}");
                 let redacted = masks.redact(&line);
                 assert!(redacted.contains(HIDDEN), "{half}: {redacted}");
@@ -152,6 +158,11 @@ fn ordinary_text_stays_as_it_is() {
     let masks = masks();
     masks.add(&"qwen3-5-4b-secret".to_owned().into());
     masks.add(&"short".to_owned().into());
+    masks.add(
+        &"https://hooks.example.com/services/T0123/B0123/Xyz0123456789abc"
+            .to_owned()
+            .into(),
+    );
     for text in [
         "",
         "qwen3-5-4b answers at https://qwen3-5-4b-481516234200.europe-west4.run.app/v1 in 81 ms (p95), short of 100%",
@@ -159,6 +170,8 @@ fn ordinary_text_stays_as_it_is() {
         "curl -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" https://example.com",
         "task-scheduler-of-a-very-long-name, hf_transfer, hf_hub_download, ghs, eyJ",
         "-----BEGIN CERTIFICATE-----",
+        "https://hub.example.com, eyJpc3MiOiJodHRwczovL2dpdGh1Yi5jb20iLCJzdWIiOiJyZXBvOm9jdG8vYXBwIn0",
+        "eyJydW5fdXJsIjoiaHR0cHM6Ly9nIn0 eyJhIjoiaHR0cHM6Ly9ob29rcy4ifQ eyJhYSI6Imh0dHBzOi8vaG9va3MifQ",
         "correct-horse is a name",
         "50%zz \\ \\u12 &unknown; &#xFFFFFFFF; é\u{301}",
     ] {

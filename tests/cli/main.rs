@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads its own files")]
 
 mod api_key;
+mod authors;
 mod bench;
 mod bootstrap;
 mod build_logs;

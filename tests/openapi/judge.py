@@ -21,6 +21,7 @@ EXPECTED = [
     "checks/create",
     "repos/get-content",
     "issues/create",
+    "graphql",
     "issues/update",
 ]
 lines = [json.loads(line) for line in pathlib.Path(sys.argv[1]).read_text().splitlines()]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands between llm-deploy and the emulated GitHub, and holds what goes either way against GitHub's description.
 
-usage: proxy.py DESCRIPTION UPSTREAM PORT_FILE LOG     (LOG gets one JSON line for each exchange)
+usage: proxy.py DESCRIPTION GRAPHQL_SCHEMA UPSTREAM PORT_FILE LOG     (LOG gets one JSON line for each exchange)
 
 Nothing is changed or refused: a run must not depend on being watched. judge.py reads the log.
 """
@@ -14,11 +14,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+import graphql_schema
 from description import Description
 
 DESCRIPTION = Description(pathlib.Path(sys.argv[1]))
-UPSTREAM = urlsplit(sys.argv[2])
-LOG = pathlib.Path(sys.argv[4])
+SCHEMA = graphql_schema.Schema(pathlib.Path(sys.argv[2]))
+UPSTREAM = urlsplit(sys.argv[3])
+LOG = pathlib.Path(sys.argv[5])
 LOCK = threading.Lock()
 HOP = {"connection", "host", "transfer-encoding", "content-length", "keep-alive"}
 
@@ -43,6 +45,12 @@ class Handler(BaseHTTPRequestHandler):
             "request": DESCRIPTION.request(self.command, self.path, headers, body),
             "response": DESCRIPTION.response(self.command, self.path, answer.status, got, text),
         }
+        if self.path == graphql_schema.PATH:
+            line |= {
+                "operation": "graphql",
+                "request": SCHEMA.request(body),
+                "response": SCHEMA.response(body, text) if answer.status == 200 else [],
+            }
         with LOCK, LOG.open("a") as log:
             log.write(json.dumps(line) + "\n")
         self.send_response(answer.status)
@@ -64,5 +72,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-pathlib.Path(sys.argv[3]).write_text(str(server.server_port))
+pathlib.Path(sys.argv[4]).write_text(str(server.server_port))
 server.serve_forever()

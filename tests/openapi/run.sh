@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Holds every request that runs make to GitHub, and every answer of the emulated one, against GitHub's own OpenAPI
-# description (npm @octokit/openapi).
+# description (npm @octokit/openapi), and GraphQL against its schema (npm @octokit/graphql-schema).
 #
 # usage: run.sh PYTHON_DIR TOOLS_DIR     PYTHON_DIR: a virtual environment, into which jsonschema is installed when it is
 #                                        missing; TOOLS_DIR: gets the description
@@ -13,6 +13,7 @@ root=$(cd "$here/../.." && pwd)
 python=$1/bin/python
 tools=$2
 version=23.0.2
+schema_version=15.26.1
 # shellcheck source=tests/lib/emulator.sh
 . "$root/tests/lib/emulator.sh"
 
@@ -24,9 +25,17 @@ if [ ! -s "$description" ]; then
   mv "$description.part" "$description"
   rm -f "$tools/octokit-openapi-$version.tgz"
 fi
-"$python" -c 'import jsonschema, referencing' 2>/dev/null || "$python" -m pip install -q jsonschema==4.26.0
+schema=$tools/schema-$schema_version.graphql
+if [ ! -s "$schema" ]; then
+  (cd "$tools" && npm pack --silent "@octokit/graphql-schema@$schema_version" >/dev/null)
+  tar -xzf "$tools/octokit-graphql-schema-$schema_version.tgz" -O package/schema.graphql >"$schema.part"
+  mv "$schema.part" "$schema"
+  rm -f "$tools/octokit-graphql-schema-$schema_version.tgz"
+fi
+"$python" -c 'import graphql, jsonschema, referencing' 2>/dev/null ||
+  "$python" -m pip install -q graphql-core==3.3.2 jsonschema==4.26.0
 
-"$python" "$here/self_check.py" "$description"
+"$python" "$here/self_check.py" "$description" "$schema"
 
 binary=$(realpath "$(built_binary "$root")")
 work=$(mktemp -d)
@@ -41,7 +50,7 @@ trap finish EXIT
 emulator_start "$binary" "$work" --pace 0 --ttft-ms 2 --gap-ms 0 --permit checks=write
 # shellcheck source=/dev/null
 . "$work/env.sh"
-"$python" "$here/proxy.py" "$description" "$GITHUB_API_URL" "$work/proxy-port" "$work/exchanges.jsonl" &
+"$python" "$here/proxy.py" "$description" "$schema" "$GITHUB_API_URL" "$work/proxy-port" "$work/exchanges.jsonl" &
 proxy=$!
 for _ in $(seq 300); do
   [ -s "$work/proxy-port" ] && break

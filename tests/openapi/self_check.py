@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Shows that the check can fail: each of these exchanges is wrong in one way, and must be found.
 
-usage: self_check.py DESCRIPTION
+usage: self_check.py DESCRIPTION GRAPHQL_SCHEMA
 """
 
 import json
 import pathlib
 import sys
 
+import graphql_schema
 from description import Description
 
 JSON = {"content-type": "application/json", "user-agent": "x"}
@@ -68,9 +69,27 @@ def main() -> None:
     for method, path, value in RIGHT:
         if found := description.request(method, path, JSON, body(value)):
             missed.append(f"{method} {path} is right, but: {found}")
+    schema = graphql_schema.Schema(pathlib.Path(sys.argv[2]))
+    query = body({"query": "query { viewer { login } }"})
+    for what, wrong in [
+        ("a field that is not there", {"query": "query { viewer { loginn } }"}),
+        ("no query", {"query": "viewer"}),
+        ("a body without a query", {}),
+    ]:
+        if not schema.request(body(wrong)):
+            missed.append(f"not found: {what}")
+    for what, wrong in [
+        ("an answer without its field", {"data": {"viewer": {}}}),
+        ("an answer without data", {"errors": []}),
+        ("an answer with another field", {"data": {"viewer": {"login": "x", "id": "y"}}}),
+    ]:
+        if not schema.response(query, body(wrong)):
+            missed.append(f"not found: {what}")
+    if found := schema.request(query) + schema.response(query, body({"data": {"viewer": {"login": "x"}}})):
+        missed.append(f"the query is right, but: {found}")
     for line in missed:
         print(line)
-    print(f"{len(REQUESTS) + len(ANSWERS)} wrong exchanges, {len(RIGHT)} right ones, {len(missed)} misjudged")
+    print(f"{len(REQUESTS) + len(ANSWERS) + 6} wrong exchanges, {len(RIGHT) + 1} right ones, {len(missed)} misjudged")
     sys.exit(1 if missed else 0)
 
 

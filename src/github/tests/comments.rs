@@ -36,23 +36,24 @@ async fn a_next_page_elsewhere_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn an_outsiders_comment_with_our_marker_is_not_seen() {
-    let by = |id, kind: &str, association: &str| {
+async fn only_our_own_comments_with_our_marker_are_seen() {
+    let by = |id: u64, user: Value| {
         let mut found = comment(id, MARKER);
-        found["user"] = json!({ "login": "someone", "type": kind });
-        found["author_association"] = json!(association);
+        found["user"] = user;
+        found["author_association"] = json!("OWNER");
         found
     };
     let all = json!([
-        by(1, "User", "CONTRIBUTOR"),
-        by(2, "User", "NONE"),
-        by(3, "User", "MEMBER"),
-        by(4, "Bot", "NONE"),
+        by(1, json!({ "login": "github-actions", "id": 1, "type": "User" })),
+        by(2, json!({ "login": "reviewer[bot]", "id": 2, "type": "Bot" })),
+        by(3, Value::Null),
+        by(4, json!({ "login": OWN, "id": 41_898_282, "type": "Bot" })),
+        by(5, json!({ "login": "octocat", "id": 583_231, "type": "User" })),
     ]);
     let server = Server::start(move |_, _| reply(200, &all)).await;
     let found = server.github().comments(7, &|_| true).await.unwrap();
-    let seen: Vec<_> = found.iter().map(|c| (c.id, c.by_bot)).collect();
-    assert_eq!(seen, [(3, false), (4, true)]);
+    let seen: Vec<_> = found.iter().map(|c| c.id).collect();
+    assert_eq!(seen, [4]);
 }
 
 #[tokio::test]

@@ -30,7 +30,6 @@ mod tests {
             id: 1,
             url: String::new(),
             body,
-            by_bot: true,
         }
     }
 

@@ -112,6 +112,11 @@ impl<'a> Sticky<'a> {
 
     /// Writes the comment as the report is now, unless it is a later run's by now.
     async fn write(&mut self, report: &Report) -> Result<(), Error> {
+        // Until it is known which comments are ours, the first one would be a new one each time.
+        let is_live = matches!(report.status, Status::Queued | Status::Running);
+        if is_live && self.own.is_none() && !self.place.github.knows_itself().await {
+            return Ok(());
+        }
         let there = self.there().await?;
         self.url = there.first().map(|comment| comment.url.clone());
         for comment in &there {
@@ -150,7 +155,7 @@ impl<'a> Sticky<'a> {
             .create_comment(self.place.pull_request, &body)
             .await?;
         self.keep(made.clone());
-        self.yield_to_an_earlier(made, &there, &body).await;
+        self.yield_to_an_earlier(made, &there, report).await;
         Ok(())
     }
 
@@ -225,12 +230,12 @@ impl<'a> Sticky<'a> {
         matches!(answer, Answer::Newer(_) | Answer::Unknown)
     }
 
-    /// A run that was killed just after it had written a second comment left it behind. A person's is left alone.
+    /// A run that was killed just after it had written a second comment left it behind.
     async fn remove_others(&self, there: &[Comment]) {
         let target = &self.place.target;
         let others = there
             .iter()
-            .filter(|c| Some(c.id) > self.own && c.by_bot && target.fit(c) == Some(0));
+            .filter(|c| Some(c.id) > self.own && target.fit(c) == Some(0));
         for other in others {
             // It is no worse for the run than it was.
             let _ = self.place.github.delete_comment(other.id).await;
@@ -240,7 +245,7 @@ impl<'a> Sticky<'a> {
     /// Another run may have found no comment just as we did, and written one. Whoever looks after writing and sees an
     /// earlier one puts the report there, unless that is a newer run's, and takes its own away. The report is written
     /// by now, so a failure in here is none of the run's.
-    async fn yield_to_an_earlier(&mut self, made: Comment, passed_over: &[Comment], body: &str) {
+    async fn yield_to_an_earlier(&mut self, made: Comment, passed_over: &[Comment], report: &Report) {
         let Ok(there) = self.look().await else { return };
         let earlier = there.into_iter().find(|comment| {
             let passed = passed_over.iter().any(|one| one.id == comment.id);
@@ -251,7 +256,10 @@ impl<'a> Sticky<'a> {
             self.gave_way = true;
             (self.own, self.url) = (None, Some(earlier.url));
         } else {
-            match self.place.github.update_comment(earlier.id, body).await {
+            // It was not known to be ours before this run had written one.
+            self.memory = Some(Memory::read(&earlier.body));
+            let body = self.body(report);
+            match self.place.github.update_comment(earlier.id, &body).await {
                 Ok(updated) => self.keep(updated),
                 Err(_) => return,
             }

@@ -81,31 +81,16 @@ impl Target {
     }
 }
 
-/// The key in the comment's hidden line: its first one. In a bot's comment, which has no line of another's, whichever
-/// it is, should somebody have written something above it.
+/// The key in the comment's hidden line, which is its first one.
 fn key_of(comment: &Comment) -> Option<&str> {
-    line(comment).and_then(|(_, line)| key_in(line))
-}
-
-fn key_in(line: &str) -> Option<&str> {
-    line.trim().strip_prefix(MARK)?.strip_suffix(" -->")
-}
-
-/// The number of the hidden line, from 0, and its text.
-fn line(comment: &Comment) -> Option<(usize, &str)> {
-    let body = comment.body.trim_start();
-    let mut lines = body.lines().enumerate();
-    if comment.by_bot {
-        lines.find(|(_, line)| key_in(line).is_some())
-    } else {
-        lines.next().filter(|(_, line)| key_in(line).is_some())
-    }
+    let first = comment.body.trim_start().lines().next()?;
+    first.trim().strip_prefix(MARK)?.strip_suffix(" -->")
 }
 
 /// The line after the hidden one.
 pub fn next_line(comment: &Comment) -> Option<&str> {
-    let (at, _) = line(comment)?;
-    comment.body.trim_start().lines().nth(at + 1)
+    key_of(comment)?;
+    comment.body.trim_start().lines().nth(1)
 }
 
 /// As the hidden line can hold it; what had to be changed for that ends in a hash, so that no two become the same.
@@ -135,7 +120,6 @@ mod tests {
             id: 1,
             url: String::new(),
             body: body.to_owned(),
-            by_bot: true,
         }
     }
 
@@ -199,29 +183,22 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_quotes_is_not_ours() {
+    fn ours_begins_with_the_hidden_line() {
         let marker = markdown::marker(&target(None, None).key());
-        let quoting = format!("See:\n```\n{marker}\n```");
-        let person = Comment {
-            by_bot: false,
-            ..comment(&quoting)
-        };
-        assert_eq!(target(None, None).fit(&person), None);
-        for quoted in [
+        for body in [
+            format!("See:\n```\n{marker}\n```"),
             format!("> {marker}\n> Preview"),
+            format!("Please look!\n\n{marker}\nhidden\n### Preview"),
+            format!("text {marker}"),
             String::new(),
             "hello".to_owned(),
         ] {
-            assert_eq!(target(None, None).fit(&comment(&quoted)), None, "{quoted}");
+            assert_eq!(target(None, None).fit(&comment(&body)), None, "{body}");
+            assert_eq!(next_line(&comment(&body)), None, "{body}");
         }
-    }
-
-    #[test]
-    fn ours_is_found_below_what_somebody_wrote_above_it() {
-        let marker = markdown::marker(&target(None, None).key());
-        let edited = comment(&format!("Please look!\n\n{marker}\r\nhidden\r\n### Preview"));
-        assert_eq!(target(None, None).fit(&edited), Some(0));
-        assert_eq!(next_line(&edited), Some("hidden"));
+        let ours = comment(&format!("\r\n{marker}\r\nhidden\r\n### Preview"));
+        assert_eq!(target(None, None).fit(&ours), Some(0));
+        assert_eq!(next_line(&ours), Some("hidden"));
         assert!(target(None, None).keeps(&comment("all of it replaced")));
     }
 

@@ -12,6 +12,7 @@ mod contents;
 mod contract;
 mod deployments;
 mod events;
+mod graphql;
 mod issues;
 mod levers;
 mod page;
@@ -112,6 +113,9 @@ impl GitHub {
     fn route(&self, api: &str, tokens: &[&str], call: &Call, link: &mut Option<String>) -> Answer {
         let token = token(tokens, call)?;
         let path = call.path.split('?').next().unwrap_or_default().trim_matches('/');
+        if path == "graphql" && call.method == Method::POST {
+            return graphql::answer(call, token);
+        }
         let (operation, parameters) = contract::find(&call.method, path)
             .ok_or_else(|| Refusal::not_found("https://docs.github.com/rest"))?;
         let decoded: Vec<String> = parameters
