@@ -16,15 +16,31 @@ give() {
   printf 'llm-deploy: %s\n' "$1"
 }
 
+# clean COMMAND…: runs it with nothing of the job's environment but what a build needs. The job has tokens, such as the one
+# that signs in to Google, and a build runs code of some hundred packages.
+clean() {
+  local name drop=()
+  while IFS= read -r name; do
+    case $name in
+      PATH | HOME | CARGO_* | RUSTUP_*) ;;
+      http_proxy | https_proxy | all_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | ALL_PROXY | NO_PROXY) ;;
+      SSL_CERT_FILE | SSL_CERT_DIR | CURL_CA_BUNDLE | GIT_SSL_CAINFO | GIT_SSL_CAPATH) ;;
+      *) drop+=(-u "$name") ;;
+    esac
+  # Names alone: a value among the arguments could be read by every process.
+  done < <(awk 'BEGIN { for (name in ENVIRON) print name }')
+  env "${drop[@]}" "$@"
+}
+
 build() {
   local source=$1
   command -v cargo >/dev/null 2>&1 ||
     fail "This runner has no cargo, which builds llm-deploy. Install a Rust toolchain in an earlier step (GitHub's own runners have one), or point LLM_DEPLOY_BINARY at a built llm-deploy."
-  echo "::group::Build llm-deploy ($(cargo --version))"
+  echo "::group::Build llm-deploy ($(clean cargo --version))"
   # From the action's folder, so that a rust-toolchain or .cargo/config of the caller's workspace has no say. The shipped
   # profile: a release build's client is too slow to measure many streams. Without the default features: no demo, no
   # emulator, no tokenizers.
-  if ! (cd "$source" && cargo build --profile dist --locked --package llm-deploy --no-default-features \
+  if ! (cd "$source" && clean cargo build --profile dist --locked --package llm-deploy --no-default-features \
     --target-dir "$source/target"); then
     echo "::endgroup::"
     fail "cargo could not build llm-deploy; the group above has its messages."
