@@ -238,7 +238,7 @@ async fn stages(
         }
         // By hand there is no event that says how it was closed.
         Trigger::Closed(pull_request) if run.context.event.is_empty() => {
-            (job.closed(pull_request.number).await, Vec::new())
+            job.closed(pull_request.number).await
         }
         Trigger::Closed(pull_request) => (job.ended(pull_request).await, Vec::new()),
         Trigger::Unlabelled(pull_request) => (job.unlabelled(pull_request.number).await, Vec::new()),

@@ -229,7 +229,8 @@ impl Client {
         Ok(url)
     }
 
-    fn host(&self, api: Api) -> String {
+    /// The API's host, for messages.
+    pub(super) fn host(&self, api: Api) -> String {
         let base = self.0.bases.get(&api).and_then(Url::host_str);
         base.unwrap_or(api.host()).to_owned()
     }

@@ -1,5 +1,7 @@
 //! Artifact Registry: single images of a repository, by digest.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -7,10 +9,14 @@ use super::{
     artifact_registry::Repository,
     client::Client,
     error::Error,
+    gone::{self, Deletion},
     operation::Operation,
     request::{Request, segment},
 };
 use crate::environment::Api;
+
+/// Deleting an image takes seconds.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The tags of an image; `None` when it isn't there. Google names a hundred of them at most.
 pub async fn tags(
@@ -38,31 +44,35 @@ pub async fn tags(
     Ok(found.map(|version| version.related_tags.into_iter().filter_map(name).collect()))
 }
 
-/// Deletes an image with its tags and waits until it is gone; false when it wasn't there.
+/// Deletes an image with its tags and looks until it is gone. Absent is fine.
+///
+/// # Errors
+/// Also when it is still there although Google says that it was deleted.
 pub async fn delete(
     c: &Client,
     repository: &Repository<'_>,
     package: &str,
     digest: &str,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let what = format!("delete the image `{}@{digest}`", repository.image(package));
-    // Without `force` Google keeps an image that has tags, and ours have one each.
-    let request = Request::new(
-        Api::ArtifactRegistry,
-        Method::DELETE,
-        path(repository, package, digest),
-        what.clone(),
-    )
-    .needs("artifactregistry.versions.delete")
-    .query("force", "true")
-    .repeatable();
-    let Some(operation) = c.find::<Operation>(request).await? else {
-        return Ok(false);
+    let deletion = Deletion {
+        what: &what,
+        until: c.deadline(DEADLINE),
     };
-    match repository.finish(c, operation, &what).await {
-        Err(error) if error.is_not_found() => Ok(false),
-        done => done.map(|()| true),
-    }
+    let send = || async {
+        // Without `force` Google keeps an image that has tags, and ours have one each.
+        let path = path(repository, package, digest);
+        let request = Request::new(Api::ArtifactRegistry, Method::DELETE, path, what.clone())
+            .needs("artifactregistry.versions.delete")
+            .query("force", "true")
+            .repeatable();
+        match c.find::<Operation>(request).await? {
+            Some(operation) => repository.finish(c, operation, &what).await,
+            None => Ok(()),
+        }
+    };
+    let is_there = || async { Ok(tags(c, repository, package, digest).await?.is_some()) };
+    gone::delete(c, &deletion, send, is_there).await
 }
 
 fn path(repository: &Repository<'_>, package: &str, digest: &str) -> String {
@@ -71,7 +81,7 @@ fn path(repository: &Repository<'_>, package: &str, digest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::google::testing::{Server, answer};
@@ -81,6 +91,10 @@ mod tests {
         location: "r",
         repository: "llm-deploy",
     };
+
+    fn gone() -> Value {
+        json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "Requested entity was not found."}})
+    }
 
     #[tokio::test]
     async fn an_image_is_deleted_with_its_tags_and_waited_for() {
@@ -94,16 +108,15 @@ mod tests {
                 200,
                 json!({"name": "projects/p/locations/r/operations/o", "done": true}),
             ),
+            answer(404, gone()),
         ])
         .await;
         let google = server.client();
         let found = tags(&google, &REPOSITORY, "team/qwen", "sha256:1").await.unwrap();
         assert_eq!(found, Some(vec!["0123456789abcdef".to_owned()]));
-        assert!(
-            delete(&google, &REPOSITORY, "team/qwen", "sha256:1")
-                .await
-                .unwrap()
-        );
+        delete(&google, &REPOSITORY, "team/qwen", "sha256:1")
+            .await
+            .unwrap();
         let version =
             "/v1/projects/p/locations/r/repositories/llm-deploy/packages/team%2Fqwen/versions/sha256%3A1";
         let lines = server.lines();
@@ -116,13 +129,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_image_that_is_gone_is_fine() {
-        let gone = json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "Requested entity was not found."}});
-        let server = Server::script(vec![answer(404, gone.clone()), answer(404, gone)]).await;
+        let server = Server::script(vec![
+            answer(404, gone()),
+            answer(404, gone()),
+            answer(404, gone()),
+        ])
+        .await;
         let google = server.client();
         assert_eq!(
             tags(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap(),
             None
         );
-        assert!(!delete(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap());
+        delete(&google, &REPOSITORY, "qwen", "sha256:1").await.unwrap();
     }
 }

@@ -9,6 +9,7 @@ pub mod cloud_quotas;
 mod denied;
 mod error;
 mod failure;
+mod gone;
 pub mod image_versions;
 pub mod logging;
 pub mod monitoring;

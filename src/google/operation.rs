@@ -66,6 +66,14 @@ pub(crate) async fn wait(
 ) -> Result<Operation, Error> {
     let (began, mut ramp) = (Instant::now(), c.pace().ramp());
     let mut seen = began;
+    // Nothing can be asked of it: whether it ever ends stays unknown.
+    if !operation.done && operation.name.is_empty() {
+        return Err(Error::Decode {
+            what: waited.what.to_owned(),
+            host: c.host(waited.api),
+            reason: "it is an operation without a name".to_owned(),
+        });
+    }
     while !operation.done {
         if Instant::now() >= waited.until {
             return Err(Error::Deadline {

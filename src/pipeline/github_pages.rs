@@ -37,20 +37,34 @@ pub async fn pull_request(
     github: Option<&GitHub>,
     number: u64,
 ) -> Option<PullRequestState> {
-    let github = github?;
+    pull_request_named(services, github, number).await.0
+}
+
+/// As [`pull_request`], for a number that a person gave; the sentence says that there is no such pull request.
+pub async fn pull_request_named(
+    services: &Services,
+    github: Option<&GitHub>,
+    number: u64,
+) -> (Option<PullRequestState>, Option<String>) {
+    let Some(github) = github else {
+        return (None, None);
+    };
     let state = async {
         match github.pull_request_state(number).await {
             // Of this one alone: another may well be there.
-            Err(error) if error.is_not_found() => {
-                let said = format!("could not see whether pull request #{number} is still open: {error}");
-                services.progress.warn("github", &said);
-                Ok(None)
-            }
+            Err(error) if error.is_not_found() => Ok(None),
             other => other.map(Some),
         }
     };
     let optional = &services.optional.pull_requests;
-    optional.run(services.progress.as_ref(), state).await.flatten()
+    match optional.run(services.progress.as_ref(), state).await {
+        Some(None) => {
+            let said = format!("There is no pull request #{number}, or the token may not see it.");
+            services.progress.warn("github", &said);
+            (None, Some(said))
+        }
+        other => (other.flatten(), None),
+    }
 }
 
 /// Says at GitHub what is going to be deployed.

@@ -52,7 +52,9 @@ impl<'a> Job<'a> {
     pub async fn preview(&self, number: u64, head: &str) -> Recorded {
         if pages::is_closed(self.services, self.github, number).await {
             let why = "The pull request was closed before this run began, so nothing was deployed.";
-            return (self.closed(number).await, vec![why.to_owned()]);
+            let (recorders, mut notices) = self.closed(number).await;
+            notices.push(why.to_owned());
+            return (recorders, notices);
         }
         let repository = &self.context.repository;
         let models = self.config.models.iter();
@@ -70,7 +72,9 @@ impl<'a> Job<'a> {
         if !is_cancelled(&recorders) && pages::is_closed(self.services, self.github, number).await {
             let why =
                 "The pull request was closed while this run deployed, so its preview was deleted again.";
-            return (self.closed(number).await, vec![why.to_owned()]);
+            let (recorders, mut notices) = self.closed(number).await;
+            notices.push(why.to_owned());
+            return (recorders, notices);
         }
         let swapped = self.sweep_swapped(number, &recorders).await;
         (recorders, swapped)

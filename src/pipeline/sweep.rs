@@ -9,9 +9,10 @@ use super::{
     failed::Blame,
     github_pages as pages,
     images::Images,
-    jobs::Job,
+    jobs::{Job, Recorded},
     places::{self, Place, places},
     recorder::Recorder,
+    survey,
 };
 use crate::{
     event::PullRequest,
@@ -19,7 +20,7 @@ use crate::{
         Location,
         types::{Service, short_name},
     },
-    plan::target::label,
+    plan::target::{Target, label},
     report::Status,
 };
 
@@ -40,11 +41,11 @@ impl Job<'_> {
     }
 
     /// Deletes every preview of a pull request, whatever GitHub says of it; with their images when it is closed.
-    pub async fn closed(&self, number: u64) -> Vec<Recorder> {
-        let state = pages::pull_request(self.services, self.github, number).await;
+    pub async fn closed(&self, number: u64) -> Recorded {
+        let (state, absent) = pages::pull_request_named(self.services, self.github, number).await;
         let closed = state.filter(|state| !state.open);
         let reason = closed.map_or(Reason::Asked, |state| Reason::Closed { merged: state.merged });
-        self.end(number, reason).await
+        (self.end(number, reason).await, absent.into_iter().collect())
     }
 
     /// Deletes every preview of a pull request that lacks the label that previews need.
@@ -55,7 +56,8 @@ impl Job<'_> {
     /// Found by their labels, in every place where one was deployed: models may have left the configuration since, and
     /// the configuration may name another project or region.
     async fn end(&self, number: u64, reason: Reason) -> Vec<Recorder> {
-        let (found, mut recorders) = self.live_everywhere(Some(number)).await;
+        let (mut found, mut recorders) = self.live_everywhere(Some(number)).await;
+        recorders.extend(self.add_planned(number, &mut found).await);
         for found in &found {
             let theirs = self
                 .previews(found)
@@ -70,6 +72,28 @@ impl Job<'_> {
         }
         pages::deactivate(self.services, self.github, &[number]).await;
         recorders
+    }
+
+    /// Adds the services that the configuration names for the pull request, where a list lacks them: an empty list alone
+    /// proves nothing. What could not be looked at is returned.
+    async fn add_planned(&self, number: u64, found: &mut [Found]) -> Vec<Recorder> {
+        let Some(own) = found.iter_mut().find(|found| self.is_own(&found.place)) else {
+            return Vec::new();
+        };
+        let mut unseen = Vec::new();
+        for model in &self.config.models {
+            let (repository, commit) = (&self.context.repository, &self.context.sha);
+            let mut target = Target::preview(self.config, model, repository, commit, number, self.now);
+            target.repository_id = self.context.repository_id;
+            match survey::find(self.services, target).await {
+                Ok((_, Some(service))) if own.services.iter().all(|one| one.name != service.name) => {
+                    own.services.push(service);
+                }
+                Ok(_) => {}
+                Err(failed) => unseen.push(cleanup::could_not_list(self.services, failed)),
+            }
+        }
+        unseen
     }
 
     /// Deletes previews that outlived their time, and those whose pull request is closed.

@@ -55,7 +55,7 @@ impl Memory {
     /// deleted preview's addresses are forgotten.
     pub fn with(&self, report: &Report) -> Self {
         let mut memory = self.clone();
-        if report.kind == Kind::Cleanup && report.status == Status::Deleted {
+        if report.kind == Kind::Cleanup && matches!(report.status, Status::Deleted | Status::Skipped) {
             memory.forget_addresses();
         }
         let new = results(report);

@@ -59,6 +59,7 @@ pub fn headline(report: &Report) -> String {
         (Kind::Production, Status::Succeeded) => "Production is live".to_owned(),
         (Kind::ScheduledTest, Status::Succeeded) => "Scheduled test passed".to_owned(),
         (Kind::Cleanup, Status::Deleted | Status::Succeeded) => "Preview deleted".to_owned(),
+        (Kind::Cleanup, Status::Skipped) => "Nothing to delete".to_owned(),
         (Kind::PlanOnly, Status::Failed) => format!("Not deployed{}", failed_part(report)),
         (Kind::Preview, Status::Failed) if kept_by_limits(report) => {
             format!("Not deployed: {}", stage("limits"))

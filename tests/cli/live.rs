@@ -49,8 +49,8 @@ impl Progress for Heard {
 }
 
 /// A run in this process, in quick time: its exit code and what it warned of.
-fn quickly(world: &World, tempo: f64) -> (u8, Vec<String>) {
-    let (event, payload) = world.event(EVENT);
+pub fn quickly(world: &World, event: &str, tempo: f64) -> (u8, Vec<String>) {
+    let (event, payload) = world.event(event);
     world.write("event.json", &payload.to_string());
     let mut environment: Environment = world.emulator.environment().into_iter().collect();
     let event_path = world.path("event.json").display().to_string();
@@ -144,7 +144,7 @@ fn each_stage_is_seen_in_order_and_the_result_at_last() {
         "Deployed and tested",
     ];
     let world = world(0.6);
-    let (code, warnings) = quickly(&world, 0.1);
+    let (code, warnings) = quickly(&world, EVENT, 0.1);
     assert_eq!(code, 0, "{warnings:?}");
 
     let statuses = sent(&world, "/statuses");
@@ -199,7 +199,7 @@ fn a_github_that_never_answers_keeps_nothing_from_being_deployed() {
         times: u32::MAX,
         fault: Fault::Hang,
     });
-    let (code, warnings) = quickly(&world, 0.05);
+    let (code, warnings) = quickly(&world, EVENT, 0.05);
     assert_eq!(code, 0, "{warnings:?}");
     assert!(world.service("qwen3-5-4b-pr-12").is_some());
     let told = warnings.iter().filter(|text| text.contains("the comment"));

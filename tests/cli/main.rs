@@ -15,6 +15,7 @@ mod cleanup;
 mod cold_start;
 mod command_line;
 mod config;
+mod deleted;
 mod demo;
 mod doctor;
 mod emulator;

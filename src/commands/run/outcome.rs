@@ -50,6 +50,7 @@ fn overall(models: &[report::ModelReport], blame: Option<Blame>, kind: Kind) -> 
         _ if models.iter().any(|m| m.status == Status::Cancelled) => Status::Cancelled,
         _ if blame.is_some() => Status::Failed,
         _ if models.iter().any(|m| m.status == Status::Superseded) => Status::Superseded,
+        Kind::Cleanup if models.is_empty() => Status::Skipped,
         Kind::Cleanup => Status::Deleted,
         Kind::PlanOnly => Status::Skipped,
         // A configuration has at least one model: its pull request was closed before anything was deployed.

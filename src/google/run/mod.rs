@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     client::Client,
     error::Error,
+    gone::{self, Deletion},
     operation::{Operation, Waited, wait},
     request::{Request, segment},
     write::Written,
@@ -232,7 +233,10 @@ fn took_effect(wanted: &Service, live: &Service, update_mask: &[&str]) -> bool {
     })
 }
 
-/// Deletes the service with its revisions and waits until it is gone. Absent is fine.
+/// Deletes the service with its revisions and looks until it is gone. Absent is fine.
+///
+/// # Errors
+/// Also when it is still there although Cloud Run says that it was deleted.
 pub async fn delete(
     c: &Client,
     location: &Location<'_>,
@@ -240,27 +244,27 @@ pub async fn delete(
     deadline: Duration,
 ) -> Result<(), Error> {
     let what = format!("delete the Cloud Run service `{service_id}`");
-    let request = Request::new(
-        Api::Run,
-        Method::DELETE,
-        location.service(service_id),
-        what.clone(),
-    )
-    .repeatable();
-    let waited = Waited {
-        api: Api::Run,
-        version: "v2/",
-        can_wait: true,
+    let deletion = Deletion {
         what: &what,
         until: c.deadline(deadline),
     };
-    let Some(operation) = c.find::<Operation>(request).await? else {
-        return Ok(());
+    let send = || async {
+        let path = location.service(service_id);
+        let request = Request::new(Api::Run, Method::DELETE, path, what.clone()).repeatable();
+        let waited = Waited {
+            api: Api::Run,
+            version: "v2/",
+            can_wait: true,
+            what: &what,
+            until: deletion.until,
+        };
+        match c.find::<Operation>(request).await? {
+            Some(operation) => wait(c, &waited, operation).await.map(drop),
+            None => Ok(()),
+        }
     };
-    match wait(c, &waited, operation).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    let is_there = || async { Ok(get(c, location, service_id).await?.is_some()) };
+    gone::delete(c, &deletion, send, is_there).await
 }
 
 /// The service's name as resources carry it: `projects/…/services/NAME` → `NAME`.

@@ -234,14 +234,97 @@ async fn every_page_of_the_list_is_read_and_absent_services_are_none() {
 async fn deleting_what_is_not_there_is_fine() {
     let server = Server::script(vec![
         raw(404, ""),
+        raw(404, ""),
         answer(200, operation(false)),
         answer(200, operation(true)),
+        raw(404, ""),
     ])
     .await;
     let c = server.client();
     delete(&c, &LOCATION, "x", DEADLINE).await.unwrap();
     delete(&c, &LOCATION, "x", DEADLINE).await.unwrap();
-    assert_eq!(server.lines().len(), 3);
+    assert_eq!(server.lines().len(), 5);
+}
+
+#[tokio::test]
+async fn deleted_is_what_is_no_longer_found_whatever_the_answers_say() {
+    // What the deletion and its operation are answered, and whether the service goes.
+    for (deletion, asked, goes, said) in [
+        (
+            answer_of(404, json!({})),
+            answer_of(404, json!({})),
+            false,
+            "still shows it",
+        ),
+        (
+            answer_of(200, json!({})),
+            answer_of(404, json!({})),
+            false,
+            "without a name",
+        ),
+        (answer_of(200, json!({})), answer_of(404, json!({})), true, ""),
+        (
+            answer_of(200, operation(false)),
+            answer_of(404, json!({})),
+            false,
+            // It is looked for until the deadline.
+            "is still running",
+        ),
+        (
+            answer_of(200, operation(false)),
+            answer_of(404, json!({})),
+            true,
+            "",
+        ),
+        (
+            answer_of(200, operation(true)),
+            answer_of(404, json!({})),
+            false,
+            "still shows it",
+        ),
+        (
+            answer_of(200, failed_operation()),
+            answer_of(404, json!({})),
+            false,
+            "could not delete",
+        ),
+        (
+            answer_of(200, failed_operation()),
+            answer_of(404, json!({})),
+            true,
+            "",
+        ),
+    ] {
+        let server = Server::start(move |seen| {
+            let (status, body) = if seen.line.starts_with("DELETE") {
+                deletion.clone()
+            } else if seen.line.contains("operations") {
+                asked.clone()
+            } else if goes {
+                (404, json!({}))
+            } else {
+                (200, json!({"name": "projects/p/locations/r/services/x"}))
+            };
+            answer(status, body)
+        })
+        .await;
+        let outcome = delete(&server.client(), &LOCATION, "x", Duration::from_millis(300)).await;
+        match outcome {
+            Ok(()) => assert!(said.is_empty(), "it is still there"),
+            Err(error) => assert!(
+                !said.is_empty() && error.to_string().contains(said),
+                "{said}: {error}"
+            ),
+        }
+    }
+}
+
+fn answer_of(status: u16, body: Value) -> (u16, Value) {
+    (status, body)
+}
+
+fn failed_operation() -> Value {
+    json!({"name": "projects/p/locations/r/operations/o", "done": true, "error": {"code": 13, "message": "internal"}})
 }
 
 #[tokio::test]
