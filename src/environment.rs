@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::{secrets::Masks, tempo::Tempo};
+use crate::{limiter::Limiter, secrets::Masks, tempo::Tempo};
 
 /// Variables that hold a secret. They are given out by [`Environment::secret`] only.
 const SECRETS: [&str; 8] = [
@@ -30,6 +30,8 @@ pub struct Environment {
     masks: Masks,
     /// How fast time passes for what waits.
     pub tempo: Tempo,
+    /// Room at each host for all clients of the run.
+    pub limiter: Limiter,
 }
 
 /// Google APIs that are called, each with its public base URL and its override variable's suffix.

@@ -74,7 +74,8 @@ impl Retry {
             .saturating_mul(2_u32.saturating_pow(sent.saturating_sub(1)))
             .min(self.cap);
         let jittered = bound.mul_f64(random.clamp(0.0, 1.0));
-        let pause = retry_after.map_or(jittered, |asked| asked.max(jittered));
+        // Whoever else was told to come back then must not come at the same moment.
+        let pause = retry_after.map_or(jittered, |asked| asked.saturating_add(jittered));
         // A server may ask for any time.
         (waited.saturating_add(pause) <= self.budget).then_some(pause)
     }
@@ -179,7 +180,12 @@ mod tests {
     #[test]
     fn retry_after_is_waited_for_and_never_exceeds_the_budget() {
         let asked = Some(Duration::from_secs(7));
-        assert_eq!(retry().pause(1, Duration::ZERO, asked, 1.0), asked);
+        assert_eq!(retry().pause(1, Duration::ZERO, asked, 0.0), asked);
+        // No two that were told the same time come back together.
+        assert_eq!(
+            retry().pause(1, Duration::ZERO, asked, 1.0),
+            Some(Duration::from_secs(8))
+        );
         assert_eq!(retry().pause(1, Duration::from_secs(4), asked, 1.0), None);
         let for_ever = Some(Duration::from_secs(u64::MAX));
         assert_eq!(retry().pause(2, Duration::from_secs(4), for_ever, 1.0), None);

@@ -27,6 +27,7 @@ pub mod google;
 pub mod http;
 pub mod hugging_face;
 pub mod image;
+pub mod limiter;
 pub mod pipeline;
 pub mod plan;
 pub mod progress;

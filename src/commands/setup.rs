@@ -167,6 +167,8 @@ pub async fn services(
         })?;
     let google =
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
+    let heard = Arc::clone(&progress);
+    google.tell_of_silence(move |text| heard.warn("google", text));
     let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
         files: config_file::reach_of_repository(&environment, config_file::named(common)),

@@ -6,6 +6,7 @@ mod redirect;
 
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,10 +14,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::{error::Error, identity::Identity};
-use crate::{environment::Environment, secrets::Masks, tempo::Tempo};
+use crate::{
+    environment::Environment, limiter::Room, report::escape, secrets::Masks, tempo::Tempo, units::human_bytes,
+};
 
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Longest answer that is read, as of Google: a hundred of GitHub's longest comments have a tenth of it.
+const ANSWER_LIMIT: usize = 64 << 20;
 /// Tries of one request, the first included.
 const TRIES: u32 = 4;
 /// The longest wait that GitHub may ask for between two tries.
@@ -36,6 +41,9 @@ pub struct GitHub {
     pub(super) tempo: Tempo,
     masks: Masks,
     pub(super) identity: Identity,
+    room: Room,
+    /// Longest answer that is read, in bytes.
+    pub(super) most: usize,
 }
 
 /// What is asked, for messages: `comment on pull request 7`, and the permission it takes.
@@ -133,6 +141,7 @@ impl GitHub {
                 .map_err(failed)
         };
         let octocrab = client(&base)?;
+        let room = environment.limiter.room(&base);
         let graphql = match base.path().strip_suffix("/v3/") {
             Some(above) => {
                 let mut base = base.clone();
@@ -151,6 +160,8 @@ impl GitHub {
             tempo: environment.tempo,
             masks: environment.masks().clone(),
             identity: Identity::default(),
+            room,
+            most: ANSWER_LIMIT,
         })
     }
 
@@ -253,7 +264,8 @@ impl GitHub {
                         wait,
                     });
                 }
-                Again::After(wait) => wait,
+                // Whoever else was told to come back then must not come at the same moment.
+                Again::After(wait) => wait + pause.mul_f64(fastrand::f64()),
             };
             if left == 0 {
                 return Err(error.error);
@@ -281,6 +293,7 @@ impl GitHub {
             },
         };
         let work = async {
+            let _place = self.room.enter().await;
             let response = self.follow(method, route, purpose, &unreachable).await?;
             let status = response.status().as_u16();
             let header = |name: &str| {
@@ -292,11 +305,16 @@ impl GitHub {
             };
             let asked = asked_wait(status, &header);
             let next = header("link").as_deref().and_then(next_page);
-            let body = self
-                .octocrab
-                .body_to_string(response)
-                .await
-                .map_err(|e| unreachable(root_cause(&e)))?;
+            let body = limited(response, self.most).await.map_err(|why| match why {
+                Unread::TooLarge => Failed {
+                    again: Again::Never,
+                    error: Error::Unreadable {
+                        action: purpose.action.to_owned(),
+                        reason: format!("the answer is larger than {}", human_bytes(self.most as u64)),
+                    },
+                },
+                Unread::Broken(reason) => unreachable(reason),
+            })?;
             if (200..300).contains(&status) {
                 return whole(body, purpose).map(|body| Answer { body, next });
             }
@@ -319,6 +337,28 @@ impl GitHub {
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),
         }
     }
+}
+
+/// Why a body could not be read.
+enum Unread {
+    TooLarge,
+    Broken(String),
+}
+
+/// The text of an answer, of which no more than `most` bytes are read.
+async fn limited(response: redirect::Response, most: usize) -> Result<String, Unread> {
+    let body = Limited::new(response.into_body(), most);
+    let bytes = body.collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return Unread::TooLarge;
+        }
+        let mut cause: &dyn std::error::Error = error.as_ref();
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Unread::Broken(escape::clip(&escape::line(&cause.to_string()), 300))
+    })?;
+    Ok(String::from_utf8_lossy(&bytes.to_bytes()).into_owned())
 }
 
 /// A page of a proxy's, which is no JSON from its start, is a whole answer.
@@ -396,11 +436,11 @@ fn message(body: &str) -> String {
             .collect();
         format!(": {}", texts.join(", "))
     });
-    let text = crate::report::escape::line(&format!("{text}{}", errors.unwrap_or_default()));
+    let text = escape::line(&format!("{text}{}", errors.unwrap_or_default()));
     if text.is_empty() {
         "no reason given".to_owned()
     } else {
-        crate::report::escape::clip(&text, 400)
+        escape::clip(&text, 400)
     }
 }
 
@@ -410,7 +450,7 @@ fn root_cause(error: &octocrab::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    crate::report::escape::clip(&crate::report::escape::line(&cause.to_string()), 300)
+    escape::clip(&escape::line(&cause.to_string()), 300)
 }
 
 fn parse<T: DeserializeOwned>(body: &str, purpose: Purpose<'_>) -> Result<T, Error> {

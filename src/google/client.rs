@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gcp_auth::Token;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RANGE};
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, RANGE},
+};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
@@ -14,12 +17,15 @@ use super::{
     failure::{Failure, Unanswered},
     pace::{Pace, Turns},
     request::{Request, TIMEOUT},
+    silence::{self, Silence},
 };
 use crate::{
     auth::{self, AccessTokens, CLOUD_PLATFORM},
     environment::{Api, BadBaseUrl, Environment},
     http::{self, Retry},
+    limiter::Room,
     tempo::Tempo,
+    units::human_duration,
 };
 
 /// Longest answer that is read, so that a mad server can't fill the memory.
@@ -34,6 +40,8 @@ struct Inner {
     http: Result<reqwest::Client, String>,
     credentials: Arc<dyn AccessTokens>,
     bases: BTreeMap<Api, Url>,
+    rooms: BTreeMap<Api, Room>,
+    silence: Silence,
     retry: Retry,
     pace: Pace,
     tempo: Tempo,
@@ -53,13 +61,17 @@ impl Client {
         let bases = Api::ALL
             .into_iter()
             .map(|api| Ok((api, base_url(environment, api)?)))
-            .collect::<Result<_, BadBaseUrl>>()?;
+            .collect::<Result<BTreeMap<Api, Url>, BadBaseUrl>>()?;
+        let room = |(api, base): (&Api, &Url)| (*api, environment.limiter.room(base));
+        let rooms = bases.iter().map(room).collect();
         let tempo = environment.tempo;
         let http = http::client(TIMEOUT).map_err(http::explain);
         Ok(Self(Arc::new(Inner {
             http,
             credentials,
             bases,
+            rooms,
+            silence: Silence::default(),
             retry: Retry::default(),
             pace: Pace::default().at(tempo),
             tempo,
@@ -74,6 +86,8 @@ impl Client {
             http: self.0.http.clone(),
             credentials: Arc::clone(&self.0.credentials),
             bases: self.0.bases.clone(),
+            rooms: self.0.rooms.clone(),
+            silence: Silence::default(),
             retry,
             pace,
             tempo: self.0.tempo,
@@ -144,8 +158,55 @@ impl Client {
         .await
     }
 
-    /// Sends, tries again as the request allows. `read` takes the answer, unless its status is an error.
+    /// From now on `tell` gets a sentence when a service gives no answer for long.
+    pub fn tell_of_silence(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        self.0.silence.tell_with(Box::new(tell));
+    }
+
+    /// Whether a request to the service should not be held open: others wait for their turn.
+    pub(super) fn is_busy(&self, api: Api) -> bool {
+        self.0.rooms.get(&api).is_some_and(Room::is_busy)
+    }
+
+    /// Sends, tries again as the request allows. `read` takes the answer, unless its status is an error. A service that
+    /// is silent is told of after a while and given up at last; from then on it gets one short try each time.
     async fn ask<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
+        let (silence, tempo) = (&self.0.silence, self.0.tempo);
+        let limits = if silence.is_given_up(request.api) {
+            [silence::SHORT, silence::SHORT]
+        } else {
+            [silence::TOLD, silence::GIVEN_UP]
+        };
+        let [told, given_up] = limits.map(|limit| Instant::now() + tempo.of(limit));
+        // Large, and part of every caller's future.
+        let mut work = Box::pin(self.tries(request, read));
+        let outcome = match tokio::time::timeout_at(told, &mut work).await {
+            Ok(outcome) => Some(outcome),
+            Err(_) => {
+                if given_up > told {
+                    silence.tell(request.api, &self.host(request.api));
+                }
+                tokio::time::timeout_at(given_up, work).await.ok()
+            }
+        };
+        match outcome {
+            Some(outcome) => {
+                silence.ended(request.api);
+                outcome
+            }
+            None => {
+                silence.give_up(request.api);
+                Err(Error::Transport {
+                    what: request.what.clone(),
+                    host: self.host(request.api),
+                    reason: format!("it gave no answer within {}", human_duration(limits[1])),
+                    ambiguous: request.method != Method::GET,
+                })
+            }
+        }
+    }
+
+    async fn tries<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
         let retry = self.0.retry;
         let (mut sent, mut waited, mut renewed) = (0, Duration::ZERO, false);
         loop {
@@ -206,6 +267,10 @@ impl Client {
         if let Some((first, last)) = request.range {
             builder = builder.header(RANGE, format!("bytes={first}-{last}"));
         }
+        let _place = match self.0.rooms.get(&request.api) {
+            Some(room) => room.enter().await,
+            None => None,
+        };
         let response = builder.send().await.map_err(Unanswered::Connection)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read_limited(response).await?;

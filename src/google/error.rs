@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::answer::Answer;
-use crate::{
-    environment::BadBaseUrl,
-    units::{human_bytes, human_duration},
-};
+use crate::{environment::BadBaseUrl, units::human_duration};
 
 /// An error of [`crate::google`].
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +42,6 @@ pub enum Error {
         reason: Option<String>,
         message: String,
     },
-    /// An object holds more than anything of ours.
-    #[error(
-        "could not {what}: it is larger than {}, so it is not llm-deploy's. Delete it, or set `build.bucket` to another bucket",
-        human_bytes(*.most as u64)
-    )]
-    TooLarge { what: String, most: usize },
     #[error("could not {what} within {}: {last}. {next}", human_duration(*.waited))]
     Deadline {
         what: String,
@@ -130,7 +121,6 @@ impl Error {
             ),
             Self::Transport { .. } | Self::Decode { .. } | Self::Deadline { .. } | Self::Setup(_) => false,
             Self::Credentials { .. }
-            | Self::TooLarge { .. }
             | Self::NotReady { .. }
             | Self::ForeignBucket { .. }
             | Self::BadBaseUrl(_)

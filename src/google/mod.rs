@@ -25,6 +25,7 @@ pub mod run;
 pub mod secret_manager;
 pub mod service_accounts;
 pub mod service_usage;
+mod silence;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -108,6 +108,9 @@ async fn look(c: &Client, waited: &Waited<'_>, name: &str) -> Result<Operation, 
     if !waited.can_wait {
         return c.json(Request::get(waited.api, path, what)).await;
     }
+    if c.is_busy(waited.api) {
+        return c.json(Request::get(waited.api, path, what)).await;
+    }
     let left = waited.until.saturating_duration_since(Instant::now());
     let hold = left.min(c.tempo().of(WAIT)).max(c.tempo().of(LEAST_WAIT));
     let hold = Duration::from_millis(u64::try_from(hold.as_millis()).unwrap_or(1000).max(1));

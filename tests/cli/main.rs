@@ -10,6 +10,7 @@ mod api_key;
 mod authors;
 mod bench;
 mod bootstrap;
+mod bounds;
 mod build_logs;
 mod cleanup;
 mod cold_start;

@@ -15,6 +15,7 @@ pub mod access;
 mod access_tests;
 mod admission;
 pub mod artifact_registry;
+pub mod busy;
 pub mod certificate;
 pub mod cloud_build;
 pub mod cloud_quotas;
@@ -257,6 +258,7 @@ pub struct Emulator {
     /// Of the proxy's own TLS.
     certificate: Option<Arc<rustls::ServerConfig>>,
     pub faults: faults::Faults,
+    pub busy: busy::Busy,
     pub tokens: tokens::Tokens,
     pub storage: storage::Storage,
     pub secrets: secret_manager::Secrets,
@@ -304,6 +306,7 @@ impl Emulator {
             stop: CancellationToken::new(),
             children: tokio_util::task::TaskTracker::new(),
             recorder: record::Recorder::default(),
+            busy: busy::Busy::default(),
             certificate: None,
             faults: faults::Faults::of(&settings.faults),
             tokens: tokens::Tokens::default(),

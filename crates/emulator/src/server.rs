@@ -82,6 +82,7 @@ async fn route(emulator: &Shared, request: Request) -> Reply {
         body,
         caller: None,
     };
+    let _answering = emulator.busy.enter(prefix);
     if let Some(service) = Service::from_prefix(prefix) {
         return google(emulator, service, call).await;
     }

@@ -120,6 +120,15 @@ impl Storage {
         true
     }
 
+    /// Puts an object in place of another, as anyone may who can write to the bucket.
+    pub fn put(&self, bucket: &str, object: &str, data: Vec<u8>) {
+        if let Some(bucket) = self.lock().get_mut(bucket) {
+            bucket
+                .objects
+                .insert(object.to_owned(), Object::new(data, "application/octet-stream"));
+        }
+    }
+
     /// Reads or changes the bindings on a bucket of ours.
     pub fn bindings<T>(&self, bucket: &str, act: impl FnOnce(&mut Vec<Value>) -> T) -> Option<T> {
         let mut buckets = self.lock();

@@ -8,7 +8,8 @@ use crate::github::error::Error;
 /// Redirects that are followed in a row: a repository was renamed, and again.
 const HOPS: u32 = 3;
 
-type Response = hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>>;
+pub(super) type Response =
+    hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>>;
 
 impl GitHub {
     /// The answer, after redirects: the API answers for a renamed repository with where it is now, and wants the very

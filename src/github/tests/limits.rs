@@ -148,3 +148,16 @@ async fn a_refusal_that_is_no_limit_is_not_repeated() {
     let error = hasty(&server).find_comment(7, MARKER).await.unwrap_err();
     assert_eq!((error.http_status(), server.count(&Method::GET)), (Some(403), 1));
 }
+
+#[tokio::test]
+async fn an_answer_of_any_size_costs_no_more_memory_than_the_limit() {
+    let long = json!([comment(1, &"x".repeat(5000))]);
+    let server = Server::start(move |_, _| reply(200, &long)).await;
+    let mut github = server.github();
+    assert!(github.find_comment(7, MARKER).await.is_ok());
+    github.most = 4096;
+    let error = github.find_comment(7, MARKER).await.unwrap_err().to_string();
+    assert!(error.contains("larger than 4.1 kB"), "{error}");
+    // Neither is a second try.
+    assert_eq!(server.count(&Method::GET), 2);
+}

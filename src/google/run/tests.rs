@@ -413,3 +413,14 @@ async fn a_success_that_cannot_be_read_is_looked_into_and_not_sent_again() {
     let posts = server.lines().iter().filter(|l| l.starts_with("POST")).count();
     assert_eq!(posts, 1);
 }
+
+#[tokio::test]
+async fn an_operation_without_a_name_is_no_usable_answer() {
+    let server = Server::script(vec![answer(200, json!({}))]).await;
+    let heard = Mutex::new(Vec::new());
+    let error = created(&server, &heard).await.unwrap_err();
+    assert!(
+        error.to_string().contains("an operation without a name"),
+        "{error}"
+    );
+}

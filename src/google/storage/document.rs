@@ -15,6 +15,8 @@ use crate::{
 pub struct Document {
     pub body: Bytes,
     pub generation: String,
+    /// False when it holds more than was wanted, of which this is the beginning.
+    pub is_whole: bool,
 }
 
 /// What came of a [`replace`].
@@ -27,8 +29,10 @@ pub enum Replaced {
 
 /// The object as it is now; `None` when there is none, or no such bucket.
 ///
+/// No more than `most` bytes are read, and one to see whether there are more.
+///
 /// # Errors
-/// Also when it holds more than `most` bytes: then no more than these are read.
+/// As for every request.
 pub async fn read(c: &Client, bucket: &str, object: &str, most: usize) -> Result<Option<Document>, Error> {
     let what = format!("read `{object}` from the bucket `{bucket}`");
     let mut request =
@@ -36,20 +40,20 @@ pub async fn read(c: &Client, bucket: &str, object: &str, most: usize) -> Result
     // One more than is wanted shows that there is more.
     request.range = Some((0, most as u64));
     let response = c.send(request, &[404, 416]).await?;
-    let body = match response.status {
+    let mut body = match response.status {
         404 => return Ok(None),
         // An empty object has no range at all.
         416 => return empty(c, bucket, object).await,
         _ => response.body,
     };
-    if body.len() > most {
-        return Err(Error::TooLarge { what, most });
-    }
+    let is_whole = body.len() <= most;
+    body.truncate(most);
     let generation = response.headers.get("x-goog-generation");
     match generation.and_then(|value| value.to_str().ok()) {
         Some(generation) => Ok(Some(Document {
             body,
             generation: generation.to_owned(),
+            is_whole,
         })),
         None => Err(Error::Decode {
             what,
@@ -71,6 +75,7 @@ async fn empty(c: &Client, bucket: &str, object: &str) -> Result<Option<Document
     Ok(found.map(|object| Document {
         body: Bytes::new(),
         generation: object.generation,
+        is_whole: true,
     }))
 }
 
@@ -87,11 +92,10 @@ pub async fn replace(
     let wanted = content.1.clone();
     let request = upload_request(bucket, object, content, over.unwrap_or("0"));
     let there = || async {
-        match read(c, bucket, object, wanted.len()).await {
-            Ok(found) => Ok(found.filter(|found| found.body == wanted).map(drop)),
-            Err(Error::TooLarge { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = read(c, bucket, object, wanted.len()).await?;
+        Ok(found
+            .filter(|found| found.is_whole && found.body == wanted)
+            .map(drop))
     };
     match c.write::<serde_json::Value, (), _>(&request, there).await {
         Ok(_) => Ok(Replaced::Written),
@@ -133,8 +137,10 @@ mod tests {
             (&b"abcd"[..], "7")
         );
         assert_eq!(found(vec![raw(404, "")]).await.unwrap(), None);
-        let error = found(vec![holding(206, "abcde")]).await.unwrap_err();
-        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+        assert!(document.is_whole);
+        let larger = found(vec![holding(206, "abcde")]).await.unwrap().unwrap();
+        assert_eq!((&larger.body[..], larger.is_whole), (&b"abcd"[..], false));
+        assert_eq!(larger.generation, "7", "it can be replaced");
         let error = found(vec![raw(200, "ab")]).await.unwrap_err();
         assert!(error.to_string().contains("no generation"), "{error}");
         let server = Server::script(vec![holding(200, "x")]).await;

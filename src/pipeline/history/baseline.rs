@@ -2,6 +2,7 @@
 //!
 //! The text is that of `bench --json`, and more: `bench --baseline FILE` reads it as well.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,6 +81,11 @@ impl Baseline {
             production: &self.production,
             result: json::Document::of(&self.result),
         })
+    }
+
+    /// Whether it says that it was measured later than clocks can differ.
+    pub fn is_of_a_time_to_come(&self, now: DateTime<Utc>) -> bool {
+        self.result.started_at > now + TimeDelta::days(1)
     }
 
     /// Whether this one was measured after `other`.

@@ -1,6 +1,11 @@
 //! A history as text: one JSON line for each run, oldest first. Pure.
 
-use crate::report::{escape::clip, record::Record};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    google::storage::document::Document,
+    report::{escape::clip, record::Record},
+};
 
 /// Longest text of a failure that is kept, in characters: all lines together stay small.
 const LONGEST_CAUSE: usize = 300;
@@ -13,10 +18,19 @@ pub fn parse(text: &[u8]) -> Vec<Record> {
         .collect()
 }
 
-/// Adds a run. A run that is there already counts once, with its latest result; beyond `keep` the oldest go.
-pub fn add(all: &mut Vec<Record>, mut record: Record, keep: usize) {
+/// What can be read of an object. One that is larger than any of ours has nothing to tell.
+pub fn read(found: Option<&Document>) -> Vec<Record> {
+    let whole = found.filter(|found| found.is_whole);
+    whole.map_or_else(Vec::new, |found| parse(&found.body))
+}
+
+/// Clocks differ by less.
+const CLOCKS: TimeDelta = TimeDelta::days(1);
+
+/// Adds a run. What is of a time to come is nobody's result, and would stay for ever. A run that is there already counts once, with its latest result; beyond `keep` the oldest go.
+pub fn add(all: &mut Vec<Record>, mut record: Record, keep: usize, now: DateTime<Utc>) {
     record.cause = record.cause.map(|cause| clip(&cause, LONGEST_CAUSE));
-    all.retain(|other| !is_same_run(other, &record));
+    all.retain(|other| !is_same_run(other, &record) && other.at <= now + CLOCKS);
     all.push(record);
     all.sort_by_key(|record| record.at);
     all.drain(..all.len().saturating_sub(keep));
@@ -51,7 +65,7 @@ mod tests {
     fn a_history_is_read_back_as_it_was_written() {
         let mut all = Vec::new();
         for day in 1..4 {
-            add(&mut all, record(day), 10);
+            add(&mut all, record(day), 10, Utc::now());
         }
         assert_eq!(parse(text(&all).unwrap().as_bytes()), all);
         assert_eq!(text(&all).unwrap().lines().count(), 3);
@@ -61,10 +75,19 @@ mod tests {
     fn only_the_latest_runs_are_kept_oldest_first() {
         let mut all = Vec::new();
         for day in [3, 1, 5, 2, 4] {
-            add(&mut all, record(day), 3);
+            add(&mut all, record(day), 3, Utc::now());
         }
         let pages: Vec<_> = all.iter().map(|one| one.run_url.clone().unwrap()).collect();
         assert_eq!(pages, ["run/3", "run/4", "run/5"]);
+    }
+
+    #[test]
+    fn what_is_of_a_time_to_come_goes() {
+        let mut all = vec![record(1), record(9)];
+        let now = record(2).at;
+        add(&mut all, record(2), 10, now);
+        let pages: Vec<_> = all.iter().map(|one| one.run_url.clone().unwrap()).collect();
+        assert_eq!(pages, ["run/1", "run/2"]);
     }
 
     #[test]
@@ -74,7 +97,7 @@ mod tests {
             commit: "changed".to_owned(),
             ..record(2)
         };
-        add(&mut all, again, 10);
+        add(&mut all, again, 10, Utc::now());
         assert_eq!(all.len(), 2);
         assert_eq!(all[1].commit, "changed");
         // By hand there is no page: the same commit at another time is another run.
@@ -83,7 +106,7 @@ mod tests {
             ..record(day)
         };
         for day in [3, 3, 4] {
-            add(&mut all, by_hand(day), 10);
+            add(&mut all, by_hand(day), 10, Utc::now());
         }
         assert_eq!(all.len(), 4);
     }
@@ -113,7 +136,7 @@ mod tests {
             cause: Some("x".repeat(100_000)),
             ..record(1)
         };
-        add(&mut all, long, 10);
+        add(&mut all, long, 10, Utc::now());
         assert!(text(&all).unwrap().len() < 1500);
     }
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::Utc;
 
 use super::{
     Services,
@@ -25,6 +26,7 @@ use crate::{
     explain::Facts,
     google::storage::document::{self, Document, Replaced},
     report::record::Record,
+    units::human_bytes,
 };
 
 pub use baseline::{Baseline, Instance, Production};
@@ -65,7 +67,7 @@ impl<'a> Store<'a> {
 
     pub async fn history(&self, service: &str) -> Result<Vec<Record>, Failed> {
         let found = self.read(&self.history_of(service), LONGEST_HISTORY).await?;
-        Ok(found.map_or_else(Vec::new, |found| lines::parse(&found.body)))
+        Ok(lines::read(found.as_ref()))
     }
 
     /// Adds a result, and returns the history with it. A run that is in it already counts once; the latest `keep`
@@ -74,10 +76,9 @@ impl<'a> Store<'a> {
         let object = self.history_of(&record.service);
         for _ in 0..ROUNDS {
             let there = self.read(&object, LONGEST_HISTORY).await?;
-            let mut all = there
-                .as_ref()
-                .map_or_else(Vec::new, |there| lines::parse(&there.body));
-            lines::add(&mut all, record.clone(), keep);
+            self.tell_of_replacement(&object, there.as_ref(), LONGEST_HISTORY);
+            let mut all = lines::read(there.as_ref());
+            lines::add(&mut all, record.clone(), keep, Utc::now());
             let text = lines::text(&all).map_err(|error| self.unwritable(&object, &error))?;
             if self
                 .replace(&object, "application/x-ndjson", text, there.as_ref())
@@ -95,7 +96,11 @@ impl<'a> Store<'a> {
         let Some(found) = self.read(&object, LONGEST_BASELINE).await? else {
             return Ok(None);
         };
-        Baseline::parse(&found.body).map(Some).map_err(|why| {
+        let read = match found.is_whole {
+            true => Baseline::parse(&found.body),
+            false => Err("is larger than any measurement".to_owned()),
+        };
+        read.map(Some).map_err(|why| {
             let title = format!("gs://{}/{object} can't be compared with", self.bucket);
             Failed::new(Blame::Deployment, title, format!("it {why}"))
         })
@@ -112,8 +117,11 @@ impl<'a> Store<'a> {
         }
         for _ in 0..ROUNDS {
             let there = self.read(&object, LONGEST_BASELINE).await?;
-            // One that can't be read is replaced.
-            let other = there.as_ref().and_then(|there| Baseline::parse(&there.body).ok());
+            // One that can't be read is replaced, and so is one of a time to come.
+            self.tell_of_replacement(&object, there.as_ref(), LONGEST_BASELINE);
+            let other = there.as_ref().filter(|there| there.is_whole);
+            let other = other.and_then(|there| Baseline::parse(&there.body).ok());
+            let other = other.filter(|other| !other.is_of_a_time_to_come(Utc::now()));
             if other.is_some_and(|other| other.is_later(baseline)) {
                 return Ok(());
             }
@@ -125,6 +133,17 @@ impl<'a> Store<'a> {
             }
         }
         Err(self.busy(&object))
+    }
+
+    fn tell_of_replacement(&self, object: &str, there: Option<&Document>, most: usize) {
+        if there.is_some_and(|there| !there.is_whole) {
+            let bucket = self.bucket;
+            let said = format!(
+                "gs://{bucket}/{object} is larger than {}, so it is not llm-deploy's: it is replaced",
+                human_bytes(most as u64)
+            );
+            self.services.progress.warn("history", &said);
+        }
     }
 
     /// Tells what could not be done. Once: several models lack the same thing.
