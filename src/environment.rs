@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use url::Url;
 
 use crate::{limiter::Limiter, secrets::Masks, tempo::Tempo};
@@ -122,6 +123,9 @@ impl Environment {
             if may_be_secret(name, value) {
                 self.masks.suspect(value);
             }
+            for secret in inside(value) {
+                self.masks.suspect(&secret);
+            }
         }
         self
     }
@@ -188,17 +192,59 @@ impl Environment {
 /// Whether a step's variable looks like a secret by its name. Ours name secrets and hold none, but for [`SECRETS`].
 fn may_be_secret(name: &str, value: &str) -> bool {
     let name = name.to_uppercase();
-    let mut words = name.split('_');
-    let is_named_so = words.any(|word| {
-        matches!(
-            word,
-            "TOKEN" | "SECRET" | "PASSWORD" | "PASSWD" | "PASSPHRASE" | "APIKEY" | "CREDENTIALS"
-        )
-    }) || ["API_KEY", "ACCESS_KEY", "PRIVATE_KEY"]
-        .iter()
-        .any(|end| name.ends_with(end));
+    let ends = [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "APIKEY",
+        "API_KEY",
+        "ACCESS_KEY",
+        "PRIVATE_KEY",
+    ];
+    let is_named_so = ends.iter().any(|end| name.ends_with(end));
     let is_place = value.starts_with(['/', '.', '~']) || value.contains("://");
-    is_named_so && !name.starts_with("LLM_DEPLOY_") && !is_place && value.len() >= SHORTEST
+    // What names a secret is made of words.
+    let has = |is: fn(&u8) -> bool| value.as_bytes().iter().any(is);
+    let is_word = !has(u8::is_ascii_digit) || !has(u8::is_ascii_alphabetic);
+    is_named_so && !name.starts_with("LLM_DEPLOY_") && !is_place && !is_word && value.len() >= SHORTEST
+}
+
+/// Secrets inside of a variable's value: in a credentials file as JSON, and in a URL with a password.
+fn inside(value: &str) -> Vec<String> {
+    let mut secrets = Vec::new();
+    if value.trim_start().starts_with('{')
+        && let Ok(json) = serde_json::from_str::<Value>(value)
+    {
+        fields(&json, &mut secrets);
+    }
+    let password = Url::parse(value).ok();
+    secrets.extend(password.and_then(|url| url.password().map(str::to_owned)));
+    secrets.retain(|secret| secret.len() >= SHORTEST);
+    secrets
+}
+
+/// The texts whose keys name a secret, at any depth.
+fn fields(json: &Value, secrets: &mut Vec<String>) {
+    match json {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match value {
+                    Value::String(text) => {
+                        let key = key.to_lowercase();
+                        let named = ["private_key", "secret", "token", "password", "authorization"];
+                        if named.iter().any(|name| key.contains(name)) && !text.contains("://") {
+                            secrets.push(text.clone());
+                        }
+                    }
+                    other => fields(other, secrets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, secrets)),
+        _ => {}
+    }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
@@ -272,6 +318,49 @@ mod tests {
             assert_eq!(environment.secret(name).unwrap().expose_secret(), "value");
             assert!(with(name, "\n").secret(name).is_none());
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_taken_out_of_texts() {
+        for (name, value, hidden) in [
+            ("NPM_TOKEN", "npm_0123456789abcdef", true),
+            ("db_password", "correct-horse-7", true),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG", true),
+            ("NPM_TOKEN", "short1", false),
+            ("HF_TOKEN_SECRET", "projects/p/secrets/hf", false),
+            ("HF_TOKEN_SECRET", "hf-token-of-production", false),
+            ("TOKENIZER", "0123456789abcdef", false),
+            ("KEY_PASSWORD", "/run/secrets/password-1", false),
+            ("LLM_DEPLOY_HF_TOKEN_SECRET", "hf-token-123456", false),
+        ] {
+            let masks = Masks::default();
+            let environment = with(name, value).hiding(masks);
+            let text = format!("it is {value}");
+            let shown = environment.masks().redact(&text);
+            assert_eq!(shown == text, !hidden, "{name}={value}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_inside_of_a_value_is_taken_out_of_texts() {
+        let key = r#"{"type": "service_account", "private_key": "a-private-key-0123456789", "token_uri": "https://oauth2.googleapis.com/token",
+            "credential_source": {"headers": {"Authorization": "Bearer request-0123456789"}}}"#;
+        let environment: Environment = [
+            ("GOOGLE_CREDENTIALS", key),
+            ("DB", "https://user:passw0rd-12345@db.example/x"),
+        ]
+        .into_iter()
+        .collect();
+        let environment = environment.hiding(Masks::default());
+        let text = "a-private-key-0123456789 request-0123456789 passw0rd-12345 https://oauth2.googleapis.com/token service_account";
+        let shown = environment.masks().redact(text).into_owned();
+        for secret in ["a-private-key", "request-0123456789", "passw0rd"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(
+            shown.contains("https://oauth2.googleapis.com/token service_account"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ pub mod open;
 
 use std::{
     ffi::OsString,
-    io,
+    fs::OpenOptions,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -29,11 +30,18 @@ pub fn write(path: &Path, text: &str) -> Result<(), String> {
 /// As the file system gives them; the old file is then as it was.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let temporary = beside(path);
-    let done = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
+    let done = write_new(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     if done.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
     done
+}
+
+/// A file that was not there: not what a link of that name leads to.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// In the same folder, or a rename could not put it in place.

@@ -74,7 +74,7 @@ impl Retry {
             .saturating_mul(2_u32.saturating_pow(sent.saturating_sub(1)))
             .min(self.cap);
         let jittered = bound.mul_f64(random.clamp(0.0, 1.0));
-        // Whoever else was told to come back then must not come at the same moment.
+        // Other clients got the same answer, and must not come back at the same moment.
         let pause = retry_after.map_or(jittered, |asked| asked.saturating_add(jittered));
         // A server may ask for any time.
         (waited.saturating_add(pause) <= self.budget).then_some(pause)
@@ -181,7 +181,7 @@ mod tests {
     fn retry_after_is_waited_for_and_never_exceeds_the_budget() {
         let asked = Some(Duration::from_secs(7));
         assert_eq!(retry().pause(1, Duration::ZERO, asked, 0.0), asked);
-        // No two that were told the same time come back together.
+        // No two clients that got the same answer come back together.
         assert_eq!(
             retry().pause(1, Duration::ZERO, asked, 1.0),
             Some(Duration::from_secs(8))

@@ -1,4 +1,4 @@
-//! How many requests go to one host at a time, whoever sends them: a run with many models must not look like an attack.
+//! How many requests go to one host at a time, from all clients together: a run with many models must not look like an attack.
 //! GitHub asks for no more than 100 at once and warns of secondary limits far below that
 //! (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
 

@@ -1,4 +1,4 @@
-//! The secrets of a run: a log is told to hide them the moment they are known, and no text leaves the run with one in it.
+//! The secrets of a run: they are masked in the log the moment they are known, and no text leaves the run with one in it.
 
 mod redact;
 #[cfg(test)]
@@ -13,6 +13,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -34,8 +35,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Known {
-    /// Digests of those that were told.
-    told: HashSet<[u8; 32]>,
+    /// Digests of those that were masked.
+    masked: HashSet<[u8; 32]>,
     redactor: Redactor,
 }
 
@@ -55,15 +56,15 @@ impl Masks {
         }))
     }
 
-    /// Tells of a secret, unless it is empty or was told before.
+    /// Masks a secret, unless it is empty or was masked before.
     pub fn add(&self, secret: &SecretString) {
         let text = secret.expose_secret();
         if text.trim().is_empty() {
             return;
         }
-        // Held while telling: whoever finds the secret in the list may print.
+        // Held while masking: what comes after it may be printed.
         let mut known = self.known();
-        if known.told.insert(Sha256::digest(text).into()) {
+        if known.masked.insert(Sha256::digest(text).into()) {
             known.redactor.add(text);
             if let Some(hide) = &self.0.hide {
                 hide(text);
@@ -71,7 +72,7 @@ impl Masks {
         }
     }
 
-    /// As [`Self::add`], for what may be a secret: it is taken out of texts, and the log is not told of it.
+    /// As [`Self::add`], for what may be a secret: it is taken out of texts, and not masked in the log.
     pub fn suspect(&self, text: &str) {
         self.known().redactor.add(text);
     }
@@ -80,6 +81,29 @@ impl Masks {
     /// split over lines, and for what has the shape of a well-known token.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.known().redactor.redact(text)
+    }
+
+    /// As [`Self::redact`], for a JSON document or lines of JSON: keys and numbers stay as they are, and what is read
+    /// back later stays readable.
+    pub fn redact_document<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if let Ok(value) = serde_json::from_str::<Value>(text) {
+            let mut redacted = value.clone();
+            self.redact_json(&mut redacted);
+            if redacted == value {
+                return Cow::Borrowed(text);
+            }
+            let end = if text.ends_with('\n') { "\n" } else { "" };
+            return Cow::Owned(match text.trim_end().contains('\n') {
+                true => format!("{redacted:#}{end}"),
+                false => format!("{redacted}{end}"),
+            });
+        }
+        let is_json = |line: &str| line.is_empty() || serde_json::from_str::<IgnoredAny>(line).is_ok();
+        if text.lines().all(is_json) {
+            let lines = text.split_inclusive('\n').map(|line| self.redact_document(line));
+            return Cow::Owned(lines.collect());
+        }
+        self.redact(text)
     }
 
     /// As [`Self::redact`], for every text in a JSON value.

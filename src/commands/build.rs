@@ -39,7 +39,7 @@ pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error>
         images.insert(model.name.clone(), image.into());
     }
     if common.json {
-        super::print(environment.masks(), &serde_json::Value::from(images).to_string());
+        super::print_json(environment.masks(), &serde_json::Value::from(images).to_string());
     } else {
         images
             .values()

@@ -40,7 +40,7 @@ fn show(common: &Common, environment: &Environment, config: &crate::config::Conf
             .for_each(|line| super::tell(environment.masks(), &line));
     }
     if common.json {
-        super::print(
+        super::print_json(
             environment.masks(),
             &json::render(&config.project, &config.region, checks),
         );

@@ -128,11 +128,19 @@ pub const INTERRUPTED: u8 = 130;
 /// Writes a line to standard error; a reader that went away (`| tee`, on Ctrl-C) is no error.
 pub fn tell(masks: &Masks, text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{}", masks.redact(text));
+    // Before the stream is locked: masking a secret holds the masks and then wants the stream.
+    let text = masks.redact(text);
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// As [`print`], for JSON.
+pub fn print_json(masks: &Masks, text: &str) {
+    print(&Masks::default(), masks.redact_document(text).trim_end());
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.
 pub fn print(masks: &Masks, text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{}", masks.redact(text));
+    let text = masks.redact(text);
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -97,7 +97,7 @@ fn print(
             .iter()
             .map(|(path, value, origin)| json!({"setting": path, "value": value, "origin": origin}))
             .collect();
-        super::print(
+        super::print_json(
             masks,
             &format!("{:#}", json!({"models": models, "settings": settings})),
         );

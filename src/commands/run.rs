@@ -318,7 +318,7 @@ pub fn annotate(environment: &Environment, error: &Error) {
 /// The result on standard output.
 pub fn show(common: &Common, masks: &Masks, report: &Report) {
     if common.json {
-        super::print(masks, &report::json::render(report));
+        super::print_json(masks, &report::json::render(report));
         return;
     }
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 140);

@@ -13,7 +13,7 @@ use crate::{
     file::open,
     github::GitHub,
     google,
-    pipeline::{Services, live::Board, optional::Optionals, places},
+    pipeline::{Services, live::Board, optional::Optionals, places, sweep::ANY_MODEL},
     plan::target::short_hash,
     progress::Progress,
 };
@@ -114,7 +114,7 @@ pub async fn config_for_cleanup(
     let inputs = [
         ("project".to_owned(), project?),
         ("region".to_owned(), region?),
-        ("model".to_owned(), "any/model".to_owned()),
+        ("model".to_owned(), ANY_MODEL.to_owned()),
     ];
     config::resolve(None, &inputs).ok()
 }
@@ -168,7 +168,7 @@ pub async fn services(
     let google =
         google::Client::new(&environment, credentials.access()).map_err(|e| Error::input(e.to_string()))?;
     let heard = Arc::clone(&progress);
-    google.tell_of_silence(move |text| heard.warn("google", text));
+    google.report_silence(move |text| heard.warn("google", text));
     let secret = |name: &str| environment.secret(name).cloned();
     Ok(Services {
         files: config_file::reach_of_repository(&environment, config_file::named(common)),

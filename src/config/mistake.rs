@@ -189,7 +189,7 @@ enum Content {
     Settings,
     /// A map of something else, or JSON, as files with credentials are: its keys.
     Map,
-    /// Nothing: whoever names a file with a password in it must not find the password in a log.
+    /// Nothing: a file with a password may have been named, which must not get into a log.
     Other,
 }
 

@@ -39,7 +39,7 @@ pub struct GitHub {
     /// First wait before a retry; it doubles.
     pub(super) pause: Duration,
     pub(super) tempo: Tempo,
-    masks: Masks,
+    pub(super) masks: Masks,
     pub(super) identity: Identity,
     room: Room,
     /// Longest answer that is read, in bytes.
@@ -264,7 +264,7 @@ impl GitHub {
                         wait,
                     });
                 }
-                // Whoever else was told to come back then must not come at the same moment.
+                // Other clients got the same answer, and must not come back at the same moment.
                 Again::After(wait) => wait + pause.mul_f64(fastrand::f64()),
             };
             if left == 0 {
@@ -293,7 +293,6 @@ impl GitHub {
             },
         };
         let work = async {
-            let _place = self.room.enter().await;
             let response = self.follow(method, route, purpose, &unreachable).await?;
             let status = response.status().as_u16();
             let header = |name: &str| {
@@ -332,6 +331,8 @@ impl GitHub {
                 error: Error::refused(purpose.action, purpose.permission, status, message(&body)),
             })
         };
+        // What waits for its turn was not sent.
+        let _place = self.room.enter().await;
         match tokio::time::timeout(self.tempo.of(ATTEMPT), work).await {
             Ok(outcome) => outcome,
             Err(_) => Err(unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))),

@@ -109,13 +109,15 @@ impl GitHub {
     /// # Errors
     /// When GitHub refuses (with the permission that is missing) or can't be reached.
     pub async fn create_comment(&self, pull_request: u64, body: &str) -> Result<Comment, Error> {
+        // As it is sent: it is compared with what is there.
+        let body = &*self.masks.redact(body);
         let action = format!("comment on pull request {pull_request}");
         let purpose = purpose(&action);
         let route = self.route(&format!("issues/{pull_request}/comments"));
         let request = json!({ "body": body });
         let made = self
             .post_once::<Listed, Listed, _>(&request, &route, purpose, || async {
-                // Should somebody have copied it by now, ours is the earlier one.
+                // If another account has copied it by now, ours is the earlier one.
                 let mut there = self.all_comments(pull_request).await?.into_iter();
                 Ok(there.find(|one| one.body.as_deref().is_some_and(|there| same(there, body))))
             })

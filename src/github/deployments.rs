@@ -106,6 +106,9 @@ impl GitHub {
         transient: bool,
         payload: &Value,
     ) -> Result<Deployment, Error> {
+        // As it is sent: it is compared with what is there.
+        let mut payload = payload.clone();
+        self.masks.redact_json(&mut payload);
         let action = format!("create the deployment to {environment}");
         let purpose = Purpose {
             action: &action,
@@ -119,14 +122,14 @@ impl GitHub {
             required_contexts: [],
             transient_environment: transient,
             production_environment: production,
-            payload,
+            payload: &payload,
         };
         let request = body(&request, purpose)?;
         let route = self.route("deployments");
         self.post_once::<Deployment, _, _>(&request, &route, purpose, || async {
             // A second one would stay in progress for ever. Of two that are the same, the later one is a copy.
             let there = self.deployments(environment).await?;
-            let same = there.into_iter().filter(|one| one.payload == *payload);
+            let same = there.into_iter().filter(|one| one.payload == payload);
             Ok(same.min_by_key(|one| one.id))
         })
         .await

@@ -224,13 +224,15 @@ impl GitHub {
             number: u64,
             user: Option<User>,
         }
+        // As it is sent: it is compared with what is there.
+        let body = &*self.masks.redact(body);
         let route = self.route("issues");
         let request = json!({ "title": title, "body": body, "labels": [label] });
         let made = self.post_once::<Made, _, _>(&request, &route, purpose("open an issue"), || async {
             let there = self.all_labelled(label).await?.into_iter();
             let same = |text: &str| super::comments::same(text, body);
             let same = there.filter(|one| one.state == "open" && one.body.as_deref().is_some_and(same));
-            // Should somebody have copied it by now, ours is the earlier one.
+            // If another account has copied it by now, ours is the earlier one.
             Ok(same.min_by_key(|one| one.number).map(|one| Made {
                 number: one.number,
                 user: one.user,

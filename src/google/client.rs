@@ -158,9 +158,9 @@ impl Client {
         .await
     }
 
-    /// From now on `tell` gets a sentence when a service gives no answer for long.
-    pub fn tell_of_silence(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
-        self.0.silence.tell_with(Box::new(tell));
+    /// From now on `report` gets a sentence when a service gives no answer for long.
+    pub fn report_silence(&self, report: impl Fn(&str) + Send + Sync + 'static) {
+        self.0.silence.report_with(Box::new(report));
     }
 
     /// Whether a request to the service should not be held open: others wait for their turn.
@@ -168,63 +168,54 @@ impl Client {
         self.0.rooms.get(&api).is_some_and(Room::is_busy)
     }
 
-    /// Sends, tries again as the request allows. `read` takes the answer, unless its status is an error. A service that
-    /// is silent is told of after a while and given up at last; from then on it gets one short try each time.
-    async fn ask<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
-        let (silence, tempo) = (&self.0.silence, self.0.tempo);
-        let limits = if silence.is_given_up(request.api) {
-            [silence::SHORT, silence::SHORT]
-        } else {
-            [silence::TOLD, silence::GIVEN_UP]
-        };
-        let [told, given_up] = limits.map(|limit| Instant::now() + tempo.of(limit));
-        // Large, and part of every caller's future.
-        let mut work = Box::pin(self.tries(request, read));
-        let outcome = match tokio::time::timeout_at(told, &mut work).await {
-            Ok(outcome) => Some(outcome),
-            Err(_) => {
-                if given_up > told {
-                    silence.tell(request.api, &self.host(request.api));
-                }
-                tokio::time::timeout_at(given_up, work).await.ok()
-            }
-        };
-        match outcome {
-            Some(outcome) => {
-                silence.ended(request.api);
-                outcome
-            }
-            None => {
-                silence.give_up(request.api);
-                Err(Error::Transport {
-                    what: request.what.clone(),
-                    host: self.host(request.api),
-                    reason: format!("it gave no answer within {}", human_duration(limits[1])),
-                    ambiguous: request.method != Method::GET,
-                })
-            }
-        }
+    /// Whether the service was silent for so long that it is not waited for any more.
+    pub(super) fn is_given_up(&self, api: Api) -> bool {
+        self.0.silence.is_given_up(api)
     }
 
-    async fn tries<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
-        let retry = self.0.retry;
+    /// Sends, tries again as the request allows. `read` takes the answer, unless its status is an error. A service that
+    /// is silent is reported after a while and given up in the end; from then on it gets one short try each time.
+    async fn ask<T>(&self, request: &Request<'_>, read: &Read<'_, T>) -> Result<T, Error> {
+        let (retry, silence) = (self.0.retry, &self.0.silence);
         let (mut sent, mut waited, mut renewed) = (0, Duration::ZERO, false);
+        let mut silent = Duration::ZERO;
         loop {
             sent += 1;
             let token = self.token(&request.what).await?;
-            let failure = match self.once(request, token.as_str()).await {
-                Ok((status, headers, body)) => match read(status, &headers, body.clone()) {
-                    Some(Ok(answer)) => return Ok(answer),
-                    Some(Err(error)) => Failure::misread(request, self.host(request.api), &error),
-                    None if status == 401 && !renewed => {
-                        renewed = true;
-                        self.0.credentials.reject(token.as_str());
-                        continue;
+            let place = match self.0.rooms.get(&request.api) {
+                Some(room) => room.enter().await,
+                None => None,
+            };
+            let outcome = self.once_reported(request, token.as_str(), &mut silent).await;
+            drop(place);
+            let failure = match outcome {
+                Ok((status, headers, body)) => {
+                    silence.ended(request.api);
+                    match read(status, &headers, body.clone()) {
+                        Some(Ok(answer)) => return Ok(answer),
+                        Some(Err(error)) => Failure::misread(request, self.host(request.api), &error),
+                        None if status == 401 && !renewed => {
+                            renewed = true;
+                            self.0.credentials.reject(token.as_str());
+                            continue;
+                        }
+                        None => Failure::answered(request, status, &headers, &body),
                     }
-                    None => Failure::answered(request, status, &headers, &body),
-                },
+                }
                 Err(error) => Failure::unanswered(request, self.host(request.api), error),
             };
+            if silent > Duration::ZERO && self.is_given_up(request.api) {
+                return Err(failure.error);
+            }
+            if silent >= self.0.tempo.of(silence::GIVEN_UP) {
+                silence.give_up(request.api);
+                return Err(Error::Transport {
+                    what: request.what.clone(),
+                    host: self.host(request.api),
+                    reason: format!("it gave none within {}", human_duration(silence::GIVEN_UP)),
+                    ambiguous: request.method != Method::GET,
+                });
+            }
             let pause = failure
                 .may_repeat(request.repeat)
                 .then(|| retry.pause(sent, waited, failure.retry_after, fastrand::f64()))
@@ -235,6 +226,33 @@ impl Client {
             waited += pause;
             self.0.tempo.sleep(pause).await;
         }
+    }
+
+    /// One try. `silent` is how long the service has been asked in vain, which it adds to or ends.
+    async fn once_reported(
+        &self,
+        request: &Request<'_>,
+        token: &str,
+        silent: &mut Duration,
+    ) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
+        let began = Instant::now();
+        let left = self.0.tempo.of(silence::REPORTED).saturating_sub(*silent);
+        // Large, and part of every caller's future.
+        let mut once = Box::pin(self.once(request, token));
+        let outcome = match tokio::time::timeout_at(began + left, &mut once).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                if !self.is_given_up(request.api) {
+                    self.0.silence.report(request.api, &self.host(request.api));
+                }
+                once.await
+            }
+        };
+        *silent = match &outcome {
+            Err(Unanswered::Connection(_)) => *silent + began.elapsed(),
+            _ => Duration::ZERO,
+        };
+        outcome
     }
 
     async fn token(&self, what: &str) -> Result<Arc<Token>, Error> {
@@ -255,11 +273,15 @@ impl Client {
 
     async fn once(&self, request: &Request<'_>, token: &str) -> Result<(u16, HeaderMap, Bytes), Unanswered> {
         let url = self.url(request).map_err(Unanswered::Refused)?;
+        let timeout = match self.is_given_up(request.api) {
+            true => request.timeout.min(silence::SHORT),
+            false => request.timeout,
+        };
         let http = self.0.http.as_ref();
         let mut builder = http
             .map_err(|e| Unanswered::Refused(Error::Setup(e.clone())))?
             .request(request.method.clone(), url)
-            .timeout(self.0.tempo.of(request.timeout))
+            .timeout(self.0.tempo.of(timeout))
             .bearer_auth(token);
         if let Some((content_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *content_type).body(body.clone());
@@ -267,10 +289,6 @@ impl Client {
         if let Some((first, last)) = request.range {
             builder = builder.header(RANGE, format!("bytes={first}-{last}"));
         }
-        let _place = match self.0.rooms.get(&request.api) {
-            Some(room) => room.enter().await,
-            None => None,
-        };
         let response = builder.send().await.map_err(Unanswered::Connection)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read_limited(response).await?;

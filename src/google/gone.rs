@@ -63,12 +63,14 @@ where
 {
     let (mut ramp, settled) = (c.pace().ramp(), c.deadline(SETTLING).min(until));
     loop {
-        if !is_there().await? {
-            return Ok(true);
-        }
+        let found = is_there().await;
         let now = Instant::now();
-        if now >= settled {
-            return Ok(false);
+        match found {
+            Ok(false) => return Ok(true),
+            Ok(true) if now >= settled => return Ok(false),
+            Err(error) if now >= settled || error.is_user_fixable() => return Err(error),
+            // An outage of a moment says nothing.
+            Ok(true) | Err(_) => {}
         }
         tokio::time::sleep_until((now + ramp.next()).min(settled)).await;
     }

@@ -108,7 +108,7 @@ async fn look(c: &Client, waited: &Waited<'_>, name: &str) -> Result<Operation, 
     if !waited.can_wait {
         return c.json(Request::get(waited.api, path, what)).await;
     }
-    if c.is_busy(waited.api) {
+    if c.is_busy(waited.api) || c.is_given_up(waited.api) {
         return c.json(Request::get(waited.api, path, what)).await;
     }
     let left = waited.until.saturating_duration_since(Instant::now());

@@ -91,7 +91,7 @@ impl Recorder {
         self
     }
 
-    /// The same; its failures are told without secrets. They are kept in forms in which no secret is found any more.
+    /// The same; its failures are recorded without secrets, before they are packed into forms that can't be searched.
     #[must_use]
     pub fn hiding(mut self, masks: &Masks) -> Self {
         self.masks = masks.clone();

@@ -6,6 +6,7 @@ use std::{borrow::Cow, path::PathBuf};
 
 use super::comment::Sticky;
 use crate::{
+    file,
     github::actions,
     report::{self, Report},
     secrets::Masks,
@@ -76,6 +77,10 @@ fn files(
     directory: &std::path::Path,
     surfaces: &Surfaces,
 ) -> Result<Vec<(String, String)>, String> {
+    // A repository can have a link of this name, to anywhere on the machine.
+    if std::fs::symlink_metadata(directory).is_ok_and(|about| about.is_symlink()) {
+        return Err("it is a symbolic link".to_owned());
+    }
     std::fs::create_dir_all(directory).map_err(|e| e.to_string())?;
     let html = report::html::render(report).map_err(|e| e.to_string())?;
     // The last two have no output of their own.
@@ -92,7 +97,11 @@ fn files(
     let mut written = Vec::new();
     for (name, output, text) in texts {
         let path = directory.join(name);
-        std::fs::write(&path, &*surfaces.masks.redact(&text)).map_err(|e| e.to_string())?;
+        let text = match name {
+            "report.json" => surfaces.masks.redact_document(&text),
+            _ => surfaces.masks.redact(&text),
+        };
+        file::replace(&path, &text).map_err(|e| e.to_string())?;
         written.extend(output.map(|output| (output.to_owned(), path.display().to_string())));
     }
     Ok(written)

@@ -24,6 +24,8 @@ use crate::{
     report::Status,
 };
 
+/// The model of a configuration that is only good for deleting: it names no service.
+pub const ANY_MODEL: &str = "any/model";
 /// Places that are listed at a time.
 const AT_ONCE: usize = 8;
 
@@ -76,12 +78,24 @@ impl Job<'_> {
 
     /// Adds the services that the configuration names for the pull request, where a list lacks them: an empty list alone
     /// proves nothing. What could not be looked at is returned.
-    async fn add_planned(&self, number: u64, found: &mut [Found]) -> Vec<Recorder> {
-        let Some(own) = found.iter_mut().find(|found| self.is_own(&found.place)) else {
+    async fn add_planned(&self, number: u64, found: &mut Vec<Found>) -> Vec<Recorder> {
+        let own = Place {
+            project: self.config.project.clone(),
+            region: self.config.region.clone(),
+        };
+        // A place that could not be listed has none yet.
+        if !found.iter().any(|found| found.place == own) {
+            found.push(Found {
+                place: own.clone(),
+                services: Vec::new(),
+            });
+        }
+        let Some(own) = found.iter_mut().find(|found| found.place == own) else {
             return Vec::new();
         };
         let mut unseen = Vec::new();
-        for model in &self.config.models {
+        let named = self.config.models.iter().filter(|model| model.id != ANY_MODEL);
+        for model in named {
             let (repository, commit) = (&self.context.repository, &self.context.sha);
             let mut target = Target::preview(self.config, model, repository, commit, number, self.now);
             target.repository_id = self.context.repository_id;

@@ -11,7 +11,7 @@ use super::view::View;
 /// What stands in a secret's place.
 pub const HIDDEN: &str = "***";
 /// A shorter secret is part of ordinary words, and hiding it would hide them.
-const SHORTEST: usize = 6;
+const SHORTEST: usize = 8;
 /// Bytes in a row that give a secret away: what is left of one that was split or cut off.
 const PART: usize = 12;
 /// A secret must be as long to be known by a part.
@@ -33,7 +33,7 @@ static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]+)?",
         r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]+",
         r"discord(?:app)?\.com/api/webhooks/[A-Za-z0-9_/-]+",
-        r"(?i:authorization)\W{1,4}(?i:basic|bearer|token)\s+[A-Za-z0-9_.~+/=-]{8,}",
+        r"(?i:authorization)\W{1,4}(?i:basic|bearer|token)\s+(?P<credential>[A-Za-z0-9_.~+/=-]{8,})",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\s*[A-Za-z0-9+/=]{20,})*(?:\s*[A-Za-z0-9+/=]*\s*-----END [A-Z ]*PRIVATE KEY-----)?",
     ];
     Regex::new(&shapes.join("|")).ok()
@@ -74,8 +74,9 @@ impl Redactor {
         let plain = View::plain(text);
         let mut places = Vec::new();
         if let Some(shapes) = SHAPES.as_ref() {
-            let found = shapes.find_iter(&plain.bytes);
-            places.extend(found.filter_map(|found| plain.place(&found.range())));
+            let found = shapes.captures_iter(&plain.bytes);
+            let secret = found.filter_map(|found| found.name("credential").or(found.get(0)));
+            places.extend(secret.filter_map(|found| plain.place(&found.range())));
         }
         let joined = plain.joined();
         places.extend(self.known(&joined.bytes).iter().filter_map(|at| joined.place(at)));

@@ -154,6 +154,38 @@ fn tokens_of_others_are_known_by_their_shape() {
 }
 
 #[test]
+fn a_document_stays_one() {
+    let masks = masks();
+    masks.add(&"status-1234".to_owned().into());
+    let value = serde_json::json!({
+        "Authorization": "Bearer abcdefgh0123456", "status-1234": [TOKEN, 1.50], "text": format!("x {MADE_UP}"),
+    });
+    for text in [
+        value.to_string(),
+        format!("{value:#}"),
+        format!("{value}\n{value}\n"),
+    ] {
+        let shown = masks.redact_document(&text);
+        for line in shown.lines().filter(|_| !text.starts_with("{\n")) {
+            let read: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(read["status-1234"], serde_json::json!(["***", 1.50]), "{line}");
+            assert_eq!(read["text"], "x ***");
+        }
+        if text.starts_with("{\n") {
+            let read: Value = serde_json::from_str(&shown).unwrap();
+            assert_eq!(
+                read["Authorization"], "Bearer abcdefgh0123456",
+                "a value alone has no shape"
+            );
+            assert_eq!(shown.lines().count(), text.lines().count());
+        }
+    }
+    let clean = format!("{:#}", serde_json::json!({"a": 1.10}));
+    assert!(matches!(masks.redact_document(&clean), Cow::Borrowed(_)));
+    assert_eq!(masks.redact_document(&format!("no JSON {TOKEN}")), "no JSON ***");
+}
+
+#[test]
 fn ordinary_text_stays_as_it_is() {
     let masks = masks();
     masks.add(&"qwen3-5-4b-secret".to_owned().into());

@@ -36,7 +36,7 @@ impl View {
         view
     }
 
-    /// Without white space and what nobody sees, and with one spelling for base64's two alphabets: what was split over
+    /// Without white space and invisible characters, and with one spelling for base64's two alphabets: what was split over
     /// lines is in one piece again.
     pub fn joined(self) -> Self {
         let unseen = match std::str::from_utf8(&self.bytes) {
@@ -81,7 +81,7 @@ enum Seen {
     Char(char),
 }
 
-/// For each byte of a text whether it belongs to a character that nobody sees.
+/// For each byte of a text whether it belongs to an invisible character.
 fn unseen(mut chars: Peekable<CharIndices<'_>>, length: usize) -> Vec<bool> {
     let mut unseen = Vec::with_capacity(length);
     while let Some((start, c)) = chars.next() {

@@ -1,4 +1,4 @@
-//! Progress without secrets, whoever shows it.
+//! Progress without secrets, in front of every display.
 
 use crate::{progress::Progress, report::Place, secrets::Masks};
 

@@ -204,6 +204,29 @@ fn what_lies_in_the_checkout_but_is_not_the_repositorys_is_not_read() {
 }
 
 #[test]
+fn the_report_is_not_written_through_a_link() {
+    let outside = tempfile::tempdir().unwrap();
+    let kept = outside.path().join("kept");
+    std::fs::write(&kept, "as it was").unwrap();
+    let report = |world: &World| {
+        let mut payload = world.event("pull_request.opened").1;
+        payload["pull_request"]["head"]["repo"]["id"] = 999.into();
+        run(world, &payload)
+    };
+    let world = World::new();
+    std::fs::create_dir(world.path("report")).unwrap();
+    symlink(&kept, world.path("report/report.json")).unwrap();
+    report(&world).expect_code(0);
+    assert_eq!(world.report()["kind"], "plan_only", "the link was replaced");
+    let world = World::new();
+    symlink(outside.path(), world.path("report")).unwrap();
+    let ran = report(&world);
+    assert!(ran.stdout.contains("it is a symbolic link"), "{}", ran.stdout);
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "as it was");
+}
+
+#[test]
 fn a_typed_path_is_any_regular_file_but_in_actions_one_of_the_checkout() {
     let outside = tempfile::tempdir().unwrap();
     let file = outside.path().join("llm.yaml");

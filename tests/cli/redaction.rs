@@ -82,7 +82,7 @@ impl Guarded {
         });
     }
 
-    /// Everything that somebody can read after a run.
+    /// Everything that can be read after a run.
     fn surfaces(&self, ran: &Ran) -> Vec<(String, String)> {
         let world = &self.world;
         let github = &world.emulator.emulator.github;

@@ -100,7 +100,7 @@ fn write(receiver: &Receiver<Message>, masks: &Masks, mut out: impl Write) -> io
         let line = serde_json::to_string(&record)?;
         // A server's error can repeat the key that it got.
         let line = if record.error.is_some() {
-            masks.redact(&line)
+            masks.redact_document(line.as_str())
         } else {
             line.into()
         };

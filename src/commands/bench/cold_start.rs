@@ -66,7 +66,7 @@ pub async fn run(args: &ColdStartArgs, environment: Environment) -> Result<u8, E
     let result = measured.map_err(Error::from)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&result).map_err(|e| Error::service(e.to_string()))?;
-        file::write(path, &masks.redact(&(text + "\n"))).map_err(Error::service)?;
+        file::write(path, &masks.redact_document(&(text + "\n"))).map_err(Error::service)?;
     }
     commands::print_page(&masks, &page(&result));
     let failed = result.rounds.iter().any(|round| round.error.is_some());

@@ -135,7 +135,7 @@ fn hand_over(
 }
 
 fn write(masks: &Masks, path: &Path, text: &str) -> Result<(), String> {
-    let text = &masks.redact(text);
+    let text = &masks.redact_document(text);
     if is_stdout(path) {
         return hand_out(std::io::stdout().lock(), text);
     }

@@ -247,7 +247,7 @@ impl Run<'_> {
     fn end(&self, steps: &[Step]) -> u8 {
         let number = self.found.number.as_deref();
         if self.args.common.json {
-            super::print(
+            super::print_json(
                 self.environment.masks(),
                 &format!("{:#}", show::json(&self.wanted, number, steps)),
             );

@@ -290,7 +290,7 @@ fn of_json_and_of_a_map_without_a_key_of_ours_no_line_is_quoted() {
         let shown = bad(text, &[]);
         assert!(!shown.contains("hunter2"), "{text}: {shown}");
     }
-    // Whoever mistypes a setting sees its line.
+    // A mistyped setting is shown with its line.
     let shown = bad("project: my-project\ncolour: x1\n", &[]);
     assert!(shown.contains("2 | colour: x1"), "{shown}");
 }

@@ -84,7 +84,7 @@ impl Baseline {
     }
 
     /// Whether it says that it was measured later than clocks can differ.
-    pub fn is_of_a_time_to_come(&self, now: DateTime<Utc>) -> bool {
+    pub fn is_dated_in_the_future(&self, now: DateTime<Utc>) -> bool {
         self.result.started_at > now + TimeDelta::days(1)
     }
 

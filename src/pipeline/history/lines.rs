@@ -27,7 +27,7 @@ pub fn read(found: Option<&Document>) -> Vec<Record> {
 /// Clocks differ by less.
 const CLOCKS: TimeDelta = TimeDelta::days(1);
 
-/// Adds a run. What is of a time to come is nobody's result, and would stay for ever. A run that is there already counts once, with its latest result; beyond `keep` the oldest go.
+/// Adds a run. What is dated in the future is no result, and would stay for ever. A run that is there already counts once, with its latest result; beyond `keep` the oldest go.
 pub fn add(all: &mut Vec<Record>, mut record: Record, keep: usize, now: DateTime<Utc>) {
     record.cause = record.cause.map(|cause| clip(&cause, LONGEST_CAUSE));
     all.retain(|other| !is_same_run(other, &record) && other.at <= now + CLOCKS);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_a_time_to_come_goes() {
+    fn what_is_dated_in_the_future_goes() {
         let mut all = vec![record(1), record(9)];
         let now = record(2).at;
         add(&mut all, record(2), 10, now);

@@ -117,11 +117,11 @@ impl<'a> Store<'a> {
         }
         for _ in 0..ROUNDS {
             let there = self.read(&object, LONGEST_BASELINE).await?;
-            // One that can't be read is replaced, and so is one of a time to come.
+            // One that can't be read is replaced, and so is one that is dated in the future.
             self.tell_of_replacement(&object, there.as_ref(), LONGEST_BASELINE);
             let other = there.as_ref().filter(|there| there.is_whole);
             let other = other.and_then(|there| Baseline::parse(&there.body).ok());
-            let other = other.filter(|other| !other.is_of_a_time_to_come(Utc::now()));
+            let other = other.filter(|other| !other.is_dated_in_the_future(Utc::now()));
             if other.is_some_and(|other| other.is_later(baseline)) {
                 return Ok(());
             }
@@ -188,7 +188,12 @@ impl<'a> Store<'a> {
         text: String,
         there: Option<&Document>,
     ) -> Result<bool, Failed> {
-        let text = self.services.environment.masks().redact(&text).into_owned();
+        let text = self
+            .services
+            .environment
+            .masks()
+            .redact_document(&text)
+            .into_owned();
         if there.is_some_and(|there| there.body == text) {
             return Ok(true);
         }
