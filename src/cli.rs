@@ -73,7 +73,7 @@ pub enum Command {
 /// environment as well; they win over the file.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
-    /// Configuration file [default: llm-deploy.yaml, if it is there].
+    /// Configuration file, in GitHub Actions one of the checkout [default: llm-deploy.yaml, if it is there].
     #[arg(long, value_name = "FILE", env = "LLM_DEPLOY_CONFIG")]
     pub config: Option<String>,
     /// Hugging Face model, such as Qwen/Qwen3.5-4B.

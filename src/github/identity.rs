@@ -5,13 +5,19 @@
 //! date ask it (marocchino/sticky-pull-request-comment). Where that is refused, as on an older GitHub Enterprise, the first
 //! object that this run makes tells.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::client::{GitHub, Method, Purpose, Repeat};
+
+/// Longest wait for the answer: it can be done without.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A person or an app's bot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -57,6 +63,11 @@ impl GitHub {
         self.identity.made.get().is_some() || self.viewer().await.is_some()
     }
 
+    /// Whether GitHub was asked who this token writes as, and did not say.
+    pub fn is_anonymous(&self) -> bool {
+        self.identity.viewer.get().is_some_and(Option::is_none)
+    }
+
     /// Takes note of the author of something that this run has made.
     pub(super) fn made_by(&self, author: Option<&User>) {
         if let Some(author) = author.filter(|author| author.id != 0) {
@@ -74,7 +85,8 @@ impl GitHub {
             let github = self.for_graphql();
             // Nothing is changed by it.
             let answer = github.send::<Answer>(Method::Post(&query), "/graphql", purpose, Repeat::Safe);
-            let login = answer.await.ok()?.data.viewer.login;
+            let answer = tokio::time::timeout(self.tempo.of(PATIENCE), answer).await;
+            let login = answer.ok()?.ok()?.data.viewer.login;
             (!login.is_empty()).then_some(login)
         };
         self.identity.viewer.get_or_init(|| ask).await.as_deref()

@@ -58,6 +58,8 @@ pub struct Sticky<'a> {
     url: Option<String>,
     /// A newer run tells of the target what there is to tell.
     gave_way: bool,
+    /// That GitHub doesn't say who we are was reported.
+    warned_of_identity: bool,
 }
 
 impl<'a> Sticky<'a> {
@@ -73,6 +75,7 @@ impl<'a> Sticky<'a> {
             own: None,
             url: None,
             gave_way: false,
+            warned_of_identity: false,
         }
     }
 
@@ -114,7 +117,12 @@ impl<'a> Sticky<'a> {
     async fn write(&mut self, report: &Report) -> Result<(), Error> {
         // Until it is known which comments are ours, the first one would be a new one each time.
         let is_live = matches!(report.status, Status::Queued | Status::Running);
-        if is_live && self.own.is_none() && !self.place.github.knows_itself().await {
+        let knows_itself = self.own.is_some() || self.place.github.knows_itself().await;
+        if self.place.github.is_anonymous() && !std::mem::replace(&mut self.warned_of_identity, true) {
+            let said = "GitHub doesn't say which account the token belongs to: the comment is written once this run has made something there, which tells";
+            self.place.progress.warn("github", said);
+        }
+        if is_live && !knows_itself {
             return Ok(());
         }
         let there = self.there().await?;
