@@ -144,3 +144,50 @@ pub fn print(masks: &Masks, text: &str) {
     let text = masks.redact(text);
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Sender, channel},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// Masks whose log is written to `stream`, after it was said that masking has begun.
+    fn slow_masks(begun: Sender<()>, stream: fn()) -> Masks {
+        Masks::new(move |_| {
+            begun.send(()).unwrap();
+            // The other thread gets to where it could hold the stream.
+            std::thread::sleep(Duration::from_millis(100));
+            stream();
+        })
+    }
+
+    #[test]
+    fn a_line_that_is_written_while_a_secret_is_masked_waits_for_no_one_that_waits_for_it() {
+        let writers: [(fn(&Masks), fn()); 2] = [
+            (|masks| tell(masks, ""), || drop(std::io::stderr().lock())),
+            (|masks| print(masks, ""), || drop(std::io::stdout().lock())),
+        ];
+        for (write, stream) in writers {
+            let (begun, has_begun) = channel();
+            let (done, ended) = channel();
+            let masks = slow_masks(begun, stream);
+            let (adding, writing) = (masks.clone(), masks);
+            let both = done.clone();
+            std::thread::spawn(move || {
+                adding.add(&"a-secret-0123456789".to_owned().into());
+                both.send(()).unwrap();
+            });
+            has_begun.recv().unwrap();
+            std::thread::spawn(move || {
+                write(&writing);
+                done.send(()).unwrap();
+            });
+            for _ in 0..2 {
+                ended.recv_timeout(Duration::from_secs(30)).unwrap();
+            }
+        }
+    }
+}

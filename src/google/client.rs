@@ -168,6 +168,11 @@ impl Client {
         self.0.rooms.get(&api).is_some_and(Room::is_busy)
     }
 
+    #[cfg(test)]
+    pub(super) fn give_up(&self, api: Api) {
+        self.0.silence.give_up(api);
+    }
+
     /// Whether the service was silent for so long that it is not waited for any more.
     pub(super) fn is_given_up(&self, api: Api) -> bool {
         self.0.silence.is_given_up(api)

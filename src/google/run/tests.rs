@@ -424,3 +424,23 @@ async fn an_operation_without_a_name_is_no_usable_answer() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_service_that_was_given_up_is_asked_in_a_way_that_it_can_answer_at_once() {
+    let server = Server::script(vec![answer(200, operation(false)), answer(200, operation(true))]).await;
+    let c = server.client();
+    c.give_up(Api::Run);
+    let waited = Waited {
+        api: Api::Run,
+        version: "v2/",
+        can_wait: true,
+        what: "wait",
+        until: c.deadline(DEADLINE),
+    };
+    let running = serde_json::from_value(operation(false)).unwrap();
+    wait(&c, &waited, running).await.unwrap();
+    let lines = server.lines();
+    assert!(lines[0].starts_with("GET"), "{lines:?}");
+    // It has answered: from then on requests are held open.
+    assert!(lines[1].contains(":wait"), "{lines:?}");
+}
