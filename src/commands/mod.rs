@@ -154,6 +154,9 @@ mod tests {
 
     use super::*;
 
+    /// What writes a line, and what takes its stream.
+    type Writer = (fn(&Masks), fn());
+
     /// Masks whose log is written to `stream`, after it was said that masking has begun.
     fn slow_masks(begun: Sender<()>, stream: fn()) -> Masks {
         Masks::new(move |_| {
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_written_while_a_secret_is_masked_waits_for_no_one_that_waits_for_it() {
-        let writers: [(fn(&Masks), fn()); 2] = [
+        let writers: [Writer; 2] = [
             (|masks| tell(masks, ""), || drop(std::io::stderr().lock())),
             (|masks| print(masks, ""), || drop(std::io::stdout().lock())),
         ];
