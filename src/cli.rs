@@ -195,6 +195,34 @@ pub struct BootstrapArgs {
 }
 
 impl Command {
+    /// Whether it asks Google, GitHub or Hugging Face at the addresses in its environment.
+    pub fn asks_services(&self) -> bool {
+        match self {
+            Self::Schema(_) => false,
+            #[cfg(feature = "demo")]
+            Self::Demo(_) | Self::Emulator(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it uses the job's credentials as the checkout's files say, whatever the event is.
+    pub fn acts_on_checkout(&self) -> bool {
+        match self {
+            Self::Build(_)
+            | Self::Deploy(_)
+            | Self::Smoke(_)
+            | Self::Cleanup(_)
+            | Self::Bootstrap(_)
+            | Self::Doctor(_) => true,
+            // `run` and `plan` use no credentials on a fork's event.
+            Self::Run(_) | Self::Plan(_) => false,
+            // What they use is on the command line alone.
+            Self::Bench(_) | Self::Schema(_) => false,
+            #[cfg(feature = "demo")]
+            Self::Demo(_) | Self::Emulator(_) => false,
+        }
+    }
+
     /// Whether standard output belongs to a program that reads JSON.
     pub fn prints_json(&self) -> bool {
         match self {

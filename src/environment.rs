@@ -1,11 +1,14 @@
 //! The process environment, read once and passed in: base URLs, credentials, GitHub's context.
 
+mod hosts;
+
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
+pub use self::hosts::{GoogleHosts, TOKEN_HOST};
 use crate::{limiter::Limiter, secrets::Masks, tempo::Tempo};
 
 /// Variables that hold a secret. They are given out by [`Environment::secret`] only.
@@ -97,12 +100,22 @@ impl Api {
 
 /// A base URL that can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{variable} is not a usable base URL: {reason}. Give an https:// URL (http:// is accepted on loopback only), or unset it"
-)]
+#[error("{variable} is not a usable base URL: {reason}. {next}")]
 pub struct BadBaseUrl {
     pub variable: String,
     pub reason: String,
+    /// What the user does.
+    next: String,
+}
+
+impl BadBaseUrl {
+    pub fn new(variable: &str, reason: String) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            reason,
+            next: "Give an https:// URL (http:// is accepted on loopback only), or unset it".to_owned(),
+        }
+    }
 }
 
 impl Environment {
@@ -166,20 +179,20 @@ impl Environment {
     }
 
     /// Base URL of a Google API, with a trailing slash.
+    ///
+    /// # Errors
+    /// When its override is no base URL, or leads where a job's tokens must not go.
     pub fn google(&self, api: Api) -> Result<Url, BadBaseUrl> {
-        self.base_url(
-            &api.override_variable(),
-            &format!("https://{}.googleapis.com/", api.host()),
-        )
+        let variable = api.override_variable();
+        let url = self.base_url(&variable, &format!("https://{}.googleapis.com/", api.host()))?;
+        self.google_hosts().require(&variable, &url)?;
+        Ok(url)
     }
 
     /// A base URL from `variable`, else `default`; always ends in a slash.
     pub fn base_url(&self, variable: &str, default: &str) -> Result<Url, BadBaseUrl> {
         let text = self.get(variable).unwrap_or(default);
-        let bad = |reason: String| BadBaseUrl {
-            variable: variable.to_owned(),
-            reason,
-        };
+        let bad = |reason: String| BadBaseUrl::new(variable, reason);
         let mut url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
         require_secure(&url).map_err(bad)?;
         if !url.path().ends_with('/') {
@@ -259,17 +272,20 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 
 /// Credentials go over https, or over loopback.
 pub fn require_secure(url: &Url) -> Result<(), String> {
-    let loopback = match url.host() {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        "http" => Err("plain http would send credentials in the clear".to_owned()),
+        other => Err(format!("scheme `{other}` is not http or https")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if loopback => Ok(()),
-        "http" => Err("plain http would send credentials in the clear".to_owned()),
-        other => Err(format!("scheme `{other}` is not http or https")),
     }
 }
 

@@ -15,12 +15,14 @@
 //! that waits gives its place in the workflow's `concurrency` group to the next, and what it was for must not be lost.
 
 mod run_id;
+mod strangers;
 
 use serde::Deserialize;
 
 use crate::environment::Environment;
 
 pub use run_id::{LONGEST_JOB, RunId};
+pub use strangers::{Code, code};
 
 /// What a run was started for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +131,13 @@ pub enum Error {
     )]
     PullRequestTarget,
     #[error(
+        "This `{event}` event is about a pull request from a fork: its configuration, its data sets and its scripts are \
+         a stranger's, and this command would use them with the job's credentials. Leave `command` out: `run` gives \
+         forks a plan without credentials. Or skip the job for forks: \
+         `if: github.event.pull_request.head.repo.full_name == github.repository`"
+    )]
+    Fork { event: String },
+    #[error(
         "`{event}` events are not handled. Start the workflow on `push`, `pull_request`, `schedule` or \
          `workflow_dispatch`, or give the input `command`"
     )]
@@ -168,6 +177,14 @@ struct PullRequestPayload {
     labels: Vec<Label>,
     /// Null while GitHub is still finding out.
     merged: Option<bool>,
+}
+
+impl PullRequestPayload {
+    /// `here`: the id of the repository that the event is of, for a payload that leaves out the base's.
+    fn is_from_fork(&self, here: Option<u64>) -> bool {
+        let id = |side: &Side| side.repo.as_ref().and_then(|repository| repository.id);
+        !strangers::is_same(id(&self.head), id(&self.base).or(here))
+    }
 }
 
 #[derive(Deserialize)]
@@ -337,20 +354,12 @@ fn dispatch(context: &Context) -> Trigger {
 fn pull_request(payload: &Payload, context: &mut Context) -> Result<Trigger, String> {
     let raw = payload.pull_request.as_ref().ok_or("`pull_request` is missing")?;
     let action = payload.action.as_deref().ok_or("`action` is missing")?;
-    let base = raw
-        .base
-        .repo
-        .as_ref()
-        .and_then(|r| r.id)
-        .or(context.repository_id);
-    let head = raw.head.repo.as_ref().and_then(|r| r.id);
     let pull_request = PullRequest {
         number: payload.number.unwrap_or(raw.number),
         title: raw.title.clone(),
         head_sha: raw.head.sha.clone(),
         head_ref: raw.head.git_ref.clone(),
-        // A fork that is gone has no repository any more. Unknown counts as foreign.
-        fork: head.is_none() || head != base,
+        fork: raw.is_from_fork(context.repository_id),
         base_ref: raw.base.git_ref.clone(),
         labels: raw.labels.iter().map(|label| label.name.clone()).collect(),
         merged: raw.merged.unwrap_or(false),

@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 
 use super::{Error, access::Fetched, refused};
 use crate::{
-    environment::{Api, Environment},
+    environment::{Api, Environment, GoogleHosts},
     http::{self, Retry},
     secrets::Masks,
     tempo::Tempo,
@@ -28,6 +28,7 @@ pub(super) struct Exchange {
     http: reqwest::Client,
     sts: Url,
     iam_credentials: Url,
+    hosts: GoogleHosts,
     masks: Masks,
     pub retry: Retry,
     tempo: Tempo,
@@ -64,6 +65,7 @@ impl Exchange {
             http: http::client(environment.tempo.of(TIMEOUT)).map_err(|e| Error::Setup(http::explain(e)))?,
             sts: environment.google(Api::Sts)?,
             iam_credentials: environment.google(Api::IamCredentials)?,
+            hosts: environment.google_hosts(),
             masks: environment.masks().clone(),
             retry: Retry {
                 attempts: 4,
@@ -76,6 +78,11 @@ impl Exchange {
 
     pub fn client(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// Where Google's tokens, and what is exchanged for them, may go.
+    pub fn hosts(&self) -> &GoogleHosts {
+        &self.hosts
     }
 
     /// Who is told of each token as soon as it is known.

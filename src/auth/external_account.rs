@@ -89,7 +89,7 @@ impl ExternalAccount {
         Ok(Federation {
             audience: self.audience,
             subject,
-            token_url: own_token_url(&self.token_url)?,
+            token_url: own_token_url(&self.token_url, exchange)?,
             impersonate,
             exchange: exchange.clone(),
         })
@@ -97,9 +97,9 @@ impl ExternalAccount {
 }
 
 /// `None` for Google's public address, so that an override of STS's base URL counts for files too.
-fn own_token_url(text: &str) -> Result<Option<Url>, Error> {
+fn own_token_url(text: &str, exchange: &Exchange) -> Result<Option<Url>, Error> {
     if text == "https://sts.googleapis.com/v1/token" {
         return Ok(None);
     }
-    Ok(Some(secure("token_url", text)?))
+    Ok(Some(exchange.hosts().url("token_url", text)?))
 }

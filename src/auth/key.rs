@@ -16,7 +16,6 @@ use super::{
     check_service_account,
     exchange::{Asked, Exchange},
     id_token::MintId,
-    subject::secure,
 };
 
 const NEXT: &str = "Is the key deleted, disabled or expired, or this machine's clock wrong? Make another one, or better \
@@ -53,7 +52,7 @@ impl Key {
         exchange.masks().add(&fields.private_key);
         check_service_account(&fields.client_email)?;
         let key = Self {
-            token_uri: secure("token_uri", &fields.token_uri)?,
+            token_uri: exchange.hosts().url("token_uri", &fields.token_uri)?,
             email: fields.client_email,
             path: path.to_owned(),
             text,

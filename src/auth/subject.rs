@@ -164,10 +164,7 @@ fn pick(text: &SecretString, field: Option<&str>) -> Result<SecretString, String
 
 /// Parses a URL that credentials are sent to.
 pub(super) fn secure(variable: &str, text: &str) -> Result<Url, BadBaseUrl> {
-    let bad = |reason: String| BadBaseUrl {
-        variable: variable.to_owned(),
-        reason,
-    };
+    let bad = |reason: String| BadBaseUrl::new(variable, reason);
     let url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
     require_secure(&url).map_err(bad)?;
     Ok(url)

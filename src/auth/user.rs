@@ -10,17 +10,15 @@ use super::{
     access::{Fetched, Source},
     exchange::{Asked, Exchange, lifetime},
     file::UserFields,
-    subject::secure,
 };
-use crate::environment::Environment;
+use crate::environment::{Environment, TOKEN_HOST};
 
 const REFRESH: Asked = Asked {
     who: "Google's token service",
     what: "renew the user's access token",
     next: "Sign in again: `gcloud auth application-default login`",
 };
-/// gcloud's property `auth/token_host` and its default.
-const TOKEN_HOST: &str = "CLOUDSDK_AUTH_TOKEN_HOST";
+/// The default of gcloud's property `auth/token_host`.
 const PUBLIC: &str = "https://oauth2.googleapis.com/token";
 
 pub(super) struct AuthorizedUser {
@@ -33,9 +31,10 @@ impl AuthorizedUser {
     pub fn new(fields: UserFields, environment: &Environment, exchange: Exchange) -> Result<Self, Error> {
         exchange.masks().add(&fields.refresh_token);
         exchange.masks().add(&fields.client_secret);
+        let token_url = environment.get(TOKEN_HOST).unwrap_or(PUBLIC);
         Ok(Self {
             fields,
-            token_url: secure(TOKEN_HOST, environment.get(TOKEN_HOST).unwrap_or(PUBLIC))?,
+            token_url: exchange.hosts().url(TOKEN_HOST, token_url)?,
             exchange,
         })
     }

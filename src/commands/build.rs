@@ -18,7 +18,6 @@ use crate::{
 
 pub async fn run(common: &Common, environment: Environment) -> Result<u8, Error> {
     let progress = crate::ui::progress(&environment, common.json);
-    event::refuse_strangers(&environment)?;
     let context = event::place(&environment);
     let mut config = setup::config(common, &environment).await?;
     super::run::name_places(common, &environment, &mut config);

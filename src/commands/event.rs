@@ -5,8 +5,9 @@ use std::path::Path;
 use super::Error;
 use crate::{
     environment::Environment,
-    event::{self, Context, RunId, Trigger},
+    event::{self, Code, Context, RunId, Trigger},
     file::open::{self, Reach},
+    github::GitHub,
 };
 
 /// Largest event that is read, in bytes. GitHub sends none above 25 MB
@@ -15,19 +16,21 @@ const LARGEST: u64 = 25 << 20;
 
 /// Reads the event that GITHUB_EVENT_NAME and GITHUB_EVENT_PATH describe.
 pub async fn read(environment: &Environment) -> Result<(Trigger, Context), Error> {
-    let payload = match environment.get("GITHUB_EVENT_PATH") {
-        // The runner keeps it outside of the checkout.
-        Some(path) => {
-            let text = open::read_text(Path::new(path), &Reach::Anywhere, LARGEST).await;
-            Some(text.map_err(|e| {
-                Error::input(format!(
-                    "could not read the event in GITHUB_EVENT_PATH ({path}): {e}"
-                ))
-            })?)
-        }
-        None => None,
-    };
+    let payload = payload(environment).await?;
     event::read(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))
+}
+
+async fn payload(environment: &Environment) -> Result<Option<String>, Error> {
+    let Some(path) = environment.get("GITHUB_EVENT_PATH") else {
+        return Ok(None);
+    };
+    // The runner keeps it outside of the checkout.
+    let text = open::read_text(Path::new(path), &Reach::Anywhere, LARGEST).await;
+    text.map(Some).map_err(|e| {
+        Error::input(format!(
+            "could not read the event in GITHUB_EVENT_PATH ({path}): {e}"
+        ))
+    })
 }
 
 /// `owner/name` of the git remote `origin` of this folder.
@@ -41,11 +44,44 @@ pub fn top_folder() -> Option<std::path::PathBuf> {
 }
 
 /// What `run` refuses is refused by name as well: a stranger's configuration would be used with our credentials.
-pub fn refuse_strangers(environment: &Environment) -> Result<(), Error> {
-    match environment.get("GITHUB_EVENT_NAME") {
-        Some("pull_request_target") => Err(Error::input(event::Error::PullRequestTarget.to_string())),
-        _ => Ok(()),
+///
+/// # Errors
+/// On a pull request from a fork, and where it can't be known whether it is from one.
+pub async fn refuse_strangers(environment: &Environment) -> Result<(), Error> {
+    // Only on a runner is there an event that others can start.
+    let payload = match environment.get("GITHUB_EVENT_NAME") {
+        Some(_) => payload(environment).await?,
+        None => return Ok(()),
+    };
+    let code = event::code(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))?;
+    let Code::OfPullRequest(number) = code else {
+        return Ok(());
+    };
+    let event = environment
+        .get("GITHUB_EVENT_NAME")
+        .unwrap_or_default()
+        .to_owned();
+    match from_fork(environment, number).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::input(event::Error::Fork { event }.to_string())),
+        Err(why) => Err(Error::input(format!(
+            "This `{event}` event is about pull request #{number}, and whether it is from a fork is not known: {why}. \
+             A stranger's configuration must not be used with the job's credentials"
+        ))),
     }
+}
+
+async fn from_fork(environment: &Environment, number: u64) -> Result<bool, String> {
+    let token = environment
+        .secret("LLM_DEPLOY_GITHUB_TOKEN")
+        .or_else(|| environment.secret("GITHUB_TOKEN"))
+        .ok_or("there is no GITHUB_TOKEN")?;
+    let github = GitHub::new(environment, token).map_err(|e| e.to_string())?;
+    let state = github
+        .pull_request_state(number)
+        .await
+        .map_err(|e| e.to_string())?;
+    Ok(state.fork)
 }
 
 /// Where a command runs that needs no event: from the runner's variables, else from the git checkout here.

@@ -90,6 +90,14 @@ pub fn all<T>(results: Vec<Result<T, Failed>>) -> Result<Vec<T>, Error> {
 
 /// Runs a command; the exit code follows from what came of it.
 pub async fn dispatch(cli: Cli, environment: Environment) -> Result<u8, Error> {
+    if cli.command.asks_services() {
+        for line in environment.asked_elsewhere() {
+            tell(environment.masks(), &format!("note: {line}"));
+        }
+    }
+    if cli.command.acts_on_checkout() {
+        event::refuse_strangers(&environment).await?;
+    }
     match cli.command {
         Command::Run(common) => run::run(&common, environment).await,
         Command::Plan(common) => plan::run(&common, environment).await,

@@ -9,6 +9,7 @@ use super::{
     mistake::quoted,
     names, raw,
     values::Wrong,
+    vllm_flags::is_known,
 };
 
 /// Flags that are set elsewhere: name, where.
@@ -28,14 +29,22 @@ const SET_ELSEWHERE: [(&str, &str); 13] = [
     ("download-dir", "the weights are in the image"),
 ];
 
-/// Flags that can't work behind Cloud Run.
-const CANNOT_WORK: [(&str, &str); 5] = [
+/// Flags that can't work behind Cloud Run, or with the container's command line.
+const CANNOT_WORK: [(&str, &str); 7] = [
     ("uds", "Cloud Run reaches the container by TCP only"),
     ("headless", "a headless vLLM answers no requests"),
     ("ssl-keyfile", "Cloud Run ends TLS before the container"),
     ("ssl-certfile", "Cloud Run ends TLS before the container"),
     ("ssl-ca-certs", "Cloud Run ends TLS before the container"),
+    (
+        "config",
+        "put the settings of that file under `engine.args`, where they are checked",
+    ),
+    ("help", "vLLM prints its help and ends"),
 ];
+
+/// Flags whose value is a secret, in vLLM or in what is built on it.
+const SECRET: [&str; 5] = ["api-key", "hf-token", "token", "password", "secret"];
 
 /// Flags that split a model over GPUs.
 const PARALLEL: [&str; 2] = ["pipeline-parallel-size", "data-parallel-size"];
@@ -116,21 +125,10 @@ fn args(resolver: &mut Resolver, section: &Section<'_, raw::Engine>) -> IndexMap
 /// Whether a flag may be given in `engine.args`.
 fn check_arg(name: &str, value: &Value) -> Result<(), Wrong> {
     let plain = name.trim_start_matches('-').replace('_', "-").to_lowercase();
-    let bare = plain.strip_prefix("no-").unwrap_or(&plain);
-    if is_secret(bare) {
-        return Err(Wrong::from("a secret can't be an argument: arguments are shown in the console and in logs")
-            .help("store it in Secret Manager and name it under `service.secrets`, such as `VLLM_API_KEY: vllm-api-key`")
-            .secret());
-    }
-    if let Some((_, why)) = SET_ELSEWHERE.iter().find(|(flag, _)| *flag == bare) {
-        return Err(Wrong::from(format!("llm-deploy sets `--{bare}` itself")).help(*why));
-    }
-    if let Some((_, why)) = CANNOT_WORK.iter().find(|(flag, _)| *flag == bare) {
-        return Err(Wrong::from(format!("`--{bare}` can't be used: {why}")));
-    }
-    if PARALLEL.contains(&bare) && value.as_u64() != Some(1) {
-        return Err(one_gpu(&short(value)));
-    }
+    let positive = plain.strip_prefix("no-").unwrap_or(&plain);
+    // `flag.key` sets one key of a flag's JSON value: it is the same flag.
+    let flag = positive.split('.').next().unwrap_or(positive);
+    check_use(flag, value)?;
     if !is_flag(name) {
         let wrong = Wrong::from(format!(
             "expected a flag's name such as `max-num-seqs`, got {}",
@@ -145,10 +143,55 @@ fn check_arg(name: &str, value: &Value) -> Result<(), Wrong> {
     check_value(value)
 }
 
-fn is_secret(flag: &str) -> bool {
-    // argparse takes unambiguous beginnings of a flag, too.
-    let abbreviated = flag.len() > 3 && "api-key".starts_with(flag);
-    abbreviated || ["hf-token", "token", "password", "secret"].contains(&flag)
+/// Whether the flag itself may be given, or what vLLM could take it for.
+fn check_use(flag: &str, value: &Value) -> Result<(), Wrong> {
+    if meant(flag, SECRET).is_some() {
+        return Err(Wrong::from("a secret can't be an argument: arguments are shown in the console and in logs")
+            .help("store it in Secret Manager and name it under `service.secrets`, such as `VLLM_API_KEY: vllm-api-key`")
+            .secret());
+    }
+    if let Some(set) = meant(flag, SET_ELSEWHERE.map(|(name, _)| name)) {
+        let why = SET_ELSEWHERE.iter().find(|(name, _)| *name == set);
+        let wrong = Wrong::from(format!(
+            "llm-deploy sets `--{set}` itself{}",
+            short_for(flag, set)
+        ));
+        return Err(wrong.help(why.map_or("", |(_, why)| *why)));
+    }
+    if let Some(broken) = meant(flag, CANNOT_WORK.map(|(name, _)| name)) {
+        let why = CANNOT_WORK.iter().find(|(name, _)| *name == broken);
+        return Err(Wrong::from(format!(
+            "`--{broken}` can't be used: {}{}",
+            why.map_or("", |(_, why)| *why),
+            short_for(flag, broken)
+        )));
+    }
+    match meant(flag, PARALLEL) {
+        Some(full) if full != flag => Err(Wrong::from(format!(
+            "expected a whole flag's name such as `{full}`, got {}",
+            quoted(flag)
+        ))),
+        Some(_) if value.as_u64() != Some(1) => Err(one_gpu(&short(value))),
+        _ => Ok(()),
+    }
+}
+
+/// The one of `flags` that vLLM could take this for: itself, or one that it begins, because argparse takes the beginning
+/// of a name for the flag.
+fn meant<const N: usize>(flag: &str, flags: [&'static str; N]) -> Option<&'static str> {
+    if let Some(same) = flags.iter().find(|name| **name == flag) {
+        return Some(same);
+    }
+    let is_beginning = |name: &&&str| !flag.is_empty() && name.starts_with(flag) && !is_known(flag);
+    flags.iter().find(is_beginning).copied()
+}
+
+fn short_for(flag: &str, full: &str) -> String {
+    if flag == full {
+        String::new()
+    } else {
+        format!(", and vLLM could take `--{flag}` for it")
+    }
 }
 
 fn is_flag(name: &str) -> bool {
@@ -192,6 +235,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::vllm_flags::{SWITCHES, VALUED};
 
     #[test]
     fn any_other_flag_of_vllm_can_be_given() {
@@ -231,8 +275,69 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_a_flag_is_the_flag() {
+        for (name, expected) in [
+            ("por", "`--port`"),
+            ("p", ""),
+            ("hos", "`--host`"),
+            ("HOS", "`--host`"),
+            ("no-hos", "`--host`"),
+            ("mode", "`--model`"),
+            ("model.x", "`--model`"),
+            ("served-model", "`--served-model-name`"),
+            ("served_mod", "`--served-model-name`"),
+            ("rev", "`--revision`"),
+            ("tokenizer-rev", "`--tokenizer-revision`"),
+            ("tokenizer-revision.x", "`--tokenizer-revision`"),
+            ("download", "`--download-dir`"),
+            ("gpu-mem", "`--gpu-memory-utilization`"),
+            ("max-model", "`--max-model-len`"),
+            ("max-model-le.x", "`--max-model-len`"),
+            ("ud", "`--uds`"),
+            ("headl", "`--headless`"),
+            ("ssl-key", "`--ssl-keyfile`"),
+            ("ssl-ca", "`--ssl-ca-certs`"),
+            ("hel", "`--help`"),
+            ("conf", "`--config`"),
+            ("data-parallel", "`data-parallel-size`"),
+            ("pipeline-par", "`pipeline-parallel-size`"),
+        ] {
+            let wrong = check_arg(name, &json!(1)).unwrap_err();
+            assert!(wrong.message.contains(expected), "{name}: {wrong:?}");
+        }
+    }
+
+    /// A whole name stays usable, also where a flag that can't be given begins with it.
+    #[test]
+    fn a_flag_of_vllm_is_refused_by_its_own_name_only() {
+        let refused: Vec<&str> = SET_ELSEWHERE
+            .iter()
+            .chain(&CANNOT_WORK)
+            .map(|(name, _)| *name)
+            .chain(SECRET)
+            .collect();
+        for flag in VALUED.iter().chain(SWITCHES) {
+            assert_eq!(
+                check_arg(flag, &json!(1)).is_err(),
+                refused.contains(flag),
+                "{flag}"
+            );
+        }
+    }
+
+    #[test]
     fn secrets_are_sent_to_secret_manager_without_being_shown() {
-        for name in ["api-key", "api_key", "api-k", "hf-token", "hf_token"] {
+        for name in [
+            "api-key",
+            "api_key",
+            "api-k",
+            "ap",
+            "hf-token",
+            "hf_token",
+            "hf-t",
+            "pass",
+            "api-key.x",
+        ] {
             let wrong = check_arg(name, &json!("s3cret")).unwrap_err();
             assert!(
                 wrong.secret && wrong.help.as_ref().unwrap().contains("VLLM_API_KEY"),

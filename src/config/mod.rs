@@ -27,6 +27,7 @@ mod smoke;
 mod suggest;
 pub(crate) mod tree;
 mod values;
+pub mod vllm_flags;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ pub struct PullRequestState {
     pub merged: bool,
     /// Head commit, 40 hex digits.
     pub head_sha: String,
+    /// Whether the head is in another repository than the base, or in none any more.
+    pub fork: bool,
     /// Branch that it is to be merged into, as it is now: it may have been changed since the event.
     pub base_ref: String,
     /// The base repository's default branch; empty when GitHub doesn't tell.
@@ -40,6 +42,7 @@ struct Base {
 
 #[derive(Deserialize)]
 struct Repository {
+    id: Option<u64>,
     default_branch: Option<String>,
 }
 
@@ -51,6 +54,7 @@ struct Label {
 #[derive(Deserialize)]
 struct Head {
     sha: String,
+    repo: Option<Repository>,
 }
 
 impl GitHub {
@@ -63,7 +67,10 @@ impl GitHub {
             permission: "pull-requests: read",
         };
         let pull: Pull = self.get(&self.route(&format!("pulls/{number}")), purpose).await?;
+        let id = |repository: &Option<Repository>| repository.as_ref().and_then(|r| r.id);
+        let (head, base) = (id(&pull.head.repo), id(&pull.base.repo));
         Ok(PullRequestState {
+            fork: head.is_none() || head != base,
             open: pull.state == "open",
             merged: pull.merged,
             head_sha: pull.head.sha,

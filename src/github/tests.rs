@@ -317,8 +317,8 @@ async fn every_deployment_of_an_environment_is_set_inactive() {
 #[tokio::test]
 async fn the_pull_requests_state_is_read() {
     let pull = json!({
-        "state": "closed", "merged": true, "head": { "sha": "abc" },
-        "base": { "ref": "release/1", "repo": { "default_branch": "main" } },
+        "state": "closed", "merged": true, "head": { "sha": "abc", "repo": { "id": 5 } },
+        "base": { "ref": "release/1", "repo": { "id": 5, "default_branch": "main" } },
         "labels": [{ "id": 1, "name": "deploy-preview" }],
     });
     let server = Server::start(move |_, _| reply(200, &pull)).await;
@@ -329,6 +329,7 @@ async fn the_pull_requests_state_is_read() {
             open: false,
             merged: true,
             head_sha: "abc".to_owned(),
+            fork: false,
             base_ref: "release/1".to_owned(),
             default_branch: "main".to_owned(),
             labels: vec!["deploy-preview".to_owned()],

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::vllm_flags::{MANY, REASONING_PARSERS, SWITCHES, VALUED, VERSION};
-use crate::config::{Model, nearest};
+use crate::config::{
+    Model, nearest,
+    vllm_flags::{self, MANY, REASONING_PARSERS, SWITCHES, VALUED, VERSION},
+};
 
 /// The arguments that follow `vllm serve /model`; host and port are the entrypoint's.
 pub fn arguments(model: &Model) -> Vec<String> {
@@ -75,6 +77,9 @@ fn refusal(flag: &str, value: &Value) -> Option<String> {
         return (!value.is_boolean())
             .then(|| "vLLM takes no value for this flag: write `true` or `false`".to_owned());
     }
+    if let Some(meant) = vllm_flags::abbreviated(name) {
+        return Some(format!("write `{meant}` in full; vLLM takes `--{name}` for it"));
+    }
     if !VALUED.contains(&name) {
         let known: Vec<&str> = VALUED.iter().chain(SWITCHES).copied().collect();
         return Some(format!(
@@ -119,7 +124,14 @@ mod tests {
     fn a_flag_that_vllm_would_refuse_is_a_warning() {
         for (args, expected) in [
             ("max-num-sequences: 8", "has no flag `--max-num-sequences`"),
-            ("max-num-seq: 8", "did you mean `max-num-seqs`?"),
+            ("max-num-seq: 8", "write `max-num-seqs` in full"),
+            ("max-nun-seqs: 8", "did you mean `max-num-seqs`?"),
+            ("max-num: 8", "has no flag `--max-num`"),
+            ("enable-prefix: true", "write `enable-prefix-caching` in full"),
+            (
+                "speculative-c.method: ngram",
+                "write `speculative-config` in full",
+            ),
             ("enable-prefix-caching: 1", "takes no value"),
             ("no-enable-prefix-caching: 'yes'", "takes no value"),
             ("max-num-seqs: true", "wants a value"),

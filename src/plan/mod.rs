@@ -14,7 +14,6 @@ pub mod service;
 pub mod show;
 pub mod target;
 pub mod traffic;
-mod vllm_flags;
 
 use std::time::Duration;
 

@@ -329,7 +329,7 @@ fn pull_request_target_is_refused_with_the_danger() {
     let world = world("");
     let (_, payload) = world.event("pull_request.opened");
     world.write("event.json", &payload.to_string());
-    for command in ["run", "build", "deploy"] {
+    for command in ["run", "build", "deploy", "smoke", "cleanup", "doctor"] {
         let ran = world.actions(&[command], "pull_request_target", &[]);
         ran.expect_code(2);
         let said = format!("{}{}", ran.stdout, ran.stderr);

@@ -35,6 +35,7 @@ mod long_files;
 mod meanwhile;
 mod named_files;
 mod objectives;
+mod overrides;
 mod page;
 mod plan;
 mod preview;

@@ -301,8 +301,8 @@ mod tests {
             assert!(!is_harmless_flag(name), "{name}");
         }
         for flag in HARMLESS_FLAGS {
-            let known = crate::plan::vllm_flags::VALUED.contains(flag)
-                || crate::plan::vllm_flags::SWITCHES.contains(flag);
+            let known = crate::config::vllm_flags::VALUED.contains(flag)
+                || crate::config::vllm_flags::SWITCHES.contains(flag);
             assert!(known, "vLLM has no {flag}");
         }
         assert!(is_harmless_variable("TZ") && !is_harmless_variable("LD_PRELOAD"));

@@ -207,8 +207,8 @@ const AUTHORITY: &[(&str, &str)] = &[
         "models[0].engine.args.tokenizer",
     ),
     (
-        "engine: { args: { max-model-le: 9 } }",
-        "models[0].engine.args.max-model-le",
+        "engine: { args: { max-num-seq: 9 } }",
+        "models[0].engine.args.max-num-seq",
     ),
     (
         "engine: { args: { speculative-config: { model: evil/draft, num_speculative_tokens: 3 } } }",

@@ -38,6 +38,7 @@ impl Given {
                 .split_once('=')
                 .map_or((flag.as_str(), None), |(n, v)| (n, Some(v)));
             let name = name.replace('_', "-");
+            let name = in_full(&name)?;
             let base = name.split(['.', '+']).next().unwrap_or(&name);
             if VALUED.contains(&base) {
                 let values = given.values.entry(base.to_owned()).or_default();
@@ -130,6 +131,32 @@ fn long_form(arg: &str) -> Option<String> {
     let key = key.map(|key| format!(".{key}")).unwrap_or_default();
     let value = value.map(|value| format!("={value}")).unwrap_or_default();
     Some(format!("{long}{key}{value}"))
+}
+
+/// The flag's whole name: argparse takes the beginning of a name when only one flag begins so, and refuses it when several
+/// do. A name that begins none stays as it is.
+fn in_full(name: &str) -> Result<String, Refused> {
+    let at = name.find(['.', '+']).unwrap_or(name.len());
+    let (beginning, rest) = name.split_at(at);
+    let negative = SWITCHES.iter().map(|switch| format!("no-{switch}"));
+    let positive = VALUED.iter().chain(SWITCHES).map(|flag| (*flag).to_owned());
+    let help = std::iter::once("help".to_owned());
+    let mut begun: Vec<String> = positive
+        .chain(negative)
+        .chain(help)
+        .filter(|flag| flag.starts_with(beginning))
+        .collect();
+    if begun.iter().any(|flag| flag == beginning) {
+        return Ok(name.to_owned());
+    }
+    match begun.len() {
+        0 => Ok(name.to_owned()),
+        1 => Ok(format!("{}{rest}", begun.remove(0))),
+        _ => Err(argparse(&format!(
+            "ambiguous option: --{beginning} could match --{}",
+            begun.join(", --")
+        ))),
+    }
 }
 
 fn is_flag(word: &str) -> bool {

@@ -256,6 +256,27 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_one_flag_is_that_flag_and_of_several_an_error() {
+        let flags = parsed(&[
+            "/model",
+            "--max-model-l=2048",
+            "--api-k",
+            "k1",
+            "--reasoning-p=qwen3",
+        ])
+        .unwrap();
+        assert_eq!(flags.max_model_len, 2048);
+        assert_eq!(flags.api_keys, ["k1"]);
+        let refused = parsed(&["/model", "--mod=x"]).unwrap_err();
+        assert_eq!(refused.exit_code, 2);
+        assert!(
+            refused.message.contains("ambiguous option: --mod could match"),
+            "{}",
+            refused.message
+        );
+    }
+
+    #[test]
     fn an_unknown_flag_is_an_argparse_error() {
         let refused = parsed(&["--model", "m", "--max-model-length", "4096"]).unwrap_err();
         assert_eq!(refused.exit_code, 2);

@@ -233,6 +233,23 @@ fn branch(api: &str, repo: &Repo, name: &str, sha: &str) -> Value {
     })
 }
 
+/// The pull request's branch; of a fork it is in another repository.
+fn head_of(api: &str, repo: &Repo, pull: &Issue) -> Value {
+    let mut head = branch(
+        api,
+        repo,
+        HEAD_BRANCH,
+        pull.head_sha.as_deref().unwrap_or_default(),
+    );
+    if repo.forks.contains(&pull.number) {
+        let name = repo.full_name.split('/').nth(1).unwrap_or_default();
+        head["repo"]["id"] = 99.into();
+        head["repo"]["full_name"] = format!("stranger/{name}").into();
+        head["repo"]["fork"] = true.into();
+    }
+    head
+}
+
 pub fn pull(api: &str, repo: &Repo, pull: &Issue) -> Value {
     let mut out = issue(api, repo, pull);
     let url = format!("{api}/repos/{}", repo.full_name);
@@ -248,7 +265,7 @@ pub fn pull(api: &str, repo: &Repo, pull: &Issue) -> Value {
         "statuses_url": format!("{url}/statuses/{head}"), "merge_commit_sha": pull.merged.then(|| commit(&repo.full_name, "merge")),
         "merged_at": pull.closed_at.as_ref().filter(|_| pull.merged),
         "requested_reviewers": [], "requested_teams": [], "draft": false, "auto_merge": null,
-        "head": branch(api, repo, HEAD_BRANCH, &head),
+        "head": head_of(api, repo, pull),
         "base": branch(api, repo, base, &commit(&repo.full_name, base)),
         "_links": {
             "self": {"href": this}, "html": {"href": page}, "issue": {"href": format!("{url}/issues/{}", pull.number)},

@@ -95,6 +95,13 @@ impl GitHub {
         }
     }
 
+    /// Makes a pull request one from a fork.
+    pub fn fork_pull_request(&self, repository: &str, number: u64) {
+        if let Some(repo) = self.lock().repo(repository) {
+            repo.forks.insert(number);
+        }
+    }
+
     /// Comments on an issue or pull request, oldest first.
     pub fn comments(&self, repository: &str, number: u64) -> Vec<Comment> {
         let mut state = self.lock();

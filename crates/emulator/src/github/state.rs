@@ -1,7 +1,7 @@
 //! What GitHub holds in memory, and how tests look at it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{MutexGuard, PoisonError},
 };
 
@@ -186,6 +186,8 @@ pub(super) struct Repo {
     pub files: BTreeMap<(String, String), String>,
     /// Branch that a pull request is to be merged into, where it is not the default one.
     pub bases: BTreeMap<u64, String>,
+    /// Pull requests whose head is in a fork.
+    pub forks: BTreeSet<u64>,
     /// Whether the commit has checks that haven't ended: always so while a job runs.
     pub checks_pending: bool,
     /// Whether the repository has issues at all.
@@ -271,6 +273,7 @@ impl Repo {
             runs: Vec::new(),
             files: BTreeMap::new(),
             bases: BTreeMap::new(),
+            forks: BTreeSet::new(),
             checks_pending: true,
             has_issues: true,
             next_number: PULL_REQUEST,

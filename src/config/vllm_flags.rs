@@ -1,10 +1,10 @@
 //! Names of the flags that `vllm serve` knows, without the leading dashes, as its parser lists them.
 
 /// The version of vLLM that the lists are from.
-pub(super) const VERSION: &str = "0.32";
+pub const VERSION: &str = "0.32";
 
 /// Flags that take a value.
-pub(super) const VALUED: &[&str] = &[
+pub const VALUED: &[&str] = &[
     "additional-config",
     "all2all-backend",
     "allowed-headers",
@@ -232,7 +232,7 @@ pub(super) const VALUED: &[&str] = &[
 ];
 
 /// Those of them that take every word up to the next flag.
-pub(super) const MANY: &[&str] = &[
+pub const MANY: &[&str] = &[
     "lora-modules",
     "api-key",
     "allowed-media-domains",
@@ -251,7 +251,7 @@ pub(super) const MANY: &[&str] = &[
 ];
 
 /// Flags that stand alone; most have a `--no-` form.
-pub(super) const SWITCHES: &[&str] = &[
+pub const SWITCHES: &[&str] = &[
     "aggregate-engine-logging",
     "allow-credentials",
     "allow-deprecated-quantization",
@@ -348,7 +348,7 @@ pub(super) const SWITCHES: &[&str] = &[
 ];
 
 /// Names that `--reasoning-parser` takes.
-pub(super) const REASONING_PARSERS: &[&str] = &[
+pub const REASONING_PARSERS: &[&str] = &[
     "cohere_command3",
     "cohere_command4",
     "deepseek_r1",
@@ -388,3 +388,21 @@ pub(super) const REASONING_PARSERS: &[&str] = &[
     "step3",
     "step3p5",
 ];
+
+/// Whether vLLM has the flag under just this name.
+pub fn is_known(flag: &str) -> bool {
+    VALUED.contains(&flag) || SWITCHES.contains(&flag)
+}
+
+/// The flag that vLLM takes an unknown one for: Python's argparse accepts the beginning of a flag's name when no other
+/// flag begins so (`allow_abbrev`, <https://docs.python.org/3/library/argparse.html#prefix-matching>).
+pub fn abbreviated(flag: &str) -> Option<&'static str> {
+    let mut meant = VALUED
+        .iter()
+        .chain(SWITCHES)
+        .filter(|known| known.starts_with(flag));
+    match (meant.next(), meant.next()) {
+        (Some(only), None) if *only != flag => Some(only),
+        _ => None,
+    }
+}
