@@ -189,6 +189,10 @@ pub struct BootstrapArgs {
     /// Shows the steps, each with its gcloud command, and does none.
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
+    /// Keeps the deploying account for jobs of the default branch, and makes a second one for pull requests, by which they
+    /// sign in. A later run without it leaves that as it is.
+    #[arg(long)]
+    pub protect_production: bool,
     /// Writes .github/workflows/llm.yml, and the service accounts into llm-deploy.yaml; overwrites nothing.
     #[arg(long)]
     pub write: bool,

@@ -93,6 +93,7 @@ async fn google(c: &Client, wanted: &Wanted, action: &Action) -> Result<(), Erro
                 .collect();
             policy::grant(c, on, &grants).await.map(drop)
         }
+        Action::Revoke { on, role, member } => policy::revoke(c, on, role, member).await.map(drop),
         // Neither is Google's.
         Action::AddToken { .. } | Action::Write(_) => Ok(()),
     }

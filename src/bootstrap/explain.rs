@@ -115,7 +115,7 @@ fn needed(action: &Action) -> &'static str {
         Action::SetCleanup => "artifactregistry.repositories.update",
         Action::CreateSecret { .. } => "secretmanager.secrets.create",
         Action::AddToken { .. } => "secretmanager.versions.add",
-        Action::Grant { on, .. } => match on {
+        Action::Grant { on, .. } | Action::Revoke { on, .. } => match on {
             Resource::Project(_) => "resourcemanager.projects.setIamPolicy",
             Resource::ServiceAccount { .. } => "iam.serviceAccounts.setIamPolicy",
             Resource::Bucket(_) => "storage.buckets.setIamPolicy",

@@ -39,10 +39,16 @@ pub fn workflow(wanted: &Wanted, number: &str, more: &[(String, String)]) -> Str
     for (name, value) in more {
         inputs.push_str(&format!("          {name}: {}\n", scalar(value)));
     }
+    let account = match &wanted.preview_deployer {
+        None => wanted.deployer.clone(),
+        Some(preview) => format!(
+            "${{{{ github.event_name == 'pull_request' && '{preview}' || '{}' }}}}",
+            wanted.deployer
+        ),
+    };
     inputs.push_str(&format!(
-        "          workload-identity-provider: {}\n          service-account: {}\n",
+        "          workload-identity-provider: {}\n          service-account: {account}\n",
         wanted.provider_name(number),
-        wanted.deployer
     ));
     let text = TEMPLATE.replace("$default-branch", &scalar(&wanted.github.default_branch));
     let Some((before, rest)) = text.split_once(INPUTS.0) else {

@@ -48,6 +48,7 @@ pub fn commands(wanted: &Wanted, action: &Action) -> Vec<String> {
                 .map(|grant| roles::grant(on, &grant.member, grant.role));
             return commands.collect();
         }
+        Action::Revoke { on, role, member } => return vec![roles::revoke(on, member, role)],
         Action::Write(_) => return Vec::new(),
     };
     let mut all = vec![in_project(wanted, &one)];

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Found, Wanted,
     files::File,
-    roles::{self, Grant},
-    wanted::{self, ISSUER, NUMBER},
+    roles::{self, ACT_AS_JOB, Grant},
+    wanted::{self, BY_REF, BY_REPOSITORY, ISSUER, NUMBER},
 };
 use crate::{
     google::{
@@ -46,8 +46,13 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     EnableApis(Vec<&'static str>),
-    CreateAccount { id: String, purpose: &'static str },
-    EnableAccount { email: String },
+    CreateAccount {
+        id: String,
+        purpose: &'static str,
+    },
+    EnableAccount {
+        email: String,
+    },
     CreatePool,
     UndeletePool,
     EnablePool,
@@ -58,9 +63,22 @@ pub enum Action {
     SetLifecycle,
     CreateRepository,
     SetCleanup,
-    CreateSecret { secret: String },
-    AddToken { secret: String },
-    Grant { on: Resource, grants: Vec<Grant> },
+    CreateSecret {
+        secret: String,
+    },
+    AddToken {
+        secret: String,
+    },
+    Grant {
+        on: Resource,
+        grants: Vec<Grant>,
+    },
+    /// Takes a role away that a job's account must not be reached by any more.
+    Revoke {
+        on: Resource,
+        role: &'static str,
+        member: String,
+    },
     Write(File),
 }
 
@@ -91,6 +109,7 @@ pub fn plan(wanted: &Wanted, found: &Found, files: Vec<Step>) -> Vec<Step> {
         steps.extend(token(found, secret));
     }
     steps.extend(grants(wanted, found));
+    steps.extend(other_jobs(wanted, found));
     steps.extend(files);
     steps
 }
@@ -183,11 +202,15 @@ fn existing_provider(provider: &Provider, settings: &Provider) -> (State, Vec<St
         return (State::ToDo(Action::PatchProvider), differences);
     }
     // Somebody's own condition is fine as long as the repository is known by its id.
-    let id = "attribute.repository_id";
+    let same = |attribute| {
+        provider.attribute_mapping.get(attribute) == settings.attribute_mapping.get(attribute)
+            || !settings.attribute_mapping.contains_key(attribute)
+    };
     let usable = !provider.disabled
         && provider.oidc.issuer_uri == ISSUER
         && provider.oidc.allowed_audiences.is_empty()
-        && provider.attribute_mapping.get(id) == settings.attribute_mapping.get(id);
+        && same(BY_REPOSITORY)
+        && same(BY_REF);
     let state = if usable {
         State::Left("llm-deploy did not make it, so its own condition stays; what the jobs may do hangs on the repository's id all the same".to_owned())
     } else {
@@ -395,12 +418,67 @@ fn grants_on(found: &Found, on: Resource, all: Vec<Grant>) -> Step {
     }
 }
 
+/// Where production is protected: who else can act as its account. What bootstrap gave before is taken back; what it did
+/// not give is shown.
+fn other_jobs(wanted: &Wanted, found: &Found) -> Vec<Step> {
+    let on = Resource::ServiceAccount {
+        project: wanted.project.clone(),
+        email: wanted.deployer.clone(),
+    };
+    let (Some(_), Some(number), Some(policy)) =
+        (&wanted.preview_deployer, &found.number, found.policies.get(&on))
+    else {
+        return Vec::new();
+    };
+    let (every, own) = (wanted.repository_jobs(number), wanted.default_branch_jobs(number));
+    let title = format!("only jobs of {} act as {on}", wanted.github.default_branch);
+    let foreign: Vec<String> = policy
+        .members_of(&[ACT_AS_JOB, "roles/iam.serviceAccountTokenCreator"])
+        .filter(|member| member.starts_with("principal") && **member != every && **member != own)
+        .map(|member| short(member))
+        .collect();
+    let mut steps = vec![if policy.grants(ACT_AS_JOB, &every) {
+        Step {
+            details: vec![format!("{ACT_AS_JOB} → {}", short(&every))],
+            ..step(
+                "other jobs",
+                title.clone(),
+                State::ToDo(Action::Revoke {
+                    on,
+                    role: ACT_AS_JOB,
+                    member: every,
+                }),
+            )
+        }
+    } else {
+        step("other jobs", title.clone(), State::Exists)
+    }];
+    if !foreign.is_empty() {
+        steps.push(Step {
+            details: foreign,
+            ..step(
+                "other members",
+                title,
+                State::Left("these can act as it as well, and llm-deploy did not let them; take the role away from those that pull requests reach".to_owned()),
+            )
+        });
+    }
+    steps
+}
+
 /// A member as people know it.
 fn short(member: &str) -> String {
     match member.strip_prefix("serviceAccount:") {
         Some(email) => email.split('@').next().unwrap_or(email).to_owned(),
-        None => match member.rsplit_once("/attribute.repository_id/") {
-            Some((_, id)) => format!("jobs of repository {id}"),
+        None => match member.rsplit_once("/attribute.") {
+            Some((_, rest)) => match rest.split_once('/') {
+                Some(("repository_id", id)) => format!("jobs of repository {id}"),
+                Some(("repository_ref", both)) => match both.split_once(':') {
+                    Some((id, git_ref)) => format!("jobs of {git_ref} of repository {id}"),
+                    None => member.to_owned(),
+                },
+                _ => member.to_owned(),
+            },
             None => member.to_owned(),
         },
     }

@@ -3,6 +3,9 @@
 use super::Wanted;
 use crate::google::resource::Resource;
 
+/// Lets a member of a workload identity pool act as a service account.
+pub const ACT_AS_JOB: &str = "roles/iam.workloadIdentityUser";
+
 /// One role of one member on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -62,8 +65,9 @@ fn on_project(wanted: &Wanted) -> Vec<Grant> {
         member: account(email),
         why,
     };
-    let deployer = deployer.into_iter().map(|role| grant(role, &wanted.deployer));
-    deployer
+    let deployers = wanted.deployers();
+    deployers
+        .flat_map(|email| deployer.map(|role| grant(role, email)))
         .chain(builder.map(|role| grant(role, &wanted.builder)))
         .collect()
 }
@@ -73,25 +77,35 @@ fn on_accounts(wanted: &Wanted, number: &str) -> Vec<Grant> {
         project: wanted.project.clone(),
         email: email.to_owned(),
     };
-    let jobs = Grant {
-        on: on(&wanted.deployer),
-        role: "roles/iam.workloadIdentityUser",
-        member: format!(
-            "principalSet://iam.googleapis.com/{}/attribute.repository_id/{}",
-            wanted.pool_name(number),
-            wanted.github.id
-        ),
-        why: "the repository's jobs act as it",
-    };
-    let act_as = |email: &String, why| Grant {
+    let jobs = |email: &str, member, why| Grant {
         on: on(email),
-        role: "roles/iam.serviceAccountUser",
-        member: account(&wanted.deployer),
+        role: ACT_AS_JOB,
+        member,
         why,
     };
-    let mut all = vec![jobs, act_as(&wanted.builder, "to start builds that run as it")];
-    let services = wanted.runtimes.iter().filter(|r| **r != wanted.builder);
-    all.extend(services.map(|r| act_as(r, "to deploy services that run as it")));
+    let every = wanted.repository_jobs(number);
+    let mut all = match &wanted.preview_deployer {
+        None => vec![jobs(&wanted.deployer, every, "the repository's jobs act as it")],
+        Some(preview) => vec![
+            jobs(
+                &wanted.deployer,
+                wanted.default_branch_jobs(number),
+                "jobs of the default branch act as it",
+            ),
+            jobs(preview, every, "jobs of pull requests act as it"),
+        ],
+    };
+    for deployer in wanted.deployers() {
+        let act_as = |email: &String, why| Grant {
+            on: on(email),
+            role: "roles/iam.serviceAccountUser",
+            member: account(deployer),
+            why,
+        };
+        all.push(act_as(&wanted.builder, "to start builds that run as it"));
+        let services = wanted.runtimes.iter().filter(|r| **r != wanted.builder);
+        all.extend(services.map(|r| act_as(r, "to deploy services that run as it")));
+    }
     all
 }
 
@@ -102,59 +116,52 @@ fn on_storage(wanted: &Wanted) -> Vec<Grant> {
         location: wanted.region.clone(),
         repository: wanted.repository.clone(),
     };
-    let (deployer, builder) = (&wanted.deployer, &wanted.builder);
-    [
+    let of_deployer = [
         (
             &bucket,
             "roles/storage.objectUser",
-            deployer,
             "uploads sources, reads build logs",
         ),
         (
             &bucket,
             "roles/storage.legacyBucketReader",
-            deployer,
             "sees that the bucket is the project's own",
-        ),
-        (
-            &bucket,
-            "roles/storage.objectUser",
-            builder,
-            "reads the source, writes the log",
-        ),
-        (
-            &bucket,
-            "roles/storage.legacyBucketReader",
-            builder,
-            "Cloud Build looks at the bucket for logs",
         ),
         (
             &repository,
             "roles/artifactregistry.reader",
-            deployer,
             "sees which images are there",
         ),
         (
             &repository,
             "roles/artifactregistry.repoAdmin",
-            deployer,
             "deletes the images of closed pull requests",
         ),
+    ];
+    let of_builder = [
         (
-            &repository,
-            "roles/artifactregistry.writer",
-            builder,
-            "pushes images",
+            &bucket,
+            "roles/storage.objectUser",
+            "reads the source, writes the log",
         ),
-    ]
-    .into_iter()
-    .map(|(on, role, email, why)| Grant {
+        (
+            &bucket,
+            "roles/storage.legacyBucketReader",
+            "Cloud Build looks at the bucket for logs",
+        ),
+        (&repository, "roles/artifactregistry.writer", "pushes images"),
+    ];
+    let grant = |(on, role, why): (&Resource, _, _), email: &str| Grant {
         on: on.clone(),
         role,
         member: account(email),
         why,
-    })
-    .collect()
+    };
+    let deployers = wanted.deployers();
+    deployers
+        .flat_map(|email| of_deployer.map(|role| grant(role, email)))
+        .chain(of_builder.map(|role| grant(role, &wanted.builder)))
+        .collect()
 }
 
 fn on_secrets(wanted: &Wanted) -> Vec<Grant> {
@@ -169,15 +176,16 @@ fn on_secrets(wanted: &Wanted) -> Vec<Grant> {
     };
     let accessor = "roles/secretmanager.secretAccessor";
     let tokens = wanted.token_secrets.iter().flat_map(|secret| {
-        [
-            grant(secret, accessor, &wanted.builder, "downloads gated models"),
+        let sees = wanted.deployers().map(|email| {
             grant(
                 secret,
                 "roles/secretmanager.viewer",
-                &wanted.deployer,
+                email,
                 "sees that the token is there, never its value",
-            ),
-        ]
+            )
+        });
+        let downloads = grant(secret, accessor, &wanted.builder, "downloads gated models");
+        std::iter::once(downloads).chain(sees.collect::<Vec<_>>())
     });
     let containers = wanted.container_secrets.iter();
     let containers =

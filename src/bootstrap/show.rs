@@ -56,6 +56,7 @@ pub fn verb(action: &Action) -> &'static str {
         Action::PatchProvider | Action::SetLifecycle | Action::SetCleanup => "change",
         Action::AddToken { .. } => "add",
         Action::Grant { .. } => "grant",
+        Action::Revoke { .. } => "take away from the others",
         Action::Write(_) => "write",
     }
 }
@@ -91,6 +92,7 @@ pub fn json(wanted: &Wanted, number: Option<&str>, steps: &[Step]) -> Value {
         "steps": steps,
         "workload-identity-provider": number.map(|number| wanted.provider_name(number)),
         "service-account": wanted.deployer,
+        "preview-service-account": wanted.preview_deployer,
         "build-service-account": wanted.builder,
         "runtime-service-accounts": wanted.runtimes,
     })

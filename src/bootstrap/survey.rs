@@ -185,6 +185,18 @@ async fn policies(c: &Client, wanted: &Wanted, found: &Found) -> Result<BTreeMap
 }
 
 impl Found {
+    /// Whether an earlier run kept the deployer for jobs of the default branch.
+    pub fn protects_production(&self, wanted: &Wanted) -> bool {
+        let on = Resource::ServiceAccount {
+            project: wanted.project.clone(),
+            email: wanted.deployer.clone(),
+        };
+        let (Some(number), Some(policy)) = (&self.number, self.policies.get(&on)) else {
+            return false;
+        };
+        policy.grants(roles::ACT_AS_JOB, &wanted.default_branch_jobs(number))
+    }
+
     /// Whether the resource was seen.
     pub fn has(&self, resource: &Resource) -> bool {
         match resource {

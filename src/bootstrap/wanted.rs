@@ -16,6 +16,12 @@ pub const ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// A pool of our own: another's may have providers that put what they like into the attributes that we trust.
 const POOL: &str = "llm-deploy";
 
+/// Jobs of pull requests act as this account when production is protected.
+const PREVIEW_DEPLOYER: &str = "llm-preview-deployer";
+/// What a provider says of a job, and members are made of.
+pub const BY_REPOSITORY: &str = "attribute.repository_id";
+pub const BY_REF: &str = "attribute.repository_ref";
+
 /// Stands for the project's number as long as that is not known.
 pub const NUMBER: &str = "NUMBER";
 
@@ -42,6 +48,9 @@ pub struct Wanted {
     pub region: String,
     /// The job acts as this service account.
     pub deployer: String,
+    /// Pull requests' jobs act as this one, when production is protected: only jobs of the default branch act as the
+    /// deployer then.
+    pub preview_deployer: Option<String>,
     /// Builds run as this one.
     pub builder: String,
     /// Containers run as these; one unless the models differ.
@@ -95,6 +104,7 @@ impl Wanted {
         };
         let mut wanted = Self {
             deployer: deployer.map_or_else(|| account("llm-deployer"), str::to_owned),
+            preview_deployer: None,
             builder: config
                 .build
                 .service_account
@@ -132,12 +142,22 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// Keeps the deployer for jobs of the default branch, and has a second one for pull requests.
+    pub fn protect_production(&mut self) {
+        self.preview_deployer = Some(format!("{PREVIEW_DEPLOYER}@{}", domain(&self.project)));
+    }
+
+    /// The accounts that jobs act as.
+    pub fn deployers(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.deployer).chain(&self.preview_deployer)
+    }
+
     /// Every service account with what it is for.
     pub fn accounts(&self) -> Vec<(&str, &'static str)> {
-        let mut all = vec![
-            (self.deployer.as_str(), "llm-deploy: the GitHub job"),
-            (self.builder.as_str(), "llm-deploy: builds"),
-        ];
+        let mut all = vec![(self.deployer.as_str(), "llm-deploy: the GitHub job")];
+        let preview = self.preview_deployer.as_deref();
+        all.extend(preview.map(|email| (email, "llm-deploy: the GitHub job of pull requests")));
+        all.push((self.builder.as_str(), "llm-deploy: builds"));
         all.extend(
             self.runtimes
                 .iter()
@@ -167,6 +187,25 @@ impl Wanted {
         )
     }
 
+    /// Every job of the repository, as a policy's member.
+    pub fn repository_jobs(&self, number: &str) -> String {
+        let pool = self.pool_name(number);
+        format!(
+            "principalSet://iam.googleapis.com/{pool}/{BY_REPOSITORY}/{}",
+            self.github.id
+        )
+    }
+
+    /// The jobs of the default branch alone, as a policy's member. A pull request's job has another ref,
+    /// `refs/pull/N/merge`.
+    pub fn default_branch_jobs(&self, number: &str) -> String {
+        let pool = self.pool_name(number);
+        let github::Repository {
+            id, default_branch, ..
+        } = &self.github;
+        format!("principalSet://iam.googleapis.com/{pool}/{BY_REF}/{id}:refs/heads/{default_branch}")
+    }
+
     /// What the workflow's input `workload-identity-provider` takes.
     pub fn provider_name(&self, number: &str) -> String {
         format!("{}/providers/{}", self.pool_name(number), self.provider)
@@ -174,12 +213,16 @@ impl Wanted {
 
     /// GitHub's jobs of this repository, and no other. Ids, because a name can be taken over after a rename.
     pub fn provider_settings(&self) -> Provider {
-        let mapping = [
+        let mut mapping = vec![
             ("google.subject", "assertion.sub"),
             ("attribute.repository", "assertion.repository"),
-            ("attribute.repository_id", "assertion.repository_id"),
+            (BY_REPOSITORY, "assertion.repository_id"),
             ("attribute.repository_owner_id", "assertion.repository_owner_id"),
         ];
+        if self.preview_deployer.is_some() {
+            // With the repository: the pool is one for all repositories of the project.
+            mapping.push((BY_REF, "assertion.repository_id + \":\" + assertion.ref"));
+        }
         Provider {
             state: State::Active,
             disabled: false,

@@ -46,6 +46,28 @@ impl Policy {
             .any(|b| b.members.iter().any(|m| m == member))
     }
 
+    /// The members that hold one of the roles, with or without a condition.
+    pub fn members_of<'a>(&'a self, roles: &'a [&str]) -> impl Iterator<Item = &'a String> {
+        let bindings = self.bindings.iter();
+        bindings
+            .filter(|b| roles.contains(&b.role.as_str()))
+            .flat_map(|b| &b.members)
+    }
+
+    /// Takes the role from `member`, where it is held without a condition. False when it isn't.
+    pub fn revoke(&mut self, role: &str, member: &str) -> bool {
+        if !self.grants(role, member) {
+            return false;
+        }
+        for binding in &mut self.bindings {
+            if binding.role == role && binding.condition.is_none() {
+                binding.members.retain(|m| m != member);
+            }
+        }
+        self.bindings.retain(|binding| !binding.members.is_empty());
+        true
+    }
+
     /// Gives `member` the role, without a condition. False when it held it already.
     pub fn grant(&mut self, role: &str, member: &str) -> bool {
         if self.grants(role, member) {
@@ -104,6 +126,17 @@ pub async fn grant(c: &Client, resource: &Resource, grants: &[(String, String)])
     Ok(changed)
 }
 
+/// Takes the role from the member, and leaves everything else as it is. False when it was not held. Of two writers at once
+/// the later one is refused, as with [`grant`].
+pub async fn revoke(c: &Client, resource: &Resource, role: &str, member: &str) -> Result<bool, Error> {
+    let mut policy = read(c, resource).await?;
+    let changed = policy.revoke(role, member);
+    if changed {
+        write(c, resource, policy).await?;
+    }
+    Ok(changed)
+}
+
 async fn write(c: &Client, resource: &Resource, mut policy: Policy) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Set {
@@ -139,5 +172,8 @@ mod tests {
         assert_eq!(after["bindings"][2], json!({"role": "q", "members": ["user:a"]}));
         assert_eq!(after["auditConfigs"], before["auditConfigs"]);
         assert_eq!(after["bindings"][0], before["bindings"][0]);
+        assert!(policy.revoke("q", "user:a") && policy.revoke("r", "user:a"));
+        assert!(!policy.revoke("q", "user:a"));
+        assert_eq!(serde_json::to_value(&policy).unwrap(), before);
     }
 }

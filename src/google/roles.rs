@@ -74,7 +74,15 @@ pub fn holding(permission: &str) -> Option<(&'static str, On)> {
 
 /// The gcloud command that grants a role on a resource.
 pub fn grant(resource: &Resource, member: &str, role: &str) -> String {
-    let verb = "add-iam-policy-binding";
+    change("add-iam-policy-binding", resource, member, role)
+}
+
+/// As [`grant`], for taking the role away.
+pub fn revoke(resource: &Resource, member: &str, role: &str) -> String {
+    change("remove-iam-policy-binding", resource, member, role)
+}
+
+fn change(verb: &str, resource: &Resource, member: &str, role: &str) -> String {
     let binding = match resource {
         Resource::Project(id) => format!("projects {verb} {id} --condition=None"),
         Resource::Bucket(name) => format!("storage buckets {verb} gs://{name}"),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod found;
+mod protect;
 
 use std::{
     process::{Command, Stdio},

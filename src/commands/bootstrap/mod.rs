@@ -25,6 +25,11 @@ use crate::{
 /// Before an API was turned on, nothing that was made a moment ago has to be waited for.
 const AT_ONCE: std::time::Duration = std::time::Duration::ZERO;
 
+/// What a second account does not do.
+const ONE_PROJECT: &str = "note: pull requests can't sign in as production's account now. Cloud Run's roles reach every service of a project, \
+                           so that what they sign in as can still change production's service, to a pull request that changes the workflow. \
+                           To rule that out keep previews in a project of their own: docs/previews.md shows how";
+
 /// Rounds of looking and doing: APIs, a pool and a provider that come back, and the rest.
 const ROUNDS: usize = 5;
 
@@ -34,7 +39,10 @@ pub async fn run(args: &BootstrapArgs, environment: Environment) -> Result<u8, E
     let repository = github::repository(args, &environment).await?;
     let deployer = given(common.service_account.as_deref());
     let provider = given(common.workload_identity_provider.as_deref());
-    let wanted = Wanted::new(&config, deployer, provider, repository).map_err(Error::input)?;
+    let mut wanted = Wanted::new(&config, deployer, provider, repository).map_err(Error::input)?;
+    if args.protect_production {
+        wanted.protect_production();
+    }
     // The service account and the provider among the options are what is to be made, not who makes it.
     let credentials = Credentials::discover(&environment, None, None)
         .await
@@ -164,10 +172,11 @@ impl Run<'_> {
     }
 
     async fn look(&mut self, patience: std::time::Duration) -> Result<Vec<Step>, Error> {
-        let project = self.wanted.project.clone();
-        self.found = survey(&self.client, &self.wanted, patience)
-            .await
-            .map_err(|e| Error::from(explain::survey(&project, &e)))?;
+        self.found = self.survey(patience).await?;
+        if self.wanted.preview_deployer.is_none() && self.found.protects_production(&self.wanted) {
+            self.wanted.protect_production();
+            self.found = self.survey(patience).await?;
+        }
         let number = self.found.number.as_deref();
         let files = if self.args.write {
             files::steps(&self.place, &self.wanted, number, &self.config)
@@ -181,6 +190,11 @@ impl Run<'_> {
             }
         }
         Ok(steps)
+    }
+
+    async fn survey(&self, patience: std::time::Duration) -> Result<Found, Error> {
+        let found = survey(&self.client, &self.wanted, patience).await;
+        found.map_err(|e| Error::from(explain::survey(&self.wanted.project, &e)))
     }
 
     fn show(&self, steps: &[Step], commands: bool) {
@@ -285,6 +299,9 @@ impl Run<'_> {
                     &format!("{}\n{text}", shown(&self.place.config)),
                 );
             }
+        }
+        if self.wanted.preview_deployer.is_some() {
+            super::tell(self.environment.masks(), ONE_PROJECT);
         }
     }
 }

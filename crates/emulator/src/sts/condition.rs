@@ -1,4 +1,4 @@
-//! The part of CEL that providers for GitHub are written in: `assertion.NAME`, strings, `==`, `!=`, `&&`, `||`.
+//! The part of CEL that providers for GitHub are written in: `assertion.NAME`, strings, `+`, `==`, `!=`, `&&`, `||`.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,12 @@ fn compares(part: &str, claims: &Claims) -> bool {
     }
 }
 
-/// A claim or a string; `None` for another expression, and for a claim that the token lacks.
+/// A claim, a string or several of them joined; `None` for another expression, and for a claim that the token lacks.
 pub fn value(expression: &str, claims: &Claims) -> Option<String> {
+    expression.split('+').map(|part| term(part, claims)).collect()
+}
+
+fn term(expression: &str, claims: &Claims) -> Option<String> {
     let expression = expression.trim();
     if let Some(name) = expression.strip_prefix("assertion.") {
         return claims.get(name).cloned();
@@ -70,6 +74,11 @@ mod tests {
             ),
             ("assertion.ref != 'refs/heads/main'", false),
             ("assertion.actor == 'octocat'", false),
+            (
+                "assertion.repository_id + ':' + assertion.ref == '74:refs/heads/main'",
+                true,
+            ),
+            ("assertion.repository_id + assertion.actor == '74'", false),
             ("assertion.repository_id.startsWith('7')", false),
             ("true", false),
         ] {
