@@ -22,7 +22,7 @@ use serde::Deserialize;
 use crate::environment::Environment;
 
 pub use run_id::{LONGEST_JOB, RunId};
-pub use strangers::{Code, code};
+pub use strangers::{Code, code, may_be_strange};
 
 /// What a run was started for.
 #[derive(Clone, Debug, PartialEq, Eq)]

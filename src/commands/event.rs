@@ -48,11 +48,10 @@ pub fn top_folder() -> Option<std::path::PathBuf> {
 /// # Errors
 /// On a pull request from a fork, and where it can't be known whether it is from one.
 pub async fn refuse_strangers(environment: &Environment) -> Result<(), Error> {
-    // Only on a runner is there an event that others can start.
-    let payload = match environment.get("GITHUB_EVENT_NAME") {
-        Some(_) => payload(environment).await?,
-        None => return Ok(()),
-    };
+    if !event::may_be_strange(environment) {
+        return Ok(());
+    }
+    let payload = payload(environment).await?;
     let code = event::code(environment, payload.as_deref()).map_err(|e| Error::input(e.to_string()))?;
     let Code::OfPullRequest(number) = code else {
         return Ok(());

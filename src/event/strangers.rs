@@ -55,20 +55,23 @@ struct CheckSuite {
     head_branch: Option<String>,
 }
 
+/// Whether the event can be about a stranger's code at all; only then does its payload matter.
+pub fn may_be_strange(env: &Environment) -> bool {
+    env.get("GITHUB_EVENT_NAME")
+        .is_some_and(|event| !OWN.contains(&event))
+}
+
 /// Whose code the event is about. The payloads are described at
 /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads>.
 ///
 /// # Errors
 /// When it is a stranger's, and when the payload can't be read.
 pub fn code(env: &Environment, payload: Option<&str>) -> Result<Code, Error> {
-    let Some(event) = env.get("GITHUB_EVENT_NAME") else {
+    let Some(event) = env.get("GITHUB_EVENT_NAME").filter(|_| may_be_strange(env)) else {
         return Ok(Code::Own);
     };
     if event == "pull_request_target" {
         return Err(Error::PullRequestTarget);
-    }
-    if OWN.contains(&event) {
-        return Ok(Code::Own);
     }
     let text = payload.ok_or(Error::MissingVariable {
         variable: "GITHUB_EVENT_PATH",

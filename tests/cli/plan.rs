@@ -64,13 +64,14 @@ fn a_file_too_large_for_a_documented_layer_and_a_flag_that_vllm_lacks_are_warnin
     let world = World::new();
     world.write(
         "llm-deploy.yaml",
-        "project: demo-project\nregion: europe-west4\nmodel:\n  id: octo-org/one-large-file\n  engine: { args: { max-num-seq: 8 } }\n",
+        "project: demo-project\nregion: europe-west4\nmodel:\n  id: octo-org/one-large-file\n  engine: { args: { max-nun-seqs: 8, max-num-seq: 8 } }\n",
     );
     let plan = ran(world.command(&["plan"]));
     plan.expect_code(0);
     for part in [
         "`model.safetensors` has 14.5 GB: its image layer is above the 9.9 GB",
-        "no flag `--max-num-seq`; did you mean `max-num-seqs`?",
+        "no flag `--max-nun-seqs`; did you mean `max-num-seqs`?",
+        "write `max-num-seqs` in full; vLLM takes `--max-num-seq` for it",
     ] {
         assert!(plan.stdout.contains(part), "no `{part}` in:\n{}", plan.stdout);
     }
