@@ -14,6 +14,7 @@ use crate::{
     pipeline::{
         cleanup,
         failed::{Blame, Failed},
+        github_pages,
         limits::{self, MissingLabel, Rules},
         places::places,
     },
@@ -53,12 +54,18 @@ pub async fn ask(
         let Some(missing) = rules.missing_label()? else {
             return Ok(Admission::Within(rules));
         };
-        let there = has_preview(common, environment, progress, run, pull_request.number, github).await;
-        let there = there.unwrap_or_else(|error| {
-            let warning = format!("a preview from before may still be there: {}", error.message);
-            progress.warn("label", &warning);
-            false
-        });
+        let number = pull_request.number;
+        let there = has_preview(common, environment, progress, run, number, github).await;
+        let there = match there {
+            Ok(true) => true,
+            // What GitHub shows is deleted, or set inactive; or it is an error that it can't be.
+            Ok(false) => is_shown(github, number).await,
+            Err(error) => {
+                let warning = format!("a preview from before may still be there: {}", error.message);
+                progress.warn("label", &warning);
+                is_shown(github, number).await
+            }
+        };
         let run = without_label(run, pull_request, &missing, there);
         Ok::<_, Failed>(Admission::Instead(Box::new(run)))
     };
@@ -139,7 +146,7 @@ fn without_label(run: &Run, pull_request: &PullRequest, missing: &MissingLabel, 
     let mut other = run.clone();
     if there {
         let why = format!(
-            "The pull request no longer has the label `{label}`, without which `{branch}` allows no preview: its preview was deleted. Add the label to get a new one."
+            "The pull request no longer has the label `{label}`, without which `{branch}` allows no preview: the one that it had is deleted. Add the label to get a new one."
         );
         other.notices.push(why);
         other.trigger = Trigger::Unlabelled(pull_request);
@@ -152,6 +159,14 @@ fn without_label(run: &Run, pull_request: &PullRequest, missing: &MissingLabel, 
         };
     }
     other
+}
+
+/// Whether GitHub shows a preview. Where it can't be asked, what Google says has to do.
+async fn is_shown(github: Option<&GitHub>, number: u64) -> bool {
+    match github {
+        Some(github) => github_pages::shows_preview(github, number).await.unwrap_or(false),
+        None => false,
+    }
 }
 
 async fn has_preview(

@@ -14,7 +14,7 @@ use super::{
     standing::Environment,
 };
 use crate::{
-    github::{Deployment, DeploymentState, GitHub, PullRequestState},
+    github::{self, Deployment, DeploymentState, GitHub, PullRequestState},
     report::{ModelReport, Status, words},
 };
 
@@ -65,6 +65,24 @@ pub async fn pull_request_named(
         }
         other => (other.flatten(), None),
     }
+}
+
+/// Deployments of an environment that are looked at for one that is still shown.
+const SHOWN: usize = 5;
+
+/// Whether GitHub shows a preview of the pull request as deployed, or as being deployed.
+///
+/// # Errors
+/// When GitHub refuses or can't be reached.
+pub async fn shows_preview(github: &GitHub, number: u64) -> Result<bool, github::Error> {
+    let deployments = github.deployments(&preview_environment(number)).await?;
+    for deployment in deployments.iter().take(SHOWN) {
+        let state = github.deployment_state(deployment.id).await?;
+        if state.is_some_and(|state| state.is_open() || state == DeploymentState::Success) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Says at GitHub what is going to be deployed.

@@ -6,7 +6,9 @@ use llm_deploy_emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
 
 use crate::{
     ends::{after_lasting, after_passing},
-    world::Scenario,
+    fields,
+    scenario::Scenario,
+    world::Turn,
 };
 
 /// One kind of request, and which of its kind it is.
@@ -51,6 +53,8 @@ pub struct Case {
     pub end: End,
     /// Takes long even in quick time: hanging answers, deadlines.
     pub slow: bool,
+    /// The run that comes after the disturbed one.
+    pub again: Turn,
 }
 
 /// How a run is to end.
@@ -64,6 +68,12 @@ pub enum End {
     Warned,
     /// Red, with this exit code; the explanation has this word.
     Red(u8, &'static str),
+    /// Green as if nothing had been, or red with an explanation; never green with less done.
+    Either,
+    /// As that, or green with less done and a warning that says so: what could not be looked at may be deleted later.
+    Less,
+    /// What the answer says is what is to be deployed: green or red, and the next run sets it right.
+    Other,
 }
 
 impl Request {
@@ -157,6 +167,7 @@ fn live(scenario: Scenario) -> Vec<Request> {
             of("GET", "/comments/", ""),
             of("PATCH", "/comments/", GOES_ON),
         ],
+        _ => Vec::new(),
     }
 }
 
@@ -208,6 +219,7 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
             times,
             end,
             slow,
+            again: Turn::SecondAttempt,
         });
     };
     for (name, fault) in passing()
@@ -215,17 +227,47 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
         .filter(|(name, fault)| applies(request, name, fault))
     {
         let hangs = matches!(fault, Fault::Hang | Fault::HangAfter);
-        add(name, fault.clone(), 1, after_passing(request, name), hangs);
+        let end = after_passing(scenario, request, name);
+        add(name, fault.clone(), 1, end, hangs);
     }
     for (name, fault) in lasting()
         .into_iter()
         .filter(|(name, fault)| applies(request, name, fault))
     {
-        add(name, fault.clone(), u32::MAX, after_lasting(request, name), true);
+        let end = after_lasting(scenario, request, name);
+        add(name, fault.clone(), u32::MAX, end, true);
     }
     for (name, fault, times, end) in special(request) {
         let slow = times == u32::MAX || matches!(fault, Fault::Endless);
         add(name, fault, times, end, slow);
+    }
+    for (alteration, end) in fields::lies(request) {
+        add("", Fault::Altered(alteration), u32::MAX, end, true);
+    }
+    all
+}
+
+/// Those of all scenarios that are run: with `full` every case, followed by both a second attempt and the next event;
+/// otherwise every case of the whole scenarios, and of the others one for each request, each with another fault.
+pub fn chosen(scenario: Scenario, requests: &[Request], full: bool) -> Vec<Case> {
+    let turns = [Turn::SecondAttempt, Turn::NextEvent];
+    let with = |case: &Case, again| Case {
+        again,
+        ..case.clone()
+    };
+    let mut all = Vec::new();
+    for (at, request) in requests.iter().enumerate() {
+        let cases = cases(scenario, request);
+        if full {
+            all.extend(cases.iter().flat_map(|case| turns.map(|again| with(case, again))));
+        } else if scenario.is_whole() {
+            let alternating = cases.iter().enumerate();
+            all.extend(alternating.map(|(n, case)| with(case, turns[(at + n) % 2])));
+        } else {
+            // 7 has no divisor in common with most numbers of faults.
+            let one = cases.get(at * 7 % cases.len().max(1));
+            all.extend(one.map(|case| with(case, turns[at % 2])));
+        }
     }
     all
 }

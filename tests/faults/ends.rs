@@ -2,7 +2,10 @@
 
 use llm_deploy_emulator::faults::ENDPOINT;
 
-use crate::cases::{End, Request};
+use crate::{
+    cases::{End, Request},
+    scenario::Scenario,
+};
 
 /// The part that a request has in the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,17 @@ fn part(request: &Request) -> Part {
     }
 }
 
-pub fn after_passing(request: &Request, fault: &str) -> End {
+pub fn after_passing(scenario: Scenario, request: &Request, fault: &str) -> End {
+    if !scenario.is_whole() {
+        // The endpoint is what is tested; and a refusal of GitHub or the Hub is no accident.
+        let is_tested = request.service == ENDPOINT;
+        let is_refused = ["github", "hf"].contains(&request.service.as_str()) && fault.starts_with("401");
+        return if is_tested || is_refused {
+            End::Either
+        } else {
+            End::Same
+        };
+    }
     match (part(request), fault) {
         // Not asked again while the run goes on; what it comes to is told all the same.
         (Part::GitHub, "401 for a good token") if request.is_on_the_way() => End::Told,
@@ -76,7 +89,24 @@ pub fn after_passing(request: &Request, fault: &str) -> End {
     }
 }
 
-pub fn after_lasting(request: &Request, fault: &str) -> End {
+pub fn after_lasting(scenario: Scenario, request: &Request, fault: &str) -> End {
+    if !scenario.is_whole() {
+        // Whose pull request can't be seen may be open: its preview's own time counts then.
+        let is_state = request.service == "github" && request.path == "/pulls/";
+        let sweeps = matches!(scenario, Scenario::Schedule | Scenario::Cleanup);
+        // Anyone who may write could have recorded the other region, which the account may not be allowed to see.
+        let is_other_place =
+            scenario == Scenario::Closed && request.is("services.list") && fault.starts_with("403");
+        // Without the permission for deployments no other place is known.
+        let is_record = scenario == Scenario::Closed
+            && request.service == "github"
+            && request.path.ends_with("/deployments");
+        return if is_state && sweeps || is_other_place || is_record {
+            End::Less
+        } else {
+            End::Either
+        };
+    }
     match (part(request), fault) {
         (Part::Told, _) => End::Same,
         (Part::GitHub, _) if request.looks_back() => End::Same,

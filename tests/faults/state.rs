@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use llm_deploy_emulator::github;
 use serde_json::{Value, json};
 
-use crate::world::{PROJECT, REGION, World};
+use crate::{
+    others,
+    world::{OTHER_REGION, PROJECT, REGION, World},
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
+    /// By region and name.
     pub services: BTreeMap<String, Service>,
     pub buckets: Vec<String>,
     pub repositories: Vec<String>,
@@ -17,6 +21,8 @@ pub struct State {
     pub comments: Vec<String>,
     /// Environment and last state of each deployment at GitHub.
     pub deployments: Vec<(String, Option<String>)>,
+    /// What belongs to others.
+    pub others: Vec<Value>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,14 +70,21 @@ impl State {
             .get(&format!("/artifactregistry/v1/{parent}/repositories"))
             .await;
         let mut services = BTreeMap::new();
-        let list = world.get(&format!("/run/v2/{parent}/services")).await;
-        for service in list["services"].as_array().into_iter().flatten() {
-            let name = service["name"].as_str().unwrap();
-            let revisions = world.get(&format!("/run/v2/{name}/revisions")).await;
-            let revisions = revisions["revisions"].as_array().cloned().unwrap_or_default();
-            services.insert(short(&service["name"]), Service::of(service, &revisions));
+        for region in [REGION, OTHER_REGION] {
+            let path = format!("/run/v2/projects/{PROJECT}/locations/{region}/services");
+            let list = world.get(&path).await;
+            for service in list["services"].as_array().into_iter().flatten() {
+                let name = service["name"].as_str().unwrap();
+                let revisions = world.get(&format!("/run/v2/{name}/revisions")).await;
+                let revisions = revisions["revisions"].as_array().cloned().unwrap_or_default();
+                let key = format!("{region}/{}", short(&service["name"]));
+                if !others::SERVICES.iter().any(|(name, _)| key.ends_with(name)) {
+                    services.insert(key, Service::of(service, &revisions));
+                }
+            }
         }
-        let comments = emulator.github.comments(github::REPOSITORY, github::PULL_REQUEST);
+        let mut comments = emulator.github.comments(github::REPOSITORY, github::PULL_REQUEST);
+        comments.retain(|comment| comment.user == "github-actions[bot]");
         let deployments = emulator.github.deployments(github::REPOSITORY);
         Self {
             services,
@@ -83,6 +96,15 @@ impl State {
                 .into_iter()
                 .map(|d| (d.environment, d.states.last().cloned()))
                 .collect(),
+            others: others::now(world).await,
+        }
+    }
+
+    /// The same without what belongs to others, which no two worlds have alike.
+    pub fn own(&self) -> Self {
+        Self {
+            others: Vec::new(),
+            ..self.clone()
         }
     }
 
@@ -91,6 +113,7 @@ impl State {
         Self {
             comments: Vec::new(),
             deployments: Vec::new(),
+            others: Vec::new(),
             ..self.clone()
         }
     }
@@ -160,10 +183,11 @@ fn builds(all: &[Value]) -> Builds {
     counted
 }
 
-/// Labels without the time at which a preview ends.
+/// Labels without the time at which a preview ends, and without the run: which of the two runs it was is not the same
+/// in every case.
 fn lasting(mut labels: Value) -> Value {
     if let Some(labels) = labels.as_object_mut() {
-        labels.retain(|name, _| !name.contains("expires"));
+        labels.retain(|name, _| !name.contains("expires") && name != "llm-deploy-run");
     }
     labels
 }
@@ -176,6 +200,10 @@ fn short(name: &Value) -> String {
 /// What the comment says of the outcome, without figures and addresses.
 fn heading(body: &str) -> String {
     let line = body.lines().find(|l| l.starts_with('#')).unwrap_or_default();
+    // The second says it of a preview that the run before has deleted.
+    if line.contains("Preview deleted") || line.contains("Nothing to delete") {
+        return "the preview is gone".to_owned();
+    }
     line.to_owned()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything is counted in requests, never in time, so that a fault comes at the same place each time.
 
+mod altered;
 mod answers;
 mod effects;
 mod file;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 use super::Call;
 
+pub use altered::{Alteration, Lie};
 pub(super) use effects::{after, before};
 pub use file::parse;
 
@@ -37,6 +39,7 @@ pub struct Faults {
     endless: Mutex<BTreeSet<String>>,
     logs_stopped: AtomicBool,
     met: AtomicU32,
+    lied: AtomicU32,
     watched: AtomicBool,
     seen: Mutex<Vec<Seen>>,
 }
@@ -111,6 +114,8 @@ pub enum Fault {
     Truncated,
     /// The request takes effect; the answer ends well, but half of its body is missing.
     Garbled,
+    /// The request takes effect; one field of the answer, or one of each item, is false.
+    Altered(Alteration),
     /// The token of the request is no longer good, for this request and all that follow.
     Revoked,
     /// The operation or build that the request starts or asks for never ends.
@@ -182,6 +187,11 @@ impl Faults {
     /// How many requests have met a fault.
     pub fn met(&self) -> u32 {
         self.met.load(Ordering::SeqCst)
+    }
+
+    /// How many fields of answers were false.
+    pub fn lied(&self) -> u32 {
+        self.lied.load(Ordering::SeqCst)
     }
 
     /// Remembers every request from now on, forgetting those of before.

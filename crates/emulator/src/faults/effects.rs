@@ -55,6 +55,25 @@ pub async fn after(
         Some(Fault::HangAfter) => std::future::pending().await,
         Some(Fault::Truncated) => return cut(reply, true).await,
         Some(Fault::Garbled) => return cut(reply, false).await,
+        Some(Fault::Altered(alteration)) => {
+            let (reply, mut json) = look(reply).await;
+            let places = alteration.apply(&mut json);
+            if places == 0 {
+                return reply;
+            }
+            faults
+                .lied
+                .fetch_add(u32::try_from(places).unwrap_or(u32::MAX), Ordering::SeqCst);
+            let (status, headers) = (reply.status, reply.headers);
+            let mut changed = Reply::json(status, &json);
+            // Links to further pages, and the like.
+            for (name, value) in &headers {
+                if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+                    changed.headers.append(name.clone(), value.clone());
+                }
+            }
+            changed
+        }
         Some(Fault::Slow(by)) => {
             tokio::time::sleep(*by).await;
             reply
