@@ -46,6 +46,8 @@ pub enum Trigger {
     PlanOnly {
         reason: String,
         pull_request: Option<PullRequest>,
+        /// Whether a comment that is there must not go on saying something else: the pull request has no preview.
+        no_preview: bool,
     },
 }
 
@@ -312,6 +314,7 @@ fn plan_only(reason: impl Into<String>) -> Trigger {
     Trigger::PlanOnly {
         reason: reason.into(),
         pull_request: None,
+        no_preview: false,
     }
 }
 
@@ -397,6 +400,7 @@ fn pull_request(payload: &Payload, context: &mut Context) -> Result<Trigger, Str
     Ok(Trigger::PlanOnly {
         reason,
         pull_request: Some(pull_request),
+        no_preview: false,
     })
 }
 

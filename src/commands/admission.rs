@@ -156,6 +156,7 @@ fn without_label(run: &Run, pull_request: &PullRequest, missing: &MissingLabel, 
                 "Add the label `{label}` to the pull request to get a preview: `{branch}` allows none without it (`preview.label`)."
             ),
             pull_request: Some(pull_request),
+            no_preview: true,
         };
     }
     other

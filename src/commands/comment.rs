@@ -31,8 +31,14 @@ pub fn of_run<'a>(
     target: Target,
     progress: &'a dyn Progress,
 ) -> Option<Sticky<'a>> {
-    let (Trigger::Preview(pull_request) | Trigger::Closed(pull_request) | Trigger::Unlabelled(pull_request)) =
-        &run.trigger
+    let (Trigger::Preview(pull_request)
+    | Trigger::Closed(pull_request)
+    | Trigger::Unlabelled(pull_request)
+    | Trigger::PlanOnly {
+        pull_request: Some(pull_request),
+        no_preview: true,
+        ..
+    }) = &run.trigger
     else {
         return None;
     };

@@ -148,6 +148,7 @@ fn a_fork_is_planned_only_also_when_it_is_gone_or_closed() {
         let Trigger::PlanOnly {
             reason,
             pull_request: Some(pull_request),
+            ..
         } = trigger
         else {
             panic!("{trigger:?}")

@@ -22,9 +22,17 @@ pub struct PullRequestState {
     pub labels: Vec<String>,
 }
 
+/// GitHub has no other. What is neither must not count as closed: a preview would be deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Open,
+    Closed,
+}
+
 #[derive(Deserialize)]
 struct Pull {
-    state: String,
+    state: State,
     #[serde(default)]
     merged: bool,
     head: Head,
@@ -71,7 +79,7 @@ impl GitHub {
         let (head, base) = (id(&pull.head.repo), id(&pull.base.repo));
         Ok(PullRequestState {
             fork: head.is_none() || head != base,
-            open: pull.state == "open",
+            open: pull.state == State::Open,
             merged: pull.merged,
             head_sha: pull.head.sha,
             base_ref: pull.base.git_ref,

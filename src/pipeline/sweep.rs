@@ -76,8 +76,8 @@ impl Job<'_> {
         recorders
     }
 
-    /// Adds the services that the configuration names for the pull request, where a list lacks them: an empty list alone
-    /// proves nothing. What could not be looked at is returned.
+    /// Looks at the services that the configuration names for the pull request, one by one: a list that lacks them, or
+    /// shows them with other labels, alone proves nothing. What could not be looked at is returned.
     async fn add_planned(&self, number: u64, found: &mut Vec<Found>) -> Vec<Recorder> {
         let own = Place {
             project: self.config.project.clone(),
@@ -100,10 +100,11 @@ impl Job<'_> {
             let mut target = Target::preview(self.config, model, repository, commit, number, self.now);
             target.repository_id = self.context.repository_id;
             match survey::find(self.services, target).await {
-                Ok((_, Some(service))) if own.services.iter().all(|one| one.name != service.name) => {
+                Ok((_, Some(service))) => {
+                    own.services.retain(|one| one.name != service.name);
                     own.services.push(service);
                 }
-                Ok(_) => {}
+                Ok((_, None)) => {}
                 Err(failed) => unseen.push(cleanup::could_not_list(self.services, failed)),
             }
         }

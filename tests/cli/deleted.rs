@@ -1,6 +1,6 @@
 //! "Deleted" is said only of what is gone, and a run with nothing to delete says so.
 
-use llm_deploy_emulator::faults::{Fault, Pattern, Rule};
+use llm_deploy_emulator::faults::{Alteration, Fault, Lie, Pattern, Rule};
 use serde_json::{Value, json};
 
 use crate::{
@@ -116,6 +116,56 @@ fn an_empty_list_hides_no_preview() {
     world.run("pull_request.closed").expect_code(0);
     assert!(world.service(SERVICE).is_none());
     assert_eq!(world.report()["status"], "deleted");
+}
+
+/// As long as the service itself says otherwise.
+#[test]
+fn a_list_that_shows_anothers_labels_hides_no_preview() {
+    for label in [
+        "managed-by",
+        "llm-deploy-repository-id",
+        "llm-deploy-kind",
+        "llm-deploy-pull-request",
+    ] {
+        for to in [Lie::Absent, Lie::Stale] {
+            let world = with_preview();
+            world.emulator.emulator.faults.add(Rule {
+                on: Pattern {
+                    id: Some("run.projects.locations.services.list".to_owned()),
+                    ..Pattern::default()
+                },
+                skip: 0,
+                times: u32::MAX,
+                fault: Fault::Altered(Alteration {
+                    at: format!("services/*/labels/{label}"),
+                    to,
+                }),
+            });
+            world.run("pull_request.closed").expect_code(0);
+            assert!(world.service(SERVICE).is_none(), "{label} {to:?}");
+        }
+    }
+}
+
+/// A state that GitHub does not have is not taken for the end of the pull request.
+#[test]
+fn an_unknown_state_of_a_pull_request_deletes_nothing() {
+    let world = with_preview();
+    world.emulator.emulator.faults.add(Rule {
+        on: Pattern {
+            service: Some("github".to_owned()),
+            path: Some("/pulls/12".to_owned()),
+            ..Pattern::default()
+        },
+        skip: 0,
+        times: u32::MAX,
+        fault: Fault::Altered(Alteration {
+            at: "state".to_owned(),
+            to: Lie::Stale,
+        }),
+    });
+    world.actions(&["cleanup"], "schedule", &[]).expect_code(0);
+    assert!(world.service(SERVICE).is_some());
 }
 
 #[test]

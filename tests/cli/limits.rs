@@ -282,6 +282,33 @@ fn a_removal_whose_run_was_cancelled_is_made_up_for_by_the_next() {
     assert!(world.service(SERVICE).is_none());
 }
 
+/// GitHub shows a preview, and Google can't be asked whether there is one.
+#[test]
+fn a_preview_that_may_still_be_there_without_its_label_makes_the_run_red() {
+    let world = world("preview: { label: deploy-preview }");
+    github(&world).label(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    ask(&world, "").expect_code(0);
+    github(&world).unlabel(REPOSITORY, PULL_REQUEST, "deploy-preview");
+    let (name, payload) = world.event("pull_request.synchronize");
+    world.write("event.json", &payload.to_string());
+    let none = [
+        ("CLOUDSDK_AUTH_ACCESS_TOKEN", ""),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", ""),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere"),
+    ];
+    assert_ne!(world.actions(&["run"], &name, &none).code, 0);
+    world.run("pull_request.synchronize").expect_code(0);
+    assert!(world.service(SERVICE).is_none());
+    // Nothing is shown any more: a plan, green, and the comment doesn't go on about the preview.
+    assert_eq!(world.actions(&["run"], &name, &none).code, 0);
+    let comment = &world.comments()[0];
+    assert!(
+        comment.contains("Plan only") && comment.contains("Add the label"),
+        "{comment}"
+    );
+    assert_eq!(world.comments().len(), 1);
+}
+
 #[test]
 fn another_label_writes_nothing() {
     let world = world("preview: { label: deploy-preview }");

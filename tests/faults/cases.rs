@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use llm_deploy_emulator::faults::{ENDPOINT, Fault, Pattern, Quota, Rule, Seen};
+use serde_json::Value;
 
 use crate::{
     ends::{after_lasting, after_passing},
@@ -194,6 +195,28 @@ pub fn requests(scenario: Scenario, seen: &[Seen]) -> Vec<Request> {
     all
 }
 
+/// All other cases, and of those about a field one, each time another kind of lie.
+fn one_lie_for_each_field(cases: Vec<Case>) -> Vec<Case> {
+    let field = |case: &Case| match &case.fault {
+        Fault::Altered(lie) => Some(lie.at.clone()),
+        _ => None,
+    };
+    let mut by_field: Vec<(Option<String>, Vec<Case>)> = Vec::new();
+    for case in cases {
+        match by_field.last_mut() {
+            Some((last, group)) if *last == field(&case) => group.push(case),
+            _ => by_field.push((field(&case), vec![case])),
+        }
+    }
+    let chosen = by_field.into_iter().enumerate();
+    chosen
+        .flat_map(|(n, (field, group))| match field {
+            Some(_) => vec![group[n % group.len()].clone()],
+            None => group,
+        })
+        .collect()
+}
+
 /// The path from its last part that is no number.
 fn same_in_every_run(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
@@ -208,7 +231,7 @@ fn same_in_every_run(path: &str) -> String {
 }
 
 /// Every fault that the request can meet.
-pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
+fn cases(scenario: Scenario, request: &Request, answers: &[&Value]) -> Vec<Case> {
     let mut all = Vec::new();
     let mut add = |name, fault: Fault, times, end, slow| {
         all.push(Case {
@@ -241,15 +264,16 @@ pub fn cases(scenario: Scenario, request: &Request) -> Vec<Case> {
         let slow = times == u32::MAX || matches!(fault, Fault::Endless);
         add(name, fault, times, end, slow);
     }
-    for (alteration, end) in fields::lies(request) {
+    for (alteration, end) in fields::lies(scenario, request, answers) {
         add("", Fault::Altered(alteration), u32::MAX, end, true);
     }
     all
 }
 
 /// Those of all scenarios that are run: with `full` every case, followed by both a second attempt and the next event;
-/// otherwise every case of the whole scenarios, and of the others one for each request, each with another fault.
-pub fn chosen(scenario: Scenario, requests: &[Request], full: bool) -> Vec<Case> {
+/// otherwise every fault of the whole scenarios and a lie for each field, and of the others one case for each request,
+/// each with another fault.
+pub fn chosen(scenario: Scenario, requests: &[Request], answers: &[(Seen, Value)], full: bool) -> Vec<Case> {
     let turns = [Turn::SecondAttempt, Turn::NextEvent];
     let with = |case: &Case, again| Case {
         again,
@@ -257,12 +281,18 @@ pub fn chosen(scenario: Scenario, requests: &[Request], full: bool) -> Vec<Case>
     };
     let mut all = Vec::new();
     for (at, request) in requests.iter().enumerate() {
-        let cases = cases(scenario, request);
+        let of_kind = answers.iter().filter(|(seen, _)| {
+            let kind = Request::from(seen);
+            (&kind.service, &kind.id, &kind.method, &kind.path)
+                == (&request.service, &request.id, &request.method, &request.path)
+        });
+        let of_kind: Vec<&Value> = of_kind.map(|(_, answer)| answer).collect();
+        let cases = cases(scenario, request, &of_kind);
         if full {
             all.extend(cases.iter().flat_map(|case| turns.map(|again| with(case, again))));
         } else if scenario.is_whole() {
-            let alternating = cases.iter().enumerate();
-            all.extend(alternating.map(|(n, case)| with(case, turns[(at + n) % 2])));
+            let alternating = one_lie_for_each_field(cases).into_iter().enumerate();
+            all.extend(alternating.map(|(n, case)| with(&case, turns[(at + n) % 2])));
         } else {
             // 7 has no divisor in common with most numbers of faults.
             let one = cases.get(at * 7 % cases.len().max(1));

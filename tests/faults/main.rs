@@ -33,6 +33,8 @@ const REPEATED_AT_ONCE: usize = 2;
 /// passes sooner.
 pub const TEMPO: f64 = 0.1;
 const QUICKER: f64 = 0.03;
+/// A minute passes in a third of a second: what is false stays false until a deadline ends the wait for it.
+const QUICKEST: f64 = 0.006;
 
 /// Set in the process that does the work.
 const INSIDE: &str = "FAULTS_INSIDE";
@@ -72,10 +74,10 @@ async fn matrix() {
     let full = std::env::var("LLM_DEPLOY_MATRIX").is_ok_and(|matrix| matrix == "full");
     let mut all = Vec::new();
     for scenario in Scenario::ALL {
-        let (reference, seen) = Reference::of(scenario, Tempo::new(TEMPO)).await;
+        let (reference, seen, answers) = Reference::of(scenario, Tempo::new(TEMPO)).await;
         let reference = Arc::new(reference);
         let requests = cases::requests(scenario, &seen);
-        let cases = cases::chosen(scenario, &requests, full);
+        let cases = cases::chosen(scenario, &requests, &answers, full);
         all.extend(cases.into_iter().map(|case| (case, Arc::clone(&reference))));
     }
     if let Ok(only) = std::env::var("FAULTS_ONLY") {
@@ -160,9 +162,13 @@ async fn run_at_once(
 }
 
 async fn disturbed(case: &Case, reference: &Reference, quick: f64) -> Outcome {
-    let tempo = Tempo::new(if case.slow { quick } else { TEMPO });
+    let tempo = Tempo::new(match case.fault {
+        Fault::Altered(_) if quick < TEMPO => QUICKEST,
+        _ if case.slow => quick,
+        _ => TEMPO,
+    });
     let world = World::new(case.scenario).await;
-    let before = state::State::of(&world).await;
+    let before = others::now(&world).await;
     let faults = &world.emulator.emulator.faults;
     faults.add(case.request.rule(case.fault.clone(), case.times));
     let Ok(ended) = tokio::time::timeout(tempo.of(judge::LONGEST), world.run(Turn::First, tempo)).await
@@ -183,7 +189,14 @@ async fn disturbed(case: &Case, reference: &Reference, quick: f64) -> Outcome {
         };
     }
     let after = state::State::of(&world).await;
-    let again = world.run(case.again, Tempo::new(TEMPO)).await;
+    let tempo = Tempo::new(TEMPO);
+    let Ok(again) = tokio::time::timeout(tempo.of(judge::RECOVERY), world.run(case.again, tempo)).await
+    else {
+        return Outcome::Wrong(vec![format!(
+            "the next run did not end within {:?}",
+            judge::RECOVERY
+        )]);
+    };
     let finally = state::State::of(&world).await;
     judge::judge(
         case,

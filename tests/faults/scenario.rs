@@ -91,7 +91,7 @@ impl Scenario {
     /// Whether the run that comes after is about the same pull request, and says on its pages what has become of it.
     pub fn is_taken_up(self, again: Turn) -> bool {
         match self {
-            Self::Closed | Self::Unlabelled => again == Turn::SecondAttempt,
+            Self::Closed => again == Turn::SecondAttempt,
             Self::Schedule | Self::Cleanup => false,
             _ => true,
         }

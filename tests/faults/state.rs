@@ -200,8 +200,9 @@ fn short(name: &Value) -> String {
 /// What the comment says of the outcome, without figures and addresses.
 fn heading(body: &str) -> String {
     let line = body.lines().find(|l| l.starts_with('#')).unwrap_or_default();
-    // The second says it of a preview that the run before has deleted.
-    if line.contains("Preview deleted") || line.contains("Nothing to delete") {
+    // The others say it of a preview that the run before has deleted.
+    let gone = ["Preview deleted", "Nothing to delete", "Plan only"];
+    if gone.iter().any(|words| line.contains(words)) {
         return "the preview is gone".to_owned();
     }
     line.to_owned()

@@ -42,6 +42,7 @@ pub struct Faults {
     lied: AtomicU32,
     watched: AtomicBool,
     seen: Mutex<Vec<Seen>>,
+    answers: Mutex<Vec<(Seen, Value)>>,
 }
 
 /// Which requests meet a fault.
@@ -197,7 +198,12 @@ impl Faults {
     /// Remembers every request from now on, forgetting those of before.
     pub fn watch(&self) {
         lock(&self.seen).clear();
+        lock(&self.answers).clear();
         self.watched.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::SeqCst)
     }
 
     /// The requests since [`Self::watch`], in the order in which they came.
@@ -205,10 +211,15 @@ impl Faults {
         lock(&self.seen).clone()
     }
 
+    /// The requests since [`Self::watch`] that were answered with JSON, each with its answer, in the order of the answers.
+    pub fn answers(&self) -> Vec<(Seen, Value)> {
+        lock(&self.answers).clone()
+    }
+
     /// The fault that this request meets: of the first rule whose turn it is. Counts the request for every rule
     /// that it fits.
     pub(super) fn meet(&self, service: &str, call: &Call) -> Option<Fault> {
-        if self.watched.load(Ordering::SeqCst) {
+        if self.is_watched() {
             lock(&self.seen).push(Seen::of(service, call));
         }
         let mut found = None;

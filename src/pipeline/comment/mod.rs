@@ -153,9 +153,12 @@ impl<'a> Sticky<'a> {
                 // Deleted meanwhile.
                 Err(error) if error.is_not_found() => {}
                 // Not ours to edit. What this run has made itself was: another one would be refused as well.
-                Err(error) if error.http_status() == Some(403) && first => {}
+                Err(error) if error.http_status() == Some(403) && first && may_create => {}
                 Err(error) => return Err(error),
             }
+        }
+        if !may_create {
+            return Ok(());
         }
         let made = self
             .place

@@ -9,7 +9,7 @@ use axum::{
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::{Fault, Faults, Pattern, Rule, answers, lock};
+use super::{Fault, Faults, Pattern, Rule, Seen, answers, lock};
 use crate::{Call, Emulator, Reply, run::quantity, tokens};
 
 /// Longest answer that is looked into, in bytes.
@@ -116,7 +116,20 @@ pub async fn after(
         }
         _ => reply,
     };
-    unending(faults, call, reply).await
+    let reply = unending(faults, call, reply).await;
+    if faults.is_watched() && is_json(&reply) {
+        let (reply, json) = look(reply).await;
+        lock(&faults.answers).push((Seen::of(service, call), json));
+        return reply;
+    }
+    reply
+}
+
+/// An answer that comes event by event is not looked into: it would come all at once.
+fn is_json(reply: &Reply) -> bool {
+    let kind = reply.headers.get(header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// An operation that is not to end is shown as under way, however far it is.

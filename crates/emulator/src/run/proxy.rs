@@ -52,10 +52,11 @@ pub async fn answer(front: &Arc<Front>, tag: Option<&str>, request: Request) -> 
         return not_found();
     };
     let call = Call::of_endpoint(&request);
-    let Some(fault) = emulator.faults.meet(faults::ENDPOINT, &call) else {
+    let fault = emulator.faults.meet(faults::ENDPOINT, &call);
+    if fault.is_none() && !emulator.faults.is_watched() {
         return admitted(front, tag, emulator, request).await;
-    };
-    if let Some(reply) = faults::before(&emulator, faults::ENDPOINT, &call, Some(&fault)).await {
+    }
+    if let Some(reply) = faults::before(&emulator, faults::ENDPOINT, &call, fault.as_ref()).await {
         return reply.into();
     }
     let (parts, body) = admitted(front, tag, Arc::clone(&emulator), request)
@@ -66,7 +67,7 @@ pub async fn answer(front: &Arc<Front>, tag: Option<&str>, request: Request) -> 
         headers: parts.headers,
         body,
     };
-    faults::after(&emulator, faults::ENDPOINT, &call, Some(&fault), reply)
+    faults::after(&emulator, faults::ENDPOINT, &call, fault.as_ref(), reply)
         .await
         .into()
 }
