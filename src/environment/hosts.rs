@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_server_that_is_asked_instead_is_told_once() {
+    fn each_server_that_is_asked_instead_is_logged_once() {
         let usual = environment(&[
             (RUN, "https://europe-west4-run.googleapis.com/"),
             ("GITHUB_API_URL", "https://ghe.example/api/v3"),

@@ -5,12 +5,12 @@ use crate::support::World;
 const RUN: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN";
 
 #[test]
-fn a_server_that_is_asked_instead_of_the_public_one_is_told_once() {
+fn a_server_that_is_asked_instead_of_the_public_one_is_logged_once() {
     let world = World::new();
     let ran = world.run("pull_request.opened");
     ran.expect_code(0);
-    let told = ran.stderr.matches(" send requests to http://127.0.0.1:").count();
-    assert_eq!(told, 1, "{}", ran.stderr);
+    let notes = ran.stderr.matches(" send requests to http://127.0.0.1:").count();
+    assert_eq!(notes, 1, "{}", ran.stderr);
 }
 
 #[test]

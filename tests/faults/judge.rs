@@ -192,7 +192,7 @@ fn ending(case: &Case, reference: &Reference, seen: &Seen, wrong: &mut Complaint
                     &reference.after.google(),
                     &seen.after.google(),
                 )
-            })
+            });
         }
         End::Less if ended.code == 0 => {
             let is_same = seen.after.google() == reference.after.google();

@@ -257,23 +257,15 @@ mod tests {
 
     #[test]
     fn the_beginning_of_one_flag_is_that_flag_and_of_several_an_error() {
-        let flags = parsed(&[
-            "/model",
-            "--max-model-l=2048",
-            "--api-k",
-            "k1",
-            "--reasoning-p=qwen3",
-        ])
-        .unwrap();
+        let flags = parsed(&["/model", "--max-model-l=2048", "--api-k", "k1"]).unwrap();
         assert_eq!(flags.max_model_len, 2048);
         assert_eq!(flags.api_keys, ["k1"]);
-        let refused = parsed(&["/model", "--mod=x"]).unwrap_err();
-        assert_eq!(refused.exit_code, 2);
-        assert!(
-            refused.message.contains("ambiguous option: --mod could match"),
-            "{}",
-            refused.message
-        );
+        for begun in ["--mod", "--reasoning-p"] {
+            let refused = parsed(&["/model", &format!("{begun}=x")]).unwrap_err();
+            assert_eq!(refused.exit_code, 2);
+            let said = format!("ambiguous option: {begun} could match");
+            assert!(refused.message.contains(&said), "{}", refused.message);
+        }
     }
 
     #[test]
